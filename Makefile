@@ -1,0 +1,48 @@
+# From a bare checkout: `make run` serves, `make test` proves, `make check` reads.
+#
+# Everything lives in .venv, which is made from constraints.txt (names, versions, hashes) and is remade when that
+# file or pyproject.toml changes. A Python of 3.11 or newer is looked for; PYTHON= names another.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: run test check clean browser lock
+
+run: $(STAMP)
+	@exec $(BIN)/stanchion up $(ARGS)
+
+# The pure packages first, with every branch covered, then all the rest.
+test: $(STAMP) browser
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -q tests/protocol tests/engine
+	$(BIN)/python -m coverage report --fail-under=100 \
+		--include='protocol/*,engine/core/*,engine/distributions/*'
+	$(BIN)/python -m pytest -q --ignore=tests/protocol --ignore=tests/engine $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+browser: $(STAMP)
+	@sh deploy/install_chromium.sh
+
+clean:
+	rm -rf .venv dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/browser/screenshots
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Needs uv; writes the versions anew from the ranges of pyproject.toml.
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
+
+$(STAMP): constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "stanchion needs Python 3.11 or newer; name one with PYTHON=" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@

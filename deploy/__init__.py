@@ -1,0 +1,1 @@
+"""How it is run: the `stanchion` command and the one-machine stack."""

@@ -1,0 +1,1 @@
+"""Crowds and measurements, driven from outside through the public interfaces."""

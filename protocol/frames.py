@@ -1,0 +1,234 @@
+"""What goes over the socket, both ways, and as Server-Sent Events and in ``status``: JSON objects with ``type``.
+
+Instants are epoch milliseconds, and every frame with an instant carries ``now`` beside it, so a client needs no right
+clock. Fields that do not apply are absent, never null, except where null says something (``eta``, ``closes_at``).
+States (``position``, ``phase``, ``stock``, …) replace one another; facts (``joined``, ``admitted``, ``ticket``, …)
+are told every time.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+OptionalId = Annotated[str, Meta(max_length=64)]
+Ref = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class ServerFrameBase(Struct, frozen=True, tag_field="type"):
+    """Base of the frames that the server sends."""
+
+
+class ConsumerView(Struct, frozen=True):
+    """Who the socket belongs to; ``id`` is hexadecimal."""
+
+    id: str
+    level: str
+
+
+class PathView(Struct, frozen=True):
+    """What a consumer may know of a path. ``access``: open, needs_level or full."""
+
+    id: str
+    kind: str
+    phase: str
+    opens_at: int | None
+    closes_at: int | None
+    access: str
+    name: str | UnsetType = UNSET
+    terms: dict[str, Any] | UnsetType = UNSET
+    paused: bool | UnsetType = UNSET
+    waiting: int | UnsetType = UNSET
+
+
+class ExperienceView(Struct, frozen=True):
+    """What a consumer may know of an experience."""
+
+    id: str
+    name: str
+    phase: str
+    products: list[dict[str, Any]]
+    checkout_url: str
+    paths: list[PathView]
+    theme: dict[str, str] = {}
+    notice: dict[str, Any] | UnsetType = UNSET
+
+
+class TicketView(Struct, frozen=True):
+    """A ticket of this consumer."""
+
+    path: str
+    state: str
+    ticket: int | UnsetType = UNSET
+
+
+class Welcome(ServerFrameBase, frozen=True, tag="welcome"):
+    """The first frame. ``session`` is there when the server has just made it."""
+
+    v: int
+    now: int
+    consumer: ConsumerView
+    experience: ExperienceView
+    tickets: list[TicketView]
+    session: str | UnsetType = UNSET
+
+
+class PhaseFrame(ServerFrameBase, frozen=True, tag="phase"):
+    """State. ``at`` is when the next phase begins (null: by hand or never); ``paused``: merchant or outage."""
+
+    path: str
+    phase: str
+    at: int | None
+    now: int
+    paused: str | UnsetType = UNSET
+
+
+class JoinedFrame(ServerFrameBase, frozen=True, tag="joined"):
+    """Fact: a ticket is held. ``receipt`` proves it to any gateway."""
+
+    path: str
+    state: str
+    receipt: str
+    ticket: int | UnsetType = UNSET
+    ref: Ref | UnsetType = UNSET
+
+
+class PositionFrame(ServerFrameBase, frozen=True, tag="position"):
+    """State: exactly how many are ``ahead``, ``of`` how many; ``eta`` [low, high] seconds; ``rate`` a minute."""
+
+    path: str
+    ahead: int
+    of: int
+    eta: tuple[int, int] | None
+    rate: int
+    now: int
+    why: str | UnsetType = UNSET
+
+
+class AdmittedFrame(ServerFrameBase, frozen=True, tag="admitted", rename={"pass_": "pass"}):
+    """Fact: the consumer may check out until ``expires_at``. Sent again whenever the window moves."""
+
+    path: str
+    admission: str
+    expires_at: int
+    checkout_url: str
+    now: int
+    pass_: str
+
+
+class TicketFrame(ServerFrameBase, frozen=True, tag="ticket"):
+    """Fact: the ticket changed its state in a way that no other frame tells."""
+
+    path: str
+    state: str
+    ticket: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    may_rejoin: bool | UnsetType = UNSET
+    ref: Ref | UnsetType = UNSET
+
+
+class SoldOutFrame(ServerFrameBase, frozen=True, tag="sold_out"):
+    """State: nothing that the path sells is free now."""
+
+    path: str
+    may_return: bool
+    now: int
+
+
+class StockFrame(ServerFrameBase, frozen=True, tag="stock"):
+    """State: how much is left, as a band; ``left`` only where the merchant shows it."""
+
+    product: str
+    variant: str
+    band: Literal["plenty", "few", "last", "none"]
+    left: int | UnsetType = UNSET
+
+
+class NoticeFrame(ServerFrameBase, frozen=True, tag="notice"):
+    """Fact: the merchant's words."""
+
+    text: str
+    level: str
+    now: int
+    until: int | UnsetType = UNSET
+
+
+class ReconnectFrame(ServerFrameBase, frozen=True, tag="reconnect"):
+    """Come back after this delay; the socket is about to close."""
+
+    after_ms: int
+
+
+class OkFrame(ServerFrameBase, frozen=True, tag="ok"):
+    """The answer to a frame that no other frame answers (``ping``, ``watch``, ``unwatch``)."""
+
+    now: int
+    ref: Ref | UnsetType = UNSET
+
+
+class ErrorFrame(ServerFrameBase, frozen=True, tag="error"):
+    """A "no": why, whether trying again can help, and what helps."""
+
+    reason: str
+    temporary: bool
+    message: str
+    retry_after_ms: int | UnsetType = UNSET
+    ref: Ref | UnsetType = UNSET
+    path: str | UnsetType = UNSET
+    opens_at: int | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+
+
+ServerFrame = (
+    Welcome | PhaseFrame | JoinedFrame | PositionFrame | AdmittedFrame | TicketFrame | SoldOutFrame | StockFrame
+    | NoticeFrame | ReconnectFrame | OkFrame | ErrorFrame
+)  # fmt: skip
+
+
+class ClientFrameBase(Struct, frozen=True, tag_field="type", kw_only=True):
+    """Base of the frames that a client sends. Unknown fields are let pass, so that newer clients are understood."""
+
+    ref: Ref | UnsetType = UNSET
+
+
+class JoinFrame(ClientFrameBase, frozen=True, tag="join", kw_only=True):
+    """Take a ticket; no path = the best by priority."""
+
+    path: OptionalId = ""
+
+
+class LeaveFrame(ClientFrameBase, frozen=True, tag="leave", kw_only=True):
+    """Give up the waiting ticket."""
+
+    path: Id
+
+
+class DeclineFrame(ClientFrameBase, frozen=True, tag="decline", kw_only=True):
+    """Give up the admission."""
+
+    path: Id
+
+
+class RejoinFrame(ClientFrameBase, frozen=True, tag="rejoin", kw_only=True):
+    """Take the old place again after a missed turn."""
+
+    path: Id
+
+
+class WatchFrame(ClientFrameBase, frozen=True, tag="watch", kw_only=True):
+    """Be told the states of a path."""
+
+    path: Id
+
+
+class UnwatchFrame(ClientFrameBase, frozen=True, tag="unwatch", kw_only=True):
+    """Be told no more of a path."""
+
+    path: Id
+
+
+class PingFrame(ClientFrameBase, frozen=True, tag="ping", kw_only=True):
+    """Is anybody there; the answer brings ``now``."""
+
+
+ClientFrame = JoinFrame | LeaveFrame | DeclineFrame | RejoinFrame | WatchFrame | UnwatchFrame | PingFrame

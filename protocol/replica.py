@@ -1,0 +1,291 @@
+"""What a reader of the events knows of an experience: the same on every gateway, built from the log alone.
+
+``Replica.follow`` takes one entry after another and holds them to the chain: a gap, a changed byte or a rewritten tail
+raises ``ReplicaError``, and the reader throws its replica away and starts anew; nothing is ever skipped silently.
+``Replica.apply`` changes the replica by one event, so that a reader can tell its people about each as it happens.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from msgspec import Struct, structs
+
+from protocol import codec
+from protocol.documents import Experience, Path, with_release_rate, with_stock
+from protocol.events import (
+    ADMISSION_BYTES,
+    Admitted,
+    AnyEvent,
+    Completed,
+    Configured,
+    Entry,
+    Expired,
+    Joined,
+    Left,
+    NoticePosted,
+    PauseChanged,
+    PhaseChanged,
+    Redeemed,
+    ReleaseRateChanged,
+    Returned,
+    SoldOutChanged,
+    StockChanged,
+    TicketRefused,
+    WaitingLost,
+    WindowMoved,
+    WriterChanged,
+)
+from protocol.roster import Roster
+from protocol.states import Phase, TicketState, experience_phase
+from protocol.streams import GENESIS_CHAIN, START_ID, parse_entry_id
+
+RATE_SPAN_MS = 60_000
+
+
+class ReplicaError(ValueError):
+    """The entries do not follow one another: what was read cannot be trusted and must be read again."""
+
+
+class OpenWindow(Struct, frozen=True, gc=False):
+    """An admission whose checkout window is open."""
+
+    admission: bytes
+    kid: str
+    admitted_at: int
+    expires_at: int
+
+
+class Stock(Struct, frozen=True, gc=False):
+    """Stock of a variant; ``total`` None = not counted."""
+
+    total: int | None = None
+    reserved: int = 0
+    completed: int = 0
+
+
+class PathReplica:
+    """One path: its schedule, its roster, one state byte a ticket, its open windows, its recent admissions."""
+
+    def __init__(self, settings: Path) -> None:
+        self.settings = settings
+        self.phase: str = Phase.SCHEDULED
+        self.opens_at = settings.opens_at
+        self.closes_at = settings.closes_at
+        self.paused = False
+        self.sold_out = False
+        self.may_return = False
+        self.roster = Roster()
+        self.states = bytearray()
+        self.hats = bytearray()
+        self.windows: dict[int, OpenWindow] = {}
+        self.forgiven: dict[int, None] = {}
+        self.admitted = 0
+        self.completed = 0
+        self.expired = 0
+        self._recent: deque[tuple[int, int]] = deque()
+
+    @property
+    def tickets(self) -> int:
+        """How many tickets were ever taken."""
+        return len(self.states)
+
+    def state(self, ticket: int) -> TicketState:
+        """The state of a ticket that exists."""
+        return TicketState(self.states[ticket])
+
+    def may_rejoin(self, ticket: int) -> bool:
+        """Whether a missed turn of this ticket can still be forgiven."""
+        missed = self.states[ticket] == TicketState.EXPIRED
+        return missed and self.settings.keep_place_once and ticket not in self.forgiven
+
+    def admissions_since(self, since_ms: int) -> int:
+        """How many were admitted by the rate at or after ``since_ms``, at most ``RATE_SPAN_MS`` back."""
+        return sum(count for at, count in self._recent if at >= since_ms)
+
+    def count_recent(self, at: int, count: int) -> None:
+        """``count`` were admitted by the rate at ``at``; what is older than ``RATE_SPAN_MS`` is forgotten."""
+        self._recent.append((at, count))
+        while self._recent[0][0] < at - RATE_SPAN_MS:
+            self._recent.popleft()
+
+    def close_ticket(self, ticket: int, state: TicketState) -> None:
+        """The ticket waits no more and has no window, or no longer this one."""
+        if self.states[ticket] == TicketState.WAITING:
+            self.roster.remove(ticket)
+        self.windows.pop(ticket, None)
+        self.states[ticket] = state
+
+
+class Replica:
+    """One experience, as of ``entry_id``. ``document`` is None before the first ``Configured``."""
+
+    def __init__(self, experience: str) -> None:
+        self.experience = experience
+        self.document: Experience | None = None
+        self.revision = 0
+        self.kid = ""
+        self.paths: dict[str, PathReplica] = {}
+        self.stock: dict[str, Stock] = {}
+        self.notice: NoticePosted | None = None
+        self.admissions: dict[bytes, tuple[str, int]] = {}
+        self.entry_id = START_ID
+        self.chain = GENESIS_CHAIN
+        self.now_ms = 0
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of the experience, from those of its paths."""
+        return experience_phase([path.phase for path in self.paths.values()])
+
+    def window_of(self, admission: bytes) -> tuple[str, int, OpenWindow] | None:
+        """(path, ticket, window) of an admission that is open now, or None."""
+        path_id, ticket = self.admissions.get(admission, ("", 0))
+        window = self.paths[path_id].windows.get(ticket) if path_id in self.paths else None
+        return (path_id, ticket, window) if window is not None and window.admission == admission else None
+
+    def follow(self, entry_id: str, payload: bytes, chain: bytes) -> Entry:
+        """Check that this entry is the next one, and decode it. Its events are then for ``apply``, one by one.
+
+        Raises ReplicaError when it is not the next, its chain is not the hash of what was read, or it does not decode.
+        """
+        entry = self._decode(entry_id, payload)
+        epoch, seq = parse_entry_id(entry_id)
+        epoch_before, seq_before = parse_entry_id(self.entry_id)
+        first = entry.events[0] if entry.events else None
+        expected = 0 if self.entry_id == START_ID else seq_before + 1
+        if seq != expected or (epoch != epoch_before and not isinstance(first, WriterChanged)):
+            raise ReplicaError(f"entry {entry_id} does not follow {self.entry_id}")
+        if isinstance(first, WriterChanged) and (first.previous, first.previous_chain) != (self.entry_id, self.chain):
+            raise ReplicaError(f"entry {entry_id} takes over behind {first.previous}, not behind {self.entry_id}")
+        if chain != codec.next_chain(self.chain, payload):
+            raise ReplicaError(f"the chain breaks at entry {entry_id}")
+        self.entry_id, self.chain, self.now_ms = entry_id, chain, entry.now_ms
+        return entry
+
+    def _decode(self, entry_id: str, payload: bytes) -> Entry:
+        try:
+            return codec.decode_entry(payload)
+        except codec.DecodeError as error:
+            raise ReplicaError(f"entry {entry_id} does not decode: {error}") from error
+
+    def apply(self, event: AnyEvent) -> None:
+        """Change the replica by one event. Those that concern their sender, one consumer or the log alone do not."""
+        apply = self._APPLY.get(type(event))
+        if apply is not None:
+            apply(self, event)
+
+    def _joined(self, event: Joined) -> None:
+        path = self.paths[event.path]
+        if event.first != path.tickets:
+            raise ReplicaError(f"ticket {event.first} of {event.path} joined behind {path.tickets} tickets")
+        count = len(event.hats)
+        path.states += bytes(count)
+        path.hats += event.hats
+        path.roster.append(count)
+
+    def _admitted(self, event: Admitted) -> None:
+        path = self.paths[event.path]
+        for index, ticket in enumerate(event.tickets):
+            admission = event.admissions[index * ADMISSION_BYTES : (index + 1) * ADMISSION_BYTES]
+            path.close_ticket(ticket, TicketState.ADMITTED)
+            path.windows[ticket] = OpenWindow(admission, event.kid, event.at, event.expires_at)
+            self.admissions[admission] = (event.path, ticket)
+        path.admitted += len(event.tickets)
+        if not event.by_hand:
+            path.count_recent(event.at, len(event.tickets))
+
+    def _expired(self, event: Expired) -> None:
+        path = self.paths[event.path]
+        path.expired += len(event.tickets)
+        for ticket in event.tickets:
+            path.close_ticket(ticket, TicketState.EXPIRED)
+
+    def _left(self, event: Left) -> None:
+        self.paths[event.path].close_ticket(event.ticket, TicketState.LEFT)
+
+    def _ticket_refused(self, event: TicketRefused) -> None:
+        self.paths[event.path].close_ticket(event.ticket, TicketState.REFUSED)
+
+    def _completed(self, event: Completed) -> None:
+        path = self.paths[event.path]
+        path.completed += 1
+        path.close_ticket(event.ticket, TicketState.COMPLETED)
+
+    def _redeemed(self, event: Redeemed) -> None:
+        self.paths[event.path].states[event.ticket] = TicketState.REDEEMED
+
+    def _returned(self, event: Returned) -> None:
+        path = self.paths[event.path]
+        path.states[event.ticket] = TicketState.WAITING
+        path.forgiven[event.ticket] = None
+        path.roster.restore(event.ticket)
+
+    def _window_moved(self, event: WindowMoved) -> None:
+        windows = self.paths[event.path].windows
+        windows[event.ticket] = structs.replace(windows[event.ticket], expires_at=event.expires_at)
+
+    def _waiting_lost(self, event: WaitingLost) -> None:
+        path = self.paths[event.path]
+        for ticket in path.roster.waiting_places().tolist():
+            path.states[ticket] = TicketState.LOST
+        path.roster.clear()
+
+    def _phase_changed(self, event: PhaseChanged) -> None:
+        path = self.paths[event.path]
+        path.phase, path.opens_at, path.closes_at = event.phase, event.opens_at, event.closes_at
+
+    def _pause_changed(self, event: PauseChanged) -> None:
+        self.paths[event.path].paused = event.paused
+
+    def _sold_out_changed(self, event: SoldOutChanged) -> None:
+        path = self.paths[event.path]
+        path.sold_out, path.may_return = event.sold_out, event.may_return
+
+    def _stock_changed(self, event: StockChanged) -> None:
+        before = self.stock.get(event.variant, Stock())
+        self.stock[event.variant] = Stock(event.total, event.reserved, event.completed)
+        if self.document is not None and event.total != before.total:
+            self.document = with_stock(self.document, event.variant, event.total)
+
+    def _notice_posted(self, event: NoticePosted) -> None:
+        self.notice = event
+
+    def _configured(self, event: Configured) -> None:
+        self.document, self.revision, self.kid = event.document, event.revision, event.kid
+        before = self.paths
+        self.paths = {path.id: before.get(path.id) or PathReplica(path) for path in event.document.paths}
+        for path in event.document.paths:
+            self.paths[path.id].settings = path
+
+    def _release_rate_changed(self, event: ReleaseRateChanged) -> None:
+        assert self.document is not None, "a release rate is changed after the first Configured"
+        self.revision = event.revision
+        limits = (event.release_rate_per_minute, event.max_active, event.max_admissions)
+        self.document = with_release_rate(self.document, event.path, *limits)
+        if event.path:
+            changed = self.document.path(event.path)
+            assert changed is not None, "a release rate is changed in a path that exists"
+            self.paths[event.path].settings = changed
+
+    _APPLY: ClassVar[dict[type, Callable[[Replica, Any], None]]] = {
+        Joined: _joined,
+        Admitted: _admitted,
+        Expired: _expired,
+        Left: _left,
+        TicketRefused: _ticket_refused,
+        Completed: _completed,
+        Redeemed: _redeemed,
+        Returned: _returned,
+        WindowMoved: _window_moved,
+        WaitingLost: _waiting_lost,
+        PhaseChanged: _phase_changed,
+        PauseChanged: _pause_changed,
+        SoldOutChanged: _sold_out_changed,
+        Configured: _configured,
+        ReleaseRateChanged: _release_rate_changed,
+        StockChanged: _stock_changed,
+        NoticePosted: _notice_posted,
+    }

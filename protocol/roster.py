@@ -1,0 +1,68 @@
+"""The roster: the order of all places of a path and who of them still waits. Positions are computed from it where the
+sockets are, so nobody ever sends one over the streams.
+
+One byte a place says "waits". A position (``ahead``) is the number of waiting places before one's own. Without a lobby
+the place of a ticket is the ticket itself. All ranks of 1,000,000 places take a few milliseconds with numpy.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PLACES_MIN = 1_024
+
+
+class Roster:
+    """Who waits, in order. Places are dense integers from 0; memory is one byte a place, doubled when full."""
+
+    def __init__(self) -> None:
+        self._waits: NDArray[np.uint8] = np.zeros(_PLACES_MIN, dtype=np.uint8)
+        self.places = 0
+        self.waiting = 0
+
+    def append(self, count: int) -> None:
+        """``count`` new places at the back, all waiting."""
+        end = self.places + count
+        if end > len(self._waits):
+            grown = np.zeros(max(end, 2 * len(self._waits)), dtype=np.uint8)
+            grown[: self.places] = self._waits[: self.places]
+            self._waits = grown
+        self._waits[self.places : end] = 1
+        self.places = end
+        self.waiting += count
+
+    def remove(self, place: int) -> None:
+        """``place`` waits no more. Raises ValueError if it did not wait."""
+        if not self.waits(place):
+            raise ValueError(f"place {place} of {self.places} does not wait")
+        self._waits[place] = 0
+        self.waiting -= 1
+
+    def restore(self, place: int) -> None:
+        """``place`` waits again. Raises ValueError if it does already or never existed."""
+        if not 0 <= place < self.places or self._waits[place]:
+            raise ValueError(f"place {place} of {self.places} cannot wait again")
+        self._waits[place] = 1
+        self.waiting += 1
+
+    def clear(self) -> None:
+        """Nobody waits any more."""
+        self._waits[: self.places] = 0
+        self.waiting = 0
+
+    def waits(self, place: int) -> bool:
+        """Whether ``place`` waits."""
+        return 0 <= place < self.places and bool(self._waits[place])
+
+    def ahead(self, place: int) -> int:
+        """How many wait before ``place``: one rank, in time linear in the place at memory speed."""
+        return int(np.count_nonzero(self._waits[:place]))
+
+    def waiting_places(self) -> NDArray[np.int64]:
+        """All places that wait, ascending."""
+        return np.flatnonzero(self._waits[: self.places])
+
+    def ranks(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """``ahead`` of every one of ``places`` (shape (n,)) at once: one pass over the roster, then a gather."""
+        before = np.cumsum(self._waits[: self.places], dtype=np.int64)
+        before -= self._waits[: self.places]
+        return before[places]

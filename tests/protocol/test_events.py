@@ -1,0 +1,63 @@
+"""Events: each of them comes back from the log as it went in, and equal entries are equal bytes."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from protocol import codec, events
+from protocol.events import AnyEvent, Entry, Holding
+from protocol.states import TicketState
+from tests.support.samples import consumer, document
+
+SENDER = bytes(8)
+HOLDING = Holding("general", 7, 1, TicketState.ADMITTED, admission=bytes(16), kid="k1", admitted_at=5, expires_at=9)
+
+EVERY: list[AnyEvent] = [
+    events.WriterChanged(2, bytes(16), "1-41", bytes(32)),
+    events.Configured(1, document(), "k1", "control"),
+    events.ReleaseRateChanged("", None, 5, None, 2, "control"),
+    events.PhaseChanged("general", "open", 5, None, 9, ""),
+    events.PauseChanged("general", True, 5, "control"),
+    events.Joined("general", 3, consumer(1) + consumer(2), b"\x01\x02"),
+    events.Attached(consumer(1), [HOLDING, Holding("vip", 0, 1, TicketState.EXPIRED, "", True)]),
+    events.Admitted("general", 5, 9, "k1", [3, 4], bytes(32), False),
+    events.Redeemed("general", 5, 3, "checkout"),
+    events.WindowMoved("general", 3, 12),
+    events.Completed("general", 5, 3, "order-7", "checkout"),
+    events.Expired("general", 9, [3, 4]),
+    events.Left("general", 5, 3, "declined"),
+    events.Returned("general", 3),
+    events.TicketRefused("general", 5, 3, "a bot", "control"),
+    events.WaitingLost("general", 5, "ended"),
+    events.SoldOutChanged("general", True, False),
+    events.StockChanged("42", 10, 1, 2),
+    events.NoticePosted("Hello", "info", None, 5, "control"),
+    events.Refused(SENDER, 3, 0, "not_open", {"opens_at": 9}),
+    events.Answered(SENDER, 3, 1, {"admitted": 2}),
+]
+
+
+def _entry(*carried: AnyEvent) -> Entry:
+    return Entry(1, 1_000, "5-0", {SENDER: 3}, "", list(carried))
+
+
+def test_the_list_above_has_every_event() -> None:
+    assert {type(event) for event in EVERY} == set(get_args(AnyEvent))
+
+
+@pytest.mark.parametrize("event", EVERY, ids=lambda event: type(event).__name__)
+def test_an_event_is_read_as_it_was_written(event: AnyEvent) -> None:
+    entry = _entry(event)
+    assert codec.decode_entry(codec.encode_entry(entry)) == entry
+
+
+def test_equal_entries_are_equal_bytes() -> None:
+    entry = _entry(*EVERY)
+    assert codec.encode_entry(codec.decode_entry(codec.encode_entry(entry))) == codec.encode_entry(_entry(*EVERY))
+
+
+def test_ids_have_the_sizes_that_are_named() -> None:
+    assert (events.CONSUMER_BYTES, events.ADMISSION_BYTES) == (len(consumer(1)), 16)
+    assert (events.SENDER_BYTES, events.WRITER_BYTES) == (len(SENDER), 16)
