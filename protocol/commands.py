@@ -19,7 +19,8 @@ class ConsumerCommand(Struct, frozen=True, array_like=True, gc=False):
 class Join(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="join"):
     """Take a ticket in ``path`` ("" = the first, by priority, that the consumer qualifies for).
 
-    ``implicit`` joins are made by connecting: they never give up a turn that ``Rejoin`` could still bring back.
+    ``implicit`` joins are made by connecting: they never give up a turn that ``Rejoin`` could still bring back, and
+    whoever had a ticket and can have no other is told what became of it instead of a "no".
     """
 
     path: str = ""

@@ -7,6 +7,7 @@ error at once, each with its path, because a merchant fixing a launch has no pat
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
@@ -23,6 +24,9 @@ Seconds = Annotated[int, Meta(ge=1, le=30 * 86_400)]
 GraceSeconds = Annotated[int, Meta(ge=0, le=86_400)]
 Money = Annotated[str, Meta(pattern=r"^\d{1,12}(\.\d{1,3})?\Z")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+
+_time_zones = cache(available_timezones)
+"""The names of the IANA database; looking for them takes a walk through its files, once."""
 
 PATHS_MAX = 32
 PRODUCTS_MAX = 200
@@ -270,7 +274,7 @@ def _convert_problem(kind: Any, raw: Any, where: str) -> Iterator[Problem]:
 def _relation_problems(document: Experience, experience_id: str) -> Iterator[Problem]:
     if document.id != experience_id:
         yield Problem("id", f"must be {experience_id!r}, as in the address")
-    if document.time_zone not in available_timezones():
+    if document.time_zone not in _time_zones():
         yield Problem("time_zone", f"{document.time_zone!r} is not a time zone of the IANA database")
     if not document.checkout_url.startswith(("https://", "http://")):
         yield Problem("checkout_url", "must begin with https:// or http://")

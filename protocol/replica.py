@@ -41,6 +41,7 @@ from protocol.events import (
 from protocol.roster import Roster
 from protocol.states import Phase, TicketState, experience_phase
 from protocol.streams import GENESIS_CHAIN, START_ID, parse_entry_id
+from protocol.waits import Waits
 
 RATE_SPAN_MS = 60_000
 
@@ -85,6 +86,7 @@ class PathReplica:
         self.admitted = 0
         self.completed = 0
         self.expired = 0
+        self.waits = Waits()
         self._recent: deque[tuple[int, int]] = deque()
 
     @property
@@ -156,7 +158,8 @@ class Replica:
         epoch_before, seq_before = parse_entry_id(self.entry_id)
         first = entry.events[0] if entry.events else None
         expected = 0 if self.entry_id == START_ID else seq_before + 1
-        if seq != expected or (epoch != epoch_before and not isinstance(first, WriterChanged)):
+        changes = isinstance(first, WriterChanged)
+        if seq != expected or (epoch <= epoch_before if changes else epoch != epoch_before):
             raise ReplicaError(f"entry {entry_id} does not follow {self.entry_id}")
         if isinstance(first, WriterChanged) and (first.previous, first.previous_chain) != (self.entry_id, self.chain):
             raise ReplicaError(f"entry {entry_id} takes over behind {first.previous}, not behind {self.entry_id}")
@@ -185,12 +188,15 @@ class Replica:
         path.states += bytes(count)
         path.hats += event.hats
         path.roster.append(count)
+        path.waits.joined(event.first, self.now_ms)
 
     def _admitted(self, event: Admitted) -> None:
         path = self.paths[event.path]
         for index, ticket in enumerate(event.tickets):
             admission = event.admissions[index * ADMISSION_BYTES : (index + 1) * ADMISSION_BYTES]
             path.close_ticket(ticket, TicketState.ADMITTED)
+            if ticket not in path.forgiven:
+                path.waits.admitted(ticket, event.at)
             path.windows[ticket] = OpenWindow(admission, event.kid, event.at, event.expires_at)
             self.admissions[admission] = (event.path, ticket)
         path.admitted += len(event.tickets)

@@ -53,6 +53,10 @@ class Roster:
         """Whether ``place`` waits."""
         return 0 <= place < self.places and bool(self._waits[place])
 
+    def first(self) -> int | None:
+        """The first place that waits, or None."""
+        return int(self._waits.argmax()) if self.waiting else None
+
     def ahead(self, place: int) -> int:
         """How many wait before ``place``: one rank, in time linear in the place at memory speed."""
         return int(np.count_nonzero(self._waits[:place]))

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ast
 import io
+import os
 import re
 import sys
 import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -63,7 +65,7 @@ class Source:
     path: str
     text: str
 
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.text)
 
@@ -319,11 +321,24 @@ SOUND: tuple[tuple[Rule, str, str], ...] = (
 )
 
 
-def sources() -> Iterator[Source]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if not UNTIDY.intersection(path.relative_to(ROOT).parts):
-                yield Source(str(path.relative_to(ROOT)), path.read_text())
+@cache
+def sources() -> tuple[Source, ...]:
+    """Every Python file of the packages."""
+    return tuple(
+        Source(path, (ROOT / path).read_text())
+        for path in files()
+        if path.endswith(".py") and path.split("/")[0] in PACKAGES
+    )
+
+
+@cache
+def files() -> tuple[str, ...]:
+    """Every file that is ours, by its path from the root."""
+    found = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in UNTIDY and (name == ".ci" or not name.startswith("."))]
+        found += [str((Path(folder) / name).relative_to(ROOT)) for name in names]
+    return tuple(sorted(found))
 
 
 def findings(rule: Rule, source: Source) -> list[str]:
@@ -352,10 +367,8 @@ def test_every_rule_is_shown_both_ways() -> None:
 
 def test_no_other_file_names_an_outsider() -> None:
     found = []
-    for path in sorted(ROOT.rglob("*")):
-        parts = path.relative_to(ROOT).parts
-        if path.suffix not in {".py", ".png", ".ico", ".woff2"} and path.is_file() and not UNTIDY.intersection(parts):
-            if not any(part.startswith(".") and part != ".ci" for part in parts[:-1]):
-                lines = outsiders(path.read_text(errors="replace"))
-                found += [f"{path.relative_to(ROOT)}:{line}: {what}" for line, what in lines]
+    for path in files():
+        if Path(path).suffix not in {".py", ".png", ".ico", ".woff2"}:
+            text = (ROOT / path).read_text(errors="replace")
+            found += [f"{path}:{line}: {what}" for line, what in outsiders(text)]
     assert not found, "\n".join(found)

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from protocol import documents
 from protocol.documents import (
+    Count,
     DocumentError,
     Experience,
     Path,
+    fits,
     form_problems,
     parse,
     warnings,
@@ -187,6 +189,11 @@ def test_what_is_rarely_meant_is_a_warning() -> None:
 def test_a_part_of_a_document_is_checked_for_its_form_alone() -> None:
     assert form_problems(Path, raw_path(variants=["nowhere"])) == []
     assert [problem.path for problem in form_problems(Path, raw_path(priority="high"))] == ["priority"]
+
+
+@pytest.mark.parametrize(("value", "fitting"), [(None, True), (0, True), (5, True), (-1, False), ("5", False)])
+def test_a_single_value_fits_a_field_or_not(value: Any, fitting: bool) -> None:
+    assert fits(value, Count) is fitting
 
 
 def test_another_release_rate_stands_in_a_new_document() -> None:

@@ -241,6 +241,16 @@ def test_phases_pauses_stock_and_words_are_as_last_told(replica: Replica) -> Non
     assert replica.phase is Phase.OPEN
 
 
+def test_waits_are_measured_from_the_join_to_the_first_admission(replica: Replica) -> None:
+    waits = replica.paths["general"].waits
+    assert waits.joined_ms(3) == replica.now_ms
+    replica.apply(events.Admitted("general", 5_000, 9_000, "k1", [0], consumer(100), False))
+    replica.apply(events.Expired("general", 9_000, [0]))
+    replica.apply(events.Returned("general", 0))
+    replica.apply(events.Admitted("general", 50_000, 54_000, "k1", [0], consumer(101), False))
+    assert waits.percentiles(0, (50, 100)) == [5_000 - waits.joined_ms(0)] * 2
+
+
 @pytest.mark.parametrize(
     "event",
     [

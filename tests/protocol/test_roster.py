@@ -71,6 +71,7 @@ class RosterBesideAList(RuleBasedStateMachine):
         waiting = [place for place, waits in enumerate(self.model) if waits]
         assert (self.roster.places, self.roster.waiting) == (len(self.model), len(waiting))
         assert self.roster.waiting_places().tolist() == waiting
+        assert self.roster.first() == (waiting[0] if waiting else None)
 
 
 TestRosterBesideAList = RosterBesideAList.TestCase
