@@ -1,0 +1,271 @@
+"""One experience as a state machine: commands and time in, events out. Everything else is around it.
+
+Its rules. The core never reads a clock: time is an argument, the next deadline a question. Integers only; dicts and
+lists only; no set is ever iterated; chance is a hash of a secret that is in the state. A refused command changes
+nothing. In a step first come the deadlines that are due, by (instant, path, ticket), each with its own instant as its
+time; then the commands at now; then whoever can be admitted is. The same batches at the same times give the same
+events, byte for byte, so the log can be replayed and checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+
+from engine.core import consumers, merchants
+from engine.core.admission import Bucket, Meter
+from engine.core.journal import Journal
+from engine.core.limits import EXPERIENCE_BURST_MS, OUTAGE_LONG_MS, OUTAGE_MIN_MS, RULES
+from engine.core.path import Path
+from engine.core.senders import Answers, Senders
+from engine.core.stock import Stock
+from protocol import commands as c
+from protocol import documents
+from protocol.events import Answered, AnyEvent, Configured, Refused, WriterChanged
+from protocol.refusals import Reason, Refusal
+
+__all__ = ["RULES", "Batch", "Experience"]
+
+_SNAPSHOT_VERSION = 1
+
+
+class Batch(NamedTuple):
+    """The commands of one entry of the commands stream."""
+
+    sender: bytes
+    number: int
+    commands: list[c.Command]
+
+
+class Experience:
+    """The whole state of one experience. Only ``step`` and ``take_over`` change it."""
+
+    def __init__(self, experience_id: str) -> None:
+        self.id = experience_id
+        self.document: documents.Experience | None = None
+        self.revision = 0
+        self.kid = ""
+        self.secret = b""
+        self.now_ms = 0
+        self.paths: dict[str, Path] = {}
+        self.by_priority: list[Path] = []
+        self.meter = Meter(Bucket(None, EXPERIENCE_BURST_MS), None, None)
+        self.stock = Stock()
+        self.senders = Senders()
+        self.answers = Answers()
+        self.admissions: dict[bytes, tuple[str, int]] = {}
+        self.journal = Journal()
+        self._outage_from_ms: int | None = None
+
+    def settings_of(self, path_id: str) -> documents.Path:
+        """The settings of a path that exists."""
+        assert self.document is not None, "a path exists after the first Configure"
+        settings = self.document.path(path_id)
+        assert settings is not None, "every path stands in the document"
+        return settings
+
+    # Time
+
+    def next_deadline_ms(self) -> int | None:
+        """When something happens by itself next, or None. After a step it lies after the step's time."""
+        found: int | None = None
+        for path in self.paths.values():
+            for instant in (path.next_phase_ms(), path.windows.next_deadline_ms(), path.next_admission_ms()):
+                if instant is not None and (found is None or instant < found):
+                    found = instant
+        return found
+
+    def take_over(self, event: WriterChanged, now_ms: int) -> None:
+        """Another writer writes from ``now_ms`` on; the time since the last entry may have been an outage. What
+        follows from that comes out of the next step."""
+        assert event.epoch > 0, "an epoch is a positive number"
+        if self._outage_from_ms is None:
+            self._outage_from_ms = self.now_ms
+        self.now_ms = max(self.now_ms, now_ms)
+
+    def step(self, now_ms: int, batches: Sequence[Batch]) -> tuple[list[AnyEvent], dict[bytes, int]]:
+        """Let time come to ``now_ms`` (never less than before) and apply ``batches``.
+
+        Answers the events, and for each sender in ``batches`` whose commands were applied the last number of them; a
+        batch that is not the next of its sender is dropped.
+        """
+        assert now_ms >= self.now_ms, "time never goes back"
+        resumed_ms = self._resume(now_ms)
+        self._fire_deadlines(now_ms, resumed_ms)
+        self.now_ms = now_ms
+        self.senders.forget(now_ms)
+        self.answers.forget(now_ms)
+        applied: dict[bytes, int] = {}
+        for batch in batches:
+            if self.senders.accept(batch.sender, batch.number, now_ms):
+                applied[batch.sender] = batch.number
+                self._apply(batch)
+        self._serve(now_ms)
+        for change in self.stock.told():
+            self.journal.add(change)
+        return self.journal.take(), applied
+
+    def _resume(self, now_ms: int) -> int:
+        """Make good for an outage; answers the instant before which nothing happens any more."""
+        outage_from_ms, self._outage_from_ms = self._outage_from_ms, None
+        if outage_from_ms is None or now_ms - outage_from_ms <= OUTAGE_MIN_MS:
+            return 0
+        gap_ms = now_ms - outage_from_ms
+        closing_before_ms = None if gap_ms > OUTAGE_LONG_MS else now_ms + OUTAGE_LONG_MS
+        for path in self.paths.values():
+            path.move_windows(gap_ms, closing_before_ms, self.journal)
+        return now_ms
+
+    def _fire_deadlines(self, now_ms: int, resumed_ms: int) -> None:
+        while (deadline := self.next_deadline_ms()) is not None and deadline <= now_ms:
+            at = max(deadline, resumed_ms)
+            self.now_ms = max(self.now_ms, at)
+            for path in self.paths.values():
+                path.keep_schedule(at, self.journal)
+                path.expire(at, self.journal)
+            self._serve(at)
+
+    def _serve(self, at: int) -> None:
+        """Admit all that the rates, the caps and the stock allow at ``at``, by priority, and draw the conclusions."""
+        self._serve_own_lines(at)
+        for path in self.by_priority:
+            count = path.metered(at)
+            if count:
+                self.admit(path, count, at, by_hand=False)
+        for path in self.paths.values():
+            path.settle(at, self.journal)
+
+    def _serve_own_lines(self, at: int) -> None:
+        """What a path has just given back goes to its own line first, where no other stock is free than that."""
+        given_back = sum(path.given_back for path in self.by_priority)
+        if not given_back:
+            return
+        for path in self.by_priority:
+            count, path.given_back = path.given_back, 0
+            if count and self.stock.free(path.variants) <= given_back:
+                count = min(count, path.metered(at))
+                if count:
+                    self.admit(path, count, at, by_hand=False)
+
+    def admit(self, path: Path, count: int, at: int, *, by_hand: bool) -> None:
+        """Admit the next ``count`` of ``path`` and know their admissions from now on."""
+        for admission, ticket in path.admit(count, at, self.kid, self.secret, self.journal, by_hand=by_hand):
+            self.admissions[admission] = (path.id, ticket)
+
+    # Commands
+
+    def _apply(self, batch: Batch) -> None:
+        for index, command in enumerate(batch.commands):
+            if type(command) is c.Join and self.document is not None:
+                outcome: Refusal | dict[str, Any] | None = consumers.join(self, command)
+                if outcome is None:
+                    continue
+            else:
+                outcome = self._perform(command)
+            if isinstance(outcome, Refusal):
+                self.journal.add(Refused(batch.sender, batch.number, index, outcome.reason.value, outcome.detail))
+            elif outcome:
+                self.journal.add(Answered(batch.sender, batch.number, index, outcome))
+
+    def _perform(self, command: c.Command) -> Refusal | dict[str, Any] | None:
+        if self.document is None and not isinstance(command, c.Configure):
+            return Refusal(Reason.NOT_FOUND, {"experience": self.id})
+        if not isinstance(command, c.MerchantCommand):
+            return self._HANDLERS[type(command)](self, command)
+        try:
+            known = self.answers.find(command)
+        except KeyError:
+            return Refusal(Reason.KEY_REUSED)
+        if known is not None:
+            return known
+        outcome = self._HANDLERS[type(command)](self, command)
+        if isinstance(outcome, dict):
+            self.answers.keep(command, outcome, self.now_ms)
+        return outcome
+
+    def configure(self, document: documents.Experience, kid: str, actor: str) -> None:
+        """Be as ``document`` says, which was found to be possible."""
+        self.revision += 1
+        self.document, self.kid = document, kid
+        self.stock.configure(document)
+        self.meter.bucket.change(document.release_rate_per_minute, EXPERIENCE_BURST_MS, self.now_ms)
+        self.meter.max_active, self.meter.max_admissions = document.max_active, document.max_admissions
+        before = self.paths
+        self.paths = {
+            settings.id: before.get(settings.id) or Path(settings, self.revision, self.stock, self.meter)
+            for settings in document.paths
+        }
+        if any(path_id not in self.paths for path_id in before):
+            self.admissions = {one: where for one, where in self.admissions.items() if where[0] in self.paths}
+        self.journal.add(Configured(self.revision, document, kid, actor))
+        for settings in document.paths:
+            path = self.paths[settings.id]
+            opens_at, closes_at = path.opens_at, path.closes_at
+            path.configure(settings, document.variants_of(settings), self.now_ms)
+            path.keep_schedule(self.now_ms, self.journal)
+            if (opens_at, closes_at) != (path.opens_at, path.closes_at):
+                path.enter(path.phase, self.now_ms, actor, self.journal)
+        self._order_paths()
+
+    def _order_paths(self) -> None:
+        self.by_priority = sorted(self.paths.values(), key=lambda path: -path.settings.priority)
+
+    # Snapshots
+
+    def snapshot(self) -> bytes:
+        """The whole state as bytes; equal states give equal bytes."""
+        parts = [self.meter.snapshot(), self.stock.snapshot(), self.senders.snapshot(), self.answers.snapshot()]
+        paths = [path.snapshot() for path in self.paths.values()]
+        head = [_SNAPSHOT_VERSION, self.revision, self.kid, self.secret, self.now_ms, self._outage_from_ms]
+        admissions = list(self.admissions.items())
+        return msgspec.msgpack.encode([head, msgspec.json.encode(self.document), parts, paths, admissions])
+
+    @classmethod
+    def restore(cls, experience_id: str, data: bytes) -> Experience:
+        """The experience of a snapshot."""
+        head, document, parts, paths, admissions = msgspec.msgpack.decode(data)
+        experience = cls(experience_id)
+        version, experience.revision, experience.kid, experience.secret, now_ms, outage_from_ms = head
+        assert version == _SNAPSHOT_VERSION, f"snapshots of version {version} are not known"
+        experience.now_ms, experience._outage_from_ms = now_ms, outage_from_ms
+        experience.document = msgspec.json.decode(document, type=documents.Experience | None)
+        experience.meter = Meter.restore(parts[0])
+        experience.stock.restore(parts[1])
+        experience.senders.restore(parts[2])
+        experience.answers.restore(parts[3])
+        for path in paths:
+            settings = experience.settings_of(path[0])
+            experience.paths[path[0]] = Path.restore(settings, path, experience.stock, experience.meter)
+        experience._order_paths()
+        experience.admissions = {admission: (path, ticket) for admission, (path, ticket) in admissions}
+        return experience
+
+    def digest(self) -> str:
+        """SHA-256 of the state, hexadecimal: equal for equal states, wherever they were reached."""
+        return sha256(self.snapshot()).hexdigest()
+
+    _HANDLERS: ClassVar[dict[type, Callable[[Experience, Any], Refusal | dict[str, Any] | None]]] = {
+        c.Join: consumers.join,
+        c.Leave: consumers.leave,
+        c.Decline: consumers.decline,
+        c.Rejoin: consumers.rejoin,
+        c.Attach: consumers.attach,
+        c.Configure: merchants.configure,
+        c.SetReleaseRate: merchants.set_release_rate,
+        c.SetStock: merchants.set_stock,
+        c.Open: merchants.open_path,
+        c.Close: merchants.close_path,
+        c.End: merchants.end_path,
+        c.Pause: merchants.pause_path,
+        c.Resume: merchants.resume_path,
+        c.AdmitNow: merchants.admit_now,
+        c.RefuseTicket: merchants.refuse_ticket,
+        c.PostNotice: merchants.post_notice,
+        c.Redeem: merchants.redeem,
+        c.Complete: merchants.complete,
+        c.Release: merchants.release,
+        c.Extend: merchants.extend,
+    }

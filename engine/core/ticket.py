@@ -1,0 +1,143 @@
+"""Tickets: their states, in one table, and the arrays they live in.
+
+A ticket is the dense number of a join in its path. All moves are in ``MOVES``; any other raises ``IllegalMove`` and
+changes nothing, which stops the engine before it writes: a refusal is decided before a move, never by one. An expired
+ticket waits again once, at its old place.
+
+State of a million tickets: one byte of state, one of reason, one of hats and 16 of consumer id each, and a dict from
+consumer to latest ticket, which is rebuilt from these when a snapshot is restored.
+"""
+
+from typing import Any, Final
+
+from protocol.events import CONSUMER_BYTES
+from protocol.states import LIVE, TicketState
+
+WAITING, OFFERED, HELD, BOOKED = TicketState.WAITING, TicketState.OFFERED, TicketState.HELD, TicketState.BOOKED
+ADMITTED, REDEEMED, COMPLETED = TicketState.ADMITTED, TicketState.REDEEMED, TicketState.COMPLETED
+EXPIRED, LEFT, LOST, REFUSED = TicketState.EXPIRED, TicketState.LEFT, TicketState.LOST, TicketState.REFUSED
+
+MOVES: Final[dict[TicketState, frozenset[TicketState]]] = {
+    WAITING: frozenset({ADMITTED, OFFERED, HELD, LEFT, LOST, REFUSED}),
+    OFFERED: frozenset({ADMITTED, LEFT, LOST, EXPIRED}),
+    HELD: frozenset({BOOKED, WAITING, LOST}),
+    BOOKED: frozenset({HELD, WAITING, COMPLETED, EXPIRED}),
+    ADMITTED: frozenset({REDEEMED, COMPLETED, EXPIRED, LEFT}),
+    REDEEMED: frozenset({COMPLETED, EXPIRED, LEFT}),
+    EXPIRED: frozenset({WAITING}),
+    COMPLETED: frozenset(),
+    LEFT: frozenset(),
+    LOST: frozenset(),
+    REFUSED: frozenset(),
+}
+
+REASONS: Final = ("", "left", "declined", "released", "sold_out", "ended", "refused")
+"""Why a ticket is where it is; the index is kept, one byte a ticket."""
+
+_MOVES_BY_STATE: Final = tuple(MOVES[state] for state in TicketState)
+_REASON_CODES: Final = {reason: code for code, reason in enumerate(REASONS)}
+_SPENT: Final = frozenset({COMPLETED, REFUSED})
+
+
+class IllegalMove(AssertionError):
+    """The core tried a move that is not in the table."""
+
+
+class Tickets:
+    """The tickets of one path."""
+
+    def __init__(self) -> None:
+        self.states = bytearray()
+        self.hats = bytearray()
+        self.reasons = bytearray()
+        self.consumers = bytearray()
+        self.latest: dict[bytes, int] = {}
+        self.spent: dict[bytes, int] = {}
+        self.forgiven: dict[int, None] = {}
+        self.texts: dict[int, str] = {}
+        self.waiting = 0
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def add(self, consumer: bytes, hats: int) -> int:
+        """The next ticket, waiting, for ``consumer`` (16 bytes)."""
+        ticket = len(self.states)
+        self.states.append(WAITING)
+        self.hats.append(hats)
+        self.reasons.append(0)
+        self.consumers += consumer
+        self.latest[consumer] = ticket
+        self.waiting += 1
+        return ticket
+
+    def move(self, ticket: int, state: TicketState, reason: str = "") -> None:
+        """Change the state of a ticket. Raises IllegalMove for a move that is not in the table."""
+        before = self.states[ticket]
+        if state not in _MOVES_BY_STATE[before] or (before == EXPIRED and ticket in self.forgiven):
+            raise IllegalMove(f"ticket {ticket} cannot go from {TicketState(before).word} to {state.word}")
+        self.reasons[ticket] = _REASON_CODES[reason]
+        self.states[ticket] = state
+        if before == WAITING:
+            self.waiting -= 1
+        elif state == WAITING:
+            self.waiting += 1
+        if before == EXPIRED:
+            self.forgiven[ticket] = None
+        if state in _SPENT:
+            consumer = self.consumer(ticket)
+            self.spent[consumer] = self.spent.get(consumer, 0) + 1
+
+    def lose_waiting(self, reason: str) -> int:
+        """Every waiting ticket becomes lost; answers how many there were."""
+        count, code, ticket = 0, _REASON_CODES[reason], self.next_waiting(0)
+        while ticket is not None:
+            self.states[ticket] = LOST
+            self.reasons[ticket] = code
+            count += 1
+            ticket = self.next_waiting(ticket)
+        self.waiting = 0
+        return count
+
+    def next_waiting(self, start: int) -> int | None:
+        """The first ticket at or after ``start`` that waits, or None. Runs at memory speed."""
+        found = self.states.find(WAITING, start)
+        return None if found < 0 else found
+
+    def state(self, ticket: int) -> TicketState:
+        """The state of a ticket that exists."""
+        return TicketState(self.states[ticket])
+
+    def consumer(self, ticket: int) -> bytes:
+        """The id of the consumer who holds it."""
+        return bytes(self.consumers[ticket * CONSUMER_BYTES : (ticket + 1) * CONSUMER_BYTES])
+
+    def reason(self, ticket: int) -> str:
+        """Why it is in its state: the merchant's words where there are any, else a word of ``REASONS``."""
+        return self.texts.get(ticket) or REASONS[self.reasons[ticket]]
+
+    def live(self, consumer: bytes) -> int | None:
+        """The consumer's live ticket, or None."""
+        ticket = self.latest.get(consumer)
+        return ticket if ticket is not None and self.states[ticket] in LIVE else None
+
+    def snapshot(self) -> list[Any]:
+        """Plain data from which ``restore`` makes the same."""
+        arrays = [bytes(self.states), bytes(self.hats), bytes(self.reasons), bytes(self.consumers)]
+        return [*arrays, list(self.spent.items()), list(self.forgiven), list(self.texts.items())]
+
+    @classmethod
+    def restore(cls, data: list[Any]) -> "Tickets":
+        """The tickets of a snapshot."""
+        tickets = cls()
+        states, hats, reasons, consumers, spent, forgiven, texts = data
+        tickets.states, tickets.hats = bytearray(states), bytearray(hats)
+        tickets.reasons, tickets.consumers = bytearray(reasons), bytearray(consumers)
+        tickets.spent = dict(spent)
+        tickets.forgiven = dict.fromkeys(forgiven)
+        tickets.texts = dict(texts)
+        tickets.waiting = tickets.states.count(WAITING)
+        tickets.latest = {
+            consumers[ticket * CONSUMER_BYTES : (ticket + 1) * CONSUMER_BYTES]: ticket for ticket in range(len(states))
+        }
+        return tickets

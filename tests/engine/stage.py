@@ -1,0 +1,184 @@
+"""A stage for the core: it gives commands and time, writes every step into a log, and lets three readers check it.
+
+Each entry is encoded, chained, decoded again and given to the auditor (``engine.audit``) and to a replica
+(``protocol.replica``), so that whatever a test does, the promises of the log are checked on the way. ``script`` keeps
+what was done, so that it can be done again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+from engine.audit import Audit
+from engine.core.experience import RULES, Batch, Experience
+from engine.core.path import Path
+from engine.core.ticket import Tickets
+from protocol import codec
+from protocol import commands as c
+from protocol.documents import Experience as Document
+from protocol.events import Admitted, Answered, AnyEvent, Entry, Refused, WriterChanged
+from protocol.replica import OpenWindow, Replica
+from protocol.streams import parse_entry_id
+from tests.support.samples import EXPERIENCE, document
+
+SENDER = b"gateway1"
+SECRET = bytes(range(32))
+KID = "k1"
+ACTOR = "control"
+SHOP = "checkout"
+START_MS = 1_000_000
+"""When a stage is configured."""
+
+SomeEvent = TypeVar("SomeEvent", bound=AnyEvent)
+
+
+class Done(NamedTuple):
+    """One thing that was done to the core: a step with batches, or a take-over (``batches`` None)."""
+
+    now_ms: int
+    batches: list[Batch] | None
+
+
+class Admission(NamedTuple):
+    """Who was let in when, as the log tells it."""
+
+    at: int
+    path: str
+    ticket: int
+    by_hand: bool
+
+
+class Stage:
+    """An experience that was configured with ``document`` at ``START_MS``."""
+
+    def __init__(self, told: Document | None = None) -> None:
+        self.core = Experience(EXPERIENCE)
+        self.audit = Audit()
+        self.replica = Replica(EXPERIENCE)
+        self.script: list[Done] = []
+        self.entries: list[bytes] = []
+        self.admissions: list[Admission] = []
+        self.ids: list[bytes] = []
+        self.now_ms = 0
+        self._number = 0
+        self.take_over(0)
+        self.step(START_MS, configure(told or document()))
+
+    def step(self, now_ms: int, *commands: c.Command) -> list[AnyEvent]:
+        """One batch of ``commands`` at ``now_ms``; answers the events."""
+        if not commands:
+            return self.step_batches(now_ms)
+        self._number += 1
+        return self.step_batches(now_ms, Batch(SENDER, self._number, list(commands)))
+
+    def step_batches(self, now_ms: int, *batches: Batch) -> list[AnyEvent]:
+        """A step with batches as given, whoever sends them."""
+        events, applied = self.core.step(now_ms, batches)
+        self.script.append(Done(now_ms, list(batches)))
+        self._write(now_ms, applied, events)
+        return events
+
+    def later(self, ms: int, *commands: c.Command) -> list[AnyEvent]:
+        """A step ``ms`` after the last."""
+        return self.step(self.now_ms + ms, *commands)
+
+    def take_over(self, now_ms: int) -> None:
+        """Another writer takes over at ``now_ms``."""
+        event = WriterChanged(self.audit.writers + 1, bytes(16), self.replica.entry_id, self.replica.chain)
+        self.core.take_over(event, now_ms)
+        self.script.append(Done(now_ms, None))
+        self._write(now_ms, {}, [event])
+
+    def refusal(self, *commands: c.Command) -> tuple[str, dict[str, Any]]:
+        """The one refusal that these commands, now, come to: (reason, detail)."""
+        refused = only(self.later(0, *commands), Refused)
+        assert len(refused) == 1, f"expected one refusal, got {refused}"
+        return refused[0].reason, refused[0].detail
+
+    def answer(self, *commands: c.Command) -> dict[str, Any]:
+        """The one answer that these commands, now, get."""
+        answered = only(self.later(0, *commands), Answered)
+        assert len(answered) == 1, f"expected one answer, got {answered}"
+        return answered[0].answer
+
+    def path(self, path_id: str = "general") -> Path:
+        return self.core.paths[path_id]
+
+    def states(self, path_id: str = "general") -> list[str]:
+        """The states of all tickets of a path, in words."""
+        tickets: Tickets = self.core.paths[path_id].tickets
+        return [tickets.state(ticket).word for ticket in range(len(tickets))]
+
+    def admission(self, ticket: int, path_id: str = "general") -> bytes:
+        """The id of the admission whose window is open for a ticket."""
+        return self.core.paths[path_id].windows.open[ticket].admission
+
+    def replayed(self) -> Stage:
+        """The same things done again, to a new experience."""
+        again = Stage.__new__(Stage)
+        again.core, again.audit, again.replica = Experience(EXPERIENCE), Audit(), Replica(EXPERIENCE)
+        again.script, again.entries, again.admissions, again.ids, again.now_ms = [], [], [], [], 0
+        for done in self.script:
+            if done.batches is None:
+                again.take_over(done.now_ms)
+            else:
+                again.step_batches(done.now_ms, *done.batches)
+        return again
+
+    def _write(self, now_ms: int, applied: dict[bytes, int], events: list[AnyEvent]) -> None:
+        epoch, seq = parse_entry_id(self.replica.entry_id)
+        seq = len(self.entries)
+        if events and isinstance(events[0], WriterChanged):
+            epoch = events[0].epoch
+        payload = codec.encode_entry(Entry(RULES, now_ms, "0-0", applied, "", events))
+        chain = codec.next_chain(self.replica.chain, payload)
+        self.audit.entry(f"{epoch}-{seq}", payload, chain)
+        for event in self.replica.follow(f"{epoch}-{seq}", payload, chain).events:
+            self.replica.apply(event)
+        for event in events:
+            if isinstance(event, Admitted):
+                self.admissions += [Admission(event.at, event.path, one, event.by_hand) for one in event.tickets]
+                self.ids += [event.admissions[first : first + 16] for first in range(0, len(event.admissions), 16)]
+        self.entries.append(payload)
+        self.now_ms = now_ms
+
+
+def configure(told: Document, *, key: str = "", kid: str = KID, actor: str = ACTOR) -> c.Configure:
+    """The command that makes the experience be as ``told``."""
+    return c.Configure(actor, key, told, SECRET, kid)
+
+
+def rate(per_minute: int, path: str = "general") -> c.SetReleaseRate:
+    """The command that changes the release rate of a path, or of all together ("")."""
+    return c.SetReleaseRate(ACTOR, "", path, c.Limits(release_rate_per_minute=per_minute))
+
+
+def only(events: list[AnyEvent], kind: type[SomeEvent]) -> list[SomeEvent]:
+    """The events of one kind."""
+    return [event for event in events if isinstance(event, kind)]
+
+
+def assert_agree(core: Experience, replica: Replica) -> None:
+    """The replica, fed by the core's events alone, knows what the core knows."""
+    assert (replica.document, replica.revision, replica.kid) == (core.document, core.revision, core.kid)
+    assert list(replica.paths) == list(core.paths)
+    for path_id, path in core.paths.items():
+        seen = replica.paths[path_id]
+        assert seen.settings == path.settings
+        assert (seen.phase, seen.opens_at, seen.closes_at) == (path.phase, path.opens_at, path.closes_at)
+        assert (seen.paused, seen.sold_out, seen.may_return) == (path.paused, path.sold_out, path.may_return)
+        assert (seen.states, seen.hats) == (path.tickets.states, path.tickets.hats)
+        assert seen.roster.waiting == path.tickets.waiting == seen.states.count(0)
+        assert list(seen.roster.waiting_places()) == [t for t, state in enumerate(seen.states) if state == 0]
+        windows = {ticket: OpenWindow(*_told(window)) for ticket, window in path.windows.open.items()}
+        assert seen.windows == windows
+        assert len(windows) == path.meter.active
+        assert (seen.completed, seen.forgiven) == (path.meter.completed, path.tickets.forgiven)
+    for variant, shelf in core.stock.shelves.items():
+        if shelf.total is not None:
+            told = replica.stock[variant]
+            assert (told.total, told.reserved, told.completed) == (shelf.total, shelf.reserved, shelf.completed)
+
+
+def _told(window: Any) -> tuple[bytes, str, int, int]:
+    return window.admission, window.kid, window.admitted_at, window.expires_at

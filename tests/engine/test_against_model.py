@@ -1,0 +1,68 @@
+"""The core against the slow model: every admission at the very ms, of the very ticket, and every state the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.stage import START_MS, Stage
+from tests.engine.workload import CHECKOUT, WORDS, Act, Moment, Workload, commands_of, open_window
+from tests.support.model import Model
+
+MODELLED = tuple(word for word in WORDS if word not in {"any", "attach", "configure"})
+JOINING = ("join", "join", "join", "implicit", "leave", "decline", "rejoin")
+
+
+def _happen(stage: Stage, model: Model, moment: Moment) -> None:
+    now_ms = stage.now_ms + moment.gap_ms
+    if moment.outage:
+        stage.take_over(now_ms)
+        model.outage(now_ms)
+    else:
+        model.live_until(now_ms)
+    stage.step(now_ms)
+    for act in moment.acts:
+        _act(stage, model, act)
+
+
+def _act(stage: Stage, model: Model, act: Act) -> None:
+    if act.word in CHECKOUT:
+        found = open_window(act, stage)
+        if found is None:
+            return
+        model.checkout(*found, act.word)
+        stage.step(stage.now_ms, *commands_of(act, stage))
+        model.apply()
+    else:
+        commands = commands_of(act, stage)
+        stage.step(stage.now_ms, *commands)
+        model.apply(*commands)
+
+
+def _compare(stage: Stage, model: Model) -> None:
+    assert [tuple(one) for one in stage.admissions] == [tuple(one) for one in model.served]
+    for path_id, path in model.paths.items():
+        assert stage.states(path_id) == [ticket.state for ticket in path.tickets]
+        assert stage.path(path_id).phase == path.phase
+        ends = {number: ticket.ends for number, ticket in enumerate(path.tickets) if ticket.active}
+        assert {number: window.expires_at for number, window in stage.path(path_id).windows.open.items()} == ends
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_core_does_what_the_model_does(seed: int) -> None:
+    workload = Workload(seed, MODELLED)
+    stage, model = Stage(workload.document), Model(workload.document, START_MS)
+    for moment in workload.moments:
+        _happen(stage, model, moment)
+        _compare(stage, model)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_commands_of_one_batch_happen_at_one_instant(seed: int) -> None:
+    workload = Workload(seed, JOINING)
+    stage, model = Stage(workload.document), Model(workload.document, START_MS)
+    for moment in workload.moments:
+        model.live_until(stage.now_ms + moment.gap_ms)
+        commands = [command for act in moment.acts for command in commands_of(act, stage)]
+        stage.later(moment.gap_ms, *commands)
+        model.apply(*commands)
+        _compare(stage, model)

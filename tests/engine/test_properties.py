@@ -1,0 +1,138 @@
+"""What holds for every workload: the auditor finds nothing, replicas agree, and the same done again is the same.
+
+Every stage gives each of its entries to the auditor and to a replica, so merely living through a workload checks the
+metering, first come first served, the caps, the stock and the windows from the log alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from engine.core.experience import Batch, Experience
+from protocol.codec import decode_commands, encode_commands
+from protocol.events import Refused
+from tests.engine.stage import SENDER, Stage, assert_agree
+from tests.engine.workload import WORDS, Act, Moment, Workload, commands_of
+from tests.support.samples import EXPERIENCE
+
+SEEDS = range(24)
+KEEPING = tuple(word for word in WORDS if word != "configure")
+"""All that can be done but dropping a path."""
+
+
+def _live(stage: Stage, moment: Moment) -> None:
+    now_ms = stage.now_ms + moment.gap_ms
+    if moment.outage:
+        stage.take_over(now_ms)
+    stage.step(now_ms, *[command for act in moment.acts for command in commands_of(act, stage)])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_auditor_finds_nothing_and_replicas_agree_at_every_step(seed: int) -> None:
+    workload = Workload(seed)
+    stage = Stage(workload.document)
+    for moment in workload.moments:
+        _live(stage, moment)
+        assert_agree(stage.core, stage.replica)
+        deadline = stage.core.next_deadline_ms()
+        assert deadline is None or deadline > stage.now_ms
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_snapshot_gives_back_the_same_state_at_every_step(seed: int) -> None:
+    workload = Workload(seed)
+    stage, restored = Stage(workload.document), Stage(workload.document)
+    for moment in workload.moments:
+        _live(stage, moment)
+        _live(restored, moment)
+        assert restored.entries == stage.entries
+        kept = restored.core.snapshot()
+        restored.core = Experience.restore(EXPERIENCE, kept)
+        assert (restored.core.snapshot(), restored.core.digest()) == (kept, stage.core.digest())
+        assert restored.core.next_deadline_ms() == stage.core.next_deadline_ms()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_same_batches_at_the_same_times_give_the_same_entries(seed: int) -> None:
+    workload = Workload(seed)
+    stage = Stage(workload.document)
+    for moment in workload.moments:
+        _live(stage, moment)
+    stage.script = [
+        done._replace(
+            batches=done.batches
+            and [Batch(one.sender, one.number, decode_commands(encode_commands(one.commands))) for one in done.batches]
+        )
+        for done in stage.script
+    ]
+    again = stage.replayed()
+    assert again.entries == stage.entries
+    assert again.core.digest() == stage.core.digest()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_late_step_admits_at_the_same_instants_as_one_at_every_deadline(seed: int) -> None:
+    workload = Workload(seed)
+    late, punctual = Stage(workload.document), Stage(workload.document)
+    for moment in workload.moments:
+        _live(late, moment._replace(outage=False))
+        while (deadline := punctual.core.next_deadline_ms()) is not None and deadline <= late.now_ms:
+            punctual.step(deadline)
+        punctual.step_batches(late.now_ms, *(late.script[-1].batches or []))
+        assert punctual.admissions == late.admissions
+        assert punctual.core.digest() == late.core.digest()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_refused_changes_nothing(seed: int) -> None:
+    workload = Workload(seed)
+    stage = Stage(workload.document)
+    for moment in workload.moments:
+        _live(stage, moment)
+        for act in (workload.act(), *moment.acts):
+            _refuse(stage, act)
+
+
+def _refuse(stage: Stage, act: Act) -> None:
+    """Try an act on a copy; where it is refused, the copy is as if nobody had asked."""
+    commands = commands_of(act, stage)
+    kept, number = stage.core.snapshot(), stage.core.senders.last(SENDER) + 1
+    asked, silent = Experience.restore(EXPERIENCE, kept), Experience.restore(EXPERIENCE, kept)
+    events, applied = asked.step(stage.now_ms, [Batch(SENDER, number, commands)])
+    silent.step(stage.now_ms, [Batch(SENDER, number, [])])
+    assert applied == {SENDER: number}
+    if sum(isinstance(event, Refused) for event in events) == len(commands) == len(events):
+        assert asked.digest() == silent.digest()
+    elif not events:
+        assert asked.digest() == silent.digest(), "a change without an event"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_batch_that_comes_again_is_dropped(seed: int) -> None:
+    workload = Workload(seed)
+    stage = Stage(workload.document)
+    for moment in workload.moments:
+        _live(stage, moment)
+        before = stage.core.digest()
+        batches = stage.script[-1].batches or []
+        assert stage.core.step(stage.now_ms, batches) == ([], {})
+        assert stage.core.digest() == before
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nobody_is_lost_or_admitted_twice(seed: int) -> None:
+    workload = Workload(seed, KEEPING)
+    stage = Stage(workload.document)
+    for moment in workload.moments:
+        _live(stage, moment)
+        for path in stage.core.paths.values():
+            held = [path.tickets.live(one) for one in path.tickets.latest]
+            live = [ticket for ticket in held if ticket is not None]
+            assert len(live) == path.tickets.waiting + path.meter.active
+            assert set(path.windows.open) == {one for one in live if one in path.windows.open}
+    assert len(set(stage.ids)) == len(stage.ids)
+    turns = Counter((one.path, one.ticket) for one in stage.admissions)
+    for (path_id, ticket), times in turns.items():
+        assert times <= 1 + (ticket in stage.path(path_id).tickets.forgiven)

@@ -1,0 +1,1 @@
+"""The core's parts one by one, each beside something slower and more obvious."""
