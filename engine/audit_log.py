@@ -1,0 +1,59 @@
+"""``stanchion audit EXPERIENCE``: was every promise kept? Asked of the log alone, with the model of ``engine.audit``.
+
+Unlike a replay it does not run the engine's code again: an error in the core that replays faithfully is found here.
+"""
+
+import sys
+
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from engine.audit import Audit, Broken
+from engine.io.streams import StreamError, connect, log_length, read_log
+
+OK = 0
+FAILURE = 1
+
+
+def main(experience: str, redis_url: str) -> int:
+    """Audit the whole log and print what it holds; the exit code, 1 where a promise was broken."""
+    console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
+    audit = Audit()
+    try:
+        with connect(redis_url) as client:
+            entries, length = read_log(client, experience), log_length(client, experience)
+            for entry in track(
+                entries,
+                "entries",
+                total=length,
+                console=Console(stderr=True),
+                transient=True,
+                disable=not sys.stderr.isatty(),
+            ):
+                audit.entry(*entry)
+    except (Broken, StreamError, RedisError) as error:
+        complaints.print(f"{experience}: {error}", markup=False)
+        return FAILURE
+    if not audit.entries:
+        complaints.print(f"{experience}: there is no log of this experience", markup=False)
+        return FAILURE
+    console.print(_report(experience, audit), soft_wrap=True)
+    return OK
+
+
+def _report(experience: str, audit: Audit) -> Table:
+    summary = audit.summary()
+    table = Table.grid(padding=(0, 2))
+    table.add_row("experience", experience)
+    table.add_row("entries", f"{summary['entries']}, the last is {summary['last']}")
+    table.add_row("writers", f"{summary['writers']}")
+    for path_id, path in summary["paths"].items():
+        counted = ("tickets", "admitted", "completed", "by_hand")
+        table.add_row(path_id, ", ".join(f"{path[what]} {what.replace('_', ' ')}" for what in counted))
+        if path["burst"] is not None:
+            near = f"the fullest span since the last change of rate was {path['metering_worst']} admissions over it"
+            table.add_row("", f"{near}; {path['burst']} are allowed")
+    table.add_row("kept", "chain, order, one ticket each, one admission each, rate, caps, stock, windows")
+    return table

@@ -1,0 +1,83 @@
+"""What this engine does with each experience that there is: it writes it, restores it, has given it up, or watches
+another engine write it. Bookkeeping alone; nothing here talks to the store.
+
+Hands over to: ``engine.runner``, which acts on it.
+"""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from engine.io.append import Append
+from engine.io.clock import LogClock
+from engine.metrics import Metrics
+from engine.restoration import Restoration
+from engine.writer import Writer
+from protocol.streams import shard_of
+
+log = structlog.get_logger()
+
+
+class Duties:
+    """Every experience is in at most one of ``writers``, ``restoring`` and ``degraded``."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.shards: dict[str, int] = {}
+        """The shard of every experience that there is."""
+        self.writers: dict[str, Writer] = {}
+        self.restoring: dict[str, tuple[Restoration, LogClock, Append]] = {}
+        self.degraded: dict[str, None] = {}
+        self._metrics = metrics
+
+    def know(self, experiences: Iterable[str]) -> None:
+        """These are all the experiences that there are."""
+        self.shards = {experience: shard_of(experience) for experience in experiences}
+
+    def to_take_over(self, holds: Callable[[int], bool]) -> list[str]:
+        """Experiences of the shards that we hold that nothing is done about yet."""
+        busy = (self.writers, self.restoring, self.degraded)
+        ours = [experience for experience, shard in self.shards.items() if holds(shard)]
+        return [experience for experience in ours if not any(experience in group for group in busy)]
+
+    def to_watch(self, holds: Callable[[int], bool]) -> list[str]:
+        """Experiences of the shards that we do not hold."""
+        return [experience for experience, shard in self.shards.items() if not holds(shard)]
+
+    def restored(self, experience: str) -> None:
+        """The state is rebuilt up to our take-over: it is written from now on."""
+        restoration, clock, append = self.restoring.pop(experience)
+        self.writers[experience] = Writer(restoration.experience, clock, append)
+        log.info("restored", experience=experience, entries=restoration.entries, commands=restoration.commands)
+
+    def degrade(self, experience: str) -> None:
+        """Called while handling what went wrong: this process serves the experience no more."""
+        log.exception("experience degraded", experience=experience)
+        self.writers.pop(experience, None)
+        self.restoring.pop(experience, None)
+        self.degraded[experience] = None
+
+    def drop(self, writer: Writer, why: str) -> None:
+        """Throw the state away; it can be rebuilt."""
+        log.warning("state dropped", experience=writer.id, entry=writer.end.entry_id, why=why)
+        del self.writers[writer.id]
+
+    def leave(self, shard: int) -> None:
+        """The shard is another engine's."""
+        for experience in self.shards:
+            if self.shards[experience] == shard:
+                self.writers.pop(experience, None)
+                self.restoring.pop(experience, None)
+
+    def store_away(self) -> None:
+        """Nobody knows what is in the store now: keep the states that stand at the end of their logs, no others."""
+        for writer in list(self.writers.values()):
+            if writer.ahead is None:
+                writer.interrupt()
+            else:
+                self.drop(writer, "its last entry is in doubt")
+        self.restoring.clear()
+
+    def count(self) -> None:
+        """Show how many there are of each."""
+        for state, group in (("writing", self.writers), ("degraded", self.degraded), ("restoring", self.restoring)):
+            self._metrics.experiences.labels(state).set(len(group))

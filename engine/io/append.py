@@ -1,0 +1,136 @@
+"""The commit is one append, by the only script of the project (``append.lua``): all of it, or nothing.
+
+An entry goes in only if ``tip`` names the entry before it and its writer. ``WriterChanged`` takes the next epoch and
+installs its writer in the same step, so there is never a writer without an entry that says so. A retry of what is in
+already is answered ``DONE``: an append whose answer was lost on the way can simply be sent again. A rival's entry
+never looks like ours, because a writer is 16 random bytes made at its take-over.
+
+Hands over to: ``engine.runner``, which sends the appends of all its experiences in one round trip.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from importlib.resources import files
+from typing import NamedTuple
+
+import redis
+from redis.exceptions import NoScriptError
+
+from protocol import codec
+from protocol.events import Entry
+from protocol.streams import (
+    GENESIS_CHAIN,
+    START_ID,
+    commands_key,
+    epoch_key,
+    events_key,
+    format_entry_id,
+    parse_entry_id,
+    shard_of,
+    tip_key,
+)
+
+SCRIPT = files("engine.io").joinpath("append.lua").read_text()
+
+
+class Outcome(StrEnum):
+    """What became of an append."""
+
+    APPENDED = "appended"
+    DONE = "done"
+    """It was in already: an earlier try had come through."""
+    FENCED = "fenced"
+    """The log ends elsewhere, or somebody else is its writer now."""
+    EPOCH_TAKEN = "epoch_taken"
+    """The epoch is not the next one: somebody took it, or the counter was lost."""
+    COMMANDS_LOST = "commands_lost"
+    """The last command that this entry applies is no longer in the store: a failover lost it."""
+
+    @property
+    def committed(self) -> bool:
+        return self in {Outcome.APPENDED, Outcome.DONE}
+
+
+class LogEnd(NamedTuple):
+    """Where a log ends: its last entry with its chain and time, and the last entry of the commands applied."""
+
+    entry_id: str = START_ID
+    chain: bytes = GENESIS_CHAIN
+    command_id: str = START_ID
+    now_ms: int = 0
+
+    @property
+    def epoch(self) -> int:
+        return parse_entry_id(self.entry_id)[0]
+
+    @property
+    def next_seq(self) -> int:
+        """Dense over the whole log, from 0, whatever the epoch."""
+        return 0 if self.entry_id == START_ID else parse_entry_id(self.entry_id)[1] + 1
+
+
+class Append(NamedTuple):
+    """One entry on its way: behind ``previous`` it makes the log end at ``end``. ``takes_over``: a WriterChanged."""
+
+    experience: str
+    writer: bytes
+    previous: LogEnd
+    end: LogEnd
+    payload: bytes
+    takes_over: bool
+
+
+def append_of(experience: str, writer: bytes, epoch: int, previous: LogEnd, entry: Entry) -> Append:
+    """The append that puts ``entry`` behind ``previous``; it takes over where it begins an epoch."""
+    payload = codec.encode_entry(entry)
+    end = LogEnd(
+        entry_id=format_entry_id(epoch, previous.next_seq),
+        chain=codec.next_chain(previous.chain, payload),
+        command_id=entry.command_id,
+        now_ms=entry.now_ms,
+    )
+    return Append(experience, writer, previous, end, payload, takes_over=epoch != previous.epoch)
+
+
+class Appender:
+    """Runs the script. A store that was restarted or flushed its scripts is given it anew."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._digest = ""
+
+    def commit(self, appends: Sequence[Append]) -> list[Outcome]:
+        """Try each, in one round trip; the outcomes in the same order. Raises RedisError: then some may be in."""
+        if not self._digest:
+            self._load()
+        try:
+            return self._run(appends)
+        except NoScriptError:
+            self._load()
+            return self._run(appends)
+
+    def _load(self) -> None:
+        self._digest = str(self._client.script_load(SCRIPT))
+
+    def _run(self, appends: Sequence[Append]) -> list[Outcome]:
+        pipeline = self._client.pipeline(transaction=False)
+        for append in appends:
+            pipeline.evalsha(self._digest, *_arguments(append))
+        answers = pipeline.execute(raise_on_error=False)  # an error raised there would quote the payload
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return [Outcome(answer.decode()) for answer in answers]
+
+
+def _arguments(append: Append) -> tuple[int, *tuple[str | bytes | int, ...]]:
+    experience, end = append.experience, append.end
+    keys = (
+        events_key(experience),
+        tip_key(experience),
+        commands_key(experience),
+        epoch_key(shard_of(experience)),
+    )
+    kind = "take_over" if append.takes_over else "append"
+    place = (kind, end.entry_id, append.writer, append.previous.entry_id)
+    return (len(keys), *keys, *place, append.payload, end.chain, end.command_id, end.epoch)

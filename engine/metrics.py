@@ -1,0 +1,52 @@
+"""What an engine counts, for Prometheus. No label names a person or an experience: their number has no bound.
+
+Hands over to: ``engine.runner``, which counts.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+COMMIT_BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+LATE_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+
+class Metrics:
+    """The figures of one engine process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.commands = Counter(
+            "stanchion_engine_commands", "Commands applied, refused or dropped as repeats", registry=self.registry
+        )
+        self.entries = Counter("stanchion_engine_entries", "Entries appended to the logs", registry=self.registry)
+        self.refused_appends = Counter(
+            "stanchion_engine_refused_appends", "Appends that the store refused", ["why"], registry=self.registry
+        )
+        self.commit_seconds = Histogram(
+            "stanchion_engine_commit_seconds",
+            "From the start of a round of steps to its commit",
+            buckets=COMMIT_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.late_seconds = Histogram(
+            "stanchion_engine_deadline_late_seconds",
+            "How late deadlines fire",
+            buckets=LATE_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.take_overs = Counter("stanchion_engine_take_overs", "Times this engine took over", registry=self.registry)
+        self.epoch = Gauge("stanchion_engine_epoch", "The highest epoch that this engine took", registry=self.registry)
+        self.experiences = Gauge(
+            "stanchion_engine_experiences", "Experiences of this engine, by state", ["state"], registry=self.registry
+        )
+        self.clocks_doubtful = Counter(
+            "stanchion_engine_clocks_doubtful",
+            "Take-overs at which this machine's clock and the store's differed",
+            registry=self.registry,
+        )
+        self.store_losses = Counter(
+            "stanchion_engine_store_losses", "Times the store did not answer", registry=self.registry
+        )
+
+    def serve(self, host: str, port: int) -> None:
+        """Show the figures over HTTP, in a thread of their own."""
+        start_http_server(port, host, self.registry)

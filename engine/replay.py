@@ -1,0 +1,97 @@
+"""``stanchion replay EXPERIENCE``: what the log says, read once more from its first byte.
+
+Every entry must follow the one before it by its chain, and every step must come out byte for byte as it stands there.
+What is left at the end is the state that the writer had at that entry: the digest is the one that the engine logs when
+it ends in order.
+
+Hands over to: ``engine.restoration``, which does the work; here it is only shown.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from engine.io.streams import connect, log_length
+from engine.restoration import Restoration
+from engine.takeover import LogError
+from protocol.replica import PathReplica, Replica, ReplicaError
+from protocol.states import TicketState
+from protocol.streams import START_ID, parse_entry_id
+
+OK = 0
+FAILURE = 1
+USAGE = 2
+SLICE_MS = 200
+
+
+def main(experience: str, redis_url: str, until: str | None) -> int:
+    """Replay up to and with the entry ``until`` (None: to the end) and print what was found; the exit code."""
+    console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        if until is not None:
+            parse_entry_id(until)
+    except ValueError as error:
+        complaints.print(str(error), markup=False)
+        return USAGE
+    with connect(redis_url) as client:
+        restoration = Restoration(client, experience, until)
+        started_ns = time.monotonic_ns()
+        try:
+            _replay(restoration, log_length(client, experience))
+        except (LogError, ReplicaError, RedisError) as error:
+            complaints.print(f"{experience}: {error}", markup=False)
+            return FAILURE
+        seconds = (time.monotonic_ns() - started_ns) / 1e9
+    if restoration.replica.entry_id == START_ID:
+        complaints.print(f"{experience}: there is no log of this experience", markup=False)
+        return FAILURE
+    console.print(_report(restoration, seconds), soft_wrap=True)
+    return OK
+
+
+def _replay(restoration: Restoration, entries: int) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("entries", total=entries)
+        while not restoration.done:
+            for entry in restoration.advance(SLICE_MS):
+                for event in entry.events:
+                    restoration.replica.apply(event)
+            progress.update(task, completed=restoration.entries)
+
+
+def _report(restoration: Restoration, seconds: float) -> Table:
+    replica = restoration.replica
+    table = Table.grid(padding=(0, 2))
+    table.add_row("experience", replica.experience)
+    table.add_row("entry", replica.entry_id)
+    table.add_row("time", f"{replica.now_ms} ms")
+    table.add_row("entries", f"{restoration.entries}")
+    table.add_row("commands", f"{restoration.commands}")
+    table.add_row("tickets", f"{sum(path.tickets for path in replica.paths.values())}")
+    for line in _paths(replica):
+        table.add_row("", line)
+    table.add_row(
+        "speed", f"{restoration.commands / seconds:,.0f} commands/s, {restoration.entries / seconds:,.0f} entries/s"
+    )
+    table.add_row("chain", replica.chain.hex())
+    table.add_row("digest", restoration.experience.digest())
+    return table
+
+
+def _paths(replica: Replica) -> Iterator[str]:
+    for path_id, path in replica.paths.items():
+        states = ", ".join(f"{count} {word}" for word, count in _states(path))
+        yield f"{path_id}: {path.phase}, {states or 'no tickets'}"
+
+
+def _states(path: PathReplica) -> Iterator[tuple[str, int]]:
+    for state in TicketState:
+        count = path.states.count(state)
+        if count:
+            yield state.word, count

@@ -1,0 +1,75 @@
+"""The settings of one engine process: one frozen struct, built once, checked with its relations, passed down.
+
+Every field is the environment variable ``STANCHION_<NAME>``; the store may also be named by ``REDIS_URL``. An address
+may hold a password, so it is never shown, neither in an error nor in the settings' own text.
+
+Hands over to: `engine.runner`, which runs with them.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from protocol.streams import LEASE_TTL_MS
+
+PREFIX = "STANCHION_"
+SECRETS = ("redis_url",)
+BEATS_PER_LEASE_MIN = 2
+
+_FALLBACKS = {"redis_url": "REDIS_URL"}
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used: names it, its value (unless it may hold a secret) and what is allowed."""
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        shown = "not usable" if name in SECRETS else repr(value)
+        super().__init__(f"{PREFIX}{name.upper()} is {shown}; allowed: {allowed}")
+        self.name = name
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one engine process runs with."""
+
+    redis_url: Annotated[str, Meta(pattern="^(redis|rediss|unix)://", description="the store")] = (
+        "redis://127.0.0.1:6379/0"
+    )
+    number: Annotated[int, Meta(ge=0, le=9_999, description="which of the engine processes this is")] = 0
+    lease_ms: Annotated[
+        int, Meta(ge=500, le=LEASE_TTL_MS // 2, description="a lease unchanged for so long is taken over, in ms")
+    ] = 3_000
+    beat_ms: Annotated[
+        int, Meta(ge=50, le=LEASE_TTL_MS // 4, description="how often an engine renews its leases, in ms")
+    ] = 1_000
+    metrics_host: Annotated[str, Meta(min_length=1, description="address of the metrics page")] = "127.0.0.1"
+    metrics_port: Annotated[
+        Annotated[int, Meta(ge=1, le=65_535)] | None, Meta(description="port of the metrics page [default: none]")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.beat_ms * BEATS_PER_LEASE_MIN >= self.lease_ms:
+            raise SettingError("beat_ms", self.beat_ms, f"less than half of lease_ms, which is {self.lease_ms}")
+
+    def __repr__(self) -> str:
+        fields = {name: "…" if name in SECRETS else getattr(self, name) for name in self.__struct_fields__}
+        return f"EngineSettings({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
+
+def from_environment(environ: Mapping[str, str]) -> EngineSettings:
+    """The settings that ``environ`` gives. Raises SettingError for the first that cannot be used."""
+    given: dict[str, Any] = {}
+    for field in msgspec.structs.fields(EngineSettings):
+        names = (PREFIX + field.name.upper(), _FALLBACKS.get(field.name, ""))
+        found = [environ[name] for name in names if environ.get(name)]
+        if found:
+            given[field.name] = _convert(field, found[0])
+    return EngineSettings(**given)
+
+
+def _convert(field: msgspec.structs.FieldInfo, value: str) -> Any:
+    try:
+        return msgspec.convert(value, field.type, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingError(field.name, value, str(error)) from error

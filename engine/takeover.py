@@ -1,0 +1,71 @@
+"""How an engine becomes the writer of an experience: ``WriterChanged``, behind the last entry, in the next epoch.
+
+The order is a rule. First ``WriterChanged`` is appended: from that instant nobody else can write, so what is read
+afterwards is all there will ever be of the old writer. Then the log up to it is replayed, and only then are commands
+read. A log whose rules this version does not know is left alone.
+
+Hands over to: ``engine.runner``, which appends; ``engine.restoration``, which replays.
+"""
+
+import secrets
+from typing import NamedTuple
+
+import redis
+
+from engine.core.experience import RULES
+from engine.io.append import Append, LogEnd, append_of
+from engine.io.clock import LogClock, Reading, read_clocks, start_after
+from engine.io.streams import StreamError, last_log_entry, read_epoch, store_ms
+from engine.standby import Standby
+from protocol import codec
+from protocol.events import WRITER_BYTES, Entry, WriterChanged
+
+
+class LogError(Exception):
+    """The log cannot be followed; the text says at which entry and why."""
+
+
+class TakeOver(NamedTuple):
+    """A take-over to try: its append, the time that begins with it, when that was read, whether the clocks differ."""
+
+    append: Append
+    clock: LogClock
+    reading: Reading
+    doubtful: bool
+
+
+def read_log_end(client: redis.Redis, experience: str) -> LogEnd:
+    """Where the log of an experience ends in the store. Raises LogError, RedisError."""
+    try:
+        last = last_log_entry(client, experience)
+        if last is None:
+            return LogEnd()
+        entry = codec.decode_entry(last.payload)
+    except (StreamError, codec.DecodeError) as error:
+        raise LogError(f"the last entry cannot be read: {error}") from error
+    check_rules(last.entry_id, entry)
+    return LogEnd(last.entry_id, last.chain, entry.command_id, entry.now_ms)
+
+
+def check_rules(entry_id: str, entry: Entry) -> None:
+    """Raises LogError where an entry means something that this version does not know."""
+    if entry.rules != RULES:
+        raise LogError(f"entry {entry_id} follows the rules {entry.rules}; this version knows {RULES}")
+
+
+def behind_log(client: redis.Redis, experience: str, standby: Standby) -> TakeOver:
+    """How to take over behind what the log ends with now. Raises LogError, RedisError."""
+    previous = read_log_end(client, experience)
+    sighting, reading = standby.sighting(experience, previous.entry_id), read_clocks()
+    start = start_after(previous.now_ms, sighting, reading, store_ms(client))
+    append = writer_changed(client, experience, previous, start.now_ms)
+    return TakeOver(append, LogClock(start.now_ms, reading), reading, start.doubtful)
+
+
+def writer_changed(client: redis.Redis, experience: str, previous: LogEnd, now_ms: int) -> Append:
+    """The append by which a new writer takes over behind ``previous``. Raises RedisError."""
+    epoch = max(read_epoch(client, experience), previous.epoch) + 1
+    writer = secrets.token_bytes(WRITER_BYTES)
+    event = WriterChanged(epoch, writer, previous.entry_id, previous.chain)
+    entry = Entry(RULES, now_ms, previous.command_id, {}, "", [event])
+    return append_of(experience, writer, epoch, previous, entry)

@@ -1,0 +1,138 @@
+"""One experience as this process writes it: the state, its time, and where its log ends.
+
+Every step becomes an entry, even where nothing came of it, because the state knows the time of its last step and a
+replay must reach the same state. While an entry is on its way the state is ``ahead`` of the log; if it cannot be
+learned whether the entry came through, the state is thrown away and rebuilt.
+
+Hands over to: ``engine.runner``, which feeds it and commits its appends.
+"""
+
+from collections import deque
+
+from engine.core.experience import RULES, Batch, Experience
+from engine.core.limits import OUTAGE_MIN_MS
+from engine.io.append import Append, LogEnd, append_of
+from engine.io.clock import LogClock
+from engine.io.streams import RawEntry, command_entry
+from protocol import codec
+from protocol.events import Entry, WriterChanged
+from protocol.streams import commands_key
+
+STEP_ENTRIES_MAX = 64
+STEP_COMMANDS_MAX = 20_000
+HEARTBEAT_MS = 500
+"""While a deadline is pending an entry is due so long after the last one: well below what counts as an outage."""
+
+assert 2 * HEARTBEAT_MS <= OUTAGE_MIN_MS
+
+
+class PoisonError(Exception):
+    """A batch does not decode, or applying it raised: the state is spoilt."""
+
+
+class Writer:
+    """The writer of one experience, from its take-over on."""
+
+    def __init__(self, experience: Experience, clock: LogClock, taken: Append) -> None:
+        self.id = experience.id
+        self.commands_key = commands_key(experience.id)
+        self.clock = clock
+        self.end: LogEnd = taken.end
+        self.ahead: Append | None = None
+        self.interrupted = False
+        """The store was away: it must take over anew before it writes on."""
+        self._experience = experience
+        self._writer = taken.writer
+        self._inbox: deque[RawEntry] = deque()
+        self._received_id = taken.end.command_id
+        self._just_changed = True
+        self._deadline_ms = experience.next_deadline_ms()
+        self.commands = 0
+        """How many commands it has applied or dropped."""
+
+    @property
+    def received_id(self) -> str:
+        """The last entry of the commands stream that it has, applied or not."""
+        return self._received_id
+
+    @property
+    def full(self) -> bool:
+        """Whether it has more than a step can take, so that the next question can wait."""
+        return len(self._inbox) > STEP_ENTRIES_MAX
+
+    def receive(self, entries: list[RawEntry]) -> None:
+        """More commands, which directly follow ``received_id``."""
+        self._inbox.extend(entries)
+        self._received_id = entries[-1][0]
+
+    def due_ms(self) -> int | None:
+        """From when on (log time) a step is due, or None while nothing is pending."""
+        if self._inbox:
+            return self.end.now_ms
+        if self._deadline_ms is None:
+            return None
+        if self._just_changed:
+            return self.end.now_ms
+        return min(self._deadline_ms, self.end.now_ms + HEARTBEAT_MS)
+
+    def late_ms(self, now_ms: int) -> int:
+        """How late the deadline that is due at ``now_ms`` fires; 0 where none is."""
+        return 0 if self._deadline_ms is None else max(0, now_ms - self._deadline_ms)
+
+    def stalled(self, now_ms: int) -> bool:
+        """Whether so much time has gone by without an entry that people have lost some of theirs."""
+        pending = self._deadline_ms is not None and not self._just_changed
+        return pending and now_ms - self.end.now_ms > OUTAGE_MIN_MS
+
+    def step(self, now_ms: int) -> Append:
+        """Apply what is due and what was received. Raises PoisonError."""
+        assert self.ahead is None, "one entry at a time"
+        try:
+            command_id, batches = self._take()
+            events, applied = self._experience.step(now_ms, batches)
+        except Exception as error:
+            raise PoisonError(f"behind entry {self.end.entry_id}: {error!r}") from error
+        entry = Entry(RULES, now_ms, command_id, applied, "", events)
+        self.ahead = append_of(self.id, self._writer, self.end.epoch, self.end, entry)
+        self._deadline_ms = self._experience.next_deadline_ms()
+        self._just_changed = False
+        return self.ahead
+
+    def _take(self) -> tuple[str, list[Batch]]:
+        command_id, count = self.end.command_id, 0
+        batches: list[Batch] = []
+        while self._inbox and len(batches) < STEP_ENTRIES_MAX and count < STEP_COMMANDS_MAX:
+            entry = command_entry(*self._inbox.popleft())
+            commands = codec.decode_commands(entry.batch)
+            batches.append(Batch(entry.sender, entry.number, commands))
+            command_id = entry.entry_id
+            count += len(commands)
+        self.commands += count
+        return command_id, batches
+
+    def committed(self) -> None:
+        """The entry that was on its way is in the log."""
+        assert self.ahead is not None
+        self.end, self.ahead = self.ahead.end, None
+
+    def interrupt(self) -> None:
+        """The store was away: what was received may be gone, and somebody else may have written."""
+        self.interrupted = True
+        self._inbox.clear()
+        self._received_id = self.end.command_id
+
+    def changed(self, taken: Append) -> None:
+        """It took over anew behind its own last entry, so its state still holds."""
+        assert taken.previous == self.end
+        event = codec.decode_entry(taken.payload).events[0]
+        assert isinstance(event, WriterChanged)
+        self._experience.take_over(event, taken.end.now_ms)
+        self.end, self._writer = taken.end, taken.writer
+        self._deadline_ms = self._experience.next_deadline_ms()
+        self._just_changed = True
+        self.interrupted = False
+
+    def digest(self) -> str:
+        """SHA-256 of the state as of ``end``."""
+        assert self.ahead is None, "the state is ahead of the log"
+        return self._experience.digest()

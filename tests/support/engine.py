@@ -1,0 +1,55 @@
+"""An engine in a thread of the test, for what can be seen without killing it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Thread
+
+from prometheus_client import CollectorRegistry
+
+from engine.metrics import Metrics
+from engine.runner import Runner
+from engine.settings import EngineSettings
+
+STOP_S = 20.0
+WAIT_S = 30.0
+POLL_S = 0.01
+
+
+class RunningEngine:
+    """Runs from ``with`` to its end, where it stops in order. Quick leases, so that tests are quick."""
+
+    def __init__(self, redis_url: str, number: int = 0) -> None:
+        settings = EngineSettings(redis_url=redis_url, number=number, lease_ms=600, beat_ms=200)
+        self._metrics = Metrics()
+        self.runner = Runner(settings, self._metrics)
+        self._thread = Thread(target=self.runner.run)
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        return self._metrics.registry
+
+    def figure(self, name: str, **labels: str) -> float:
+        """What a metric says now; 0 for one that was never counted."""
+        return self.registry.get_sample_value(f"stanchion_engine_{name}", labels) or 0.0
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Return once ``condition`` holds. Raises AssertionError after ``WAIT_S``."""
+        end = time.monotonic() + WAIT_S
+        while not condition():
+            assert time.monotonic() < end, "what was waited for did not come"
+            time.sleep(POLL_S)
+
+    def __enter__(self) -> RunningEngine:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End it in order; one that ended already is fine."""
+        self.runner.stop()
+        self._thread.join(STOP_S)
+        assert not self._thread.is_alive(), "the engine does not stop"
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
