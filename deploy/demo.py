@@ -1,0 +1,70 @@
+"""The demo experience: put there once through the control interface, as any merchant would, and then left alone.
+
+A restart finds it in the log and changes nothing, so the tickets of a demo survive one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.resources
+import json
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+EXPERIENCE = "demo"
+POLL_INTERVAL_MS = 100
+REQUEST_TIMEOUT_MS = 10_000
+
+
+class DemoError(Exception):
+    """The waiting room did not get ready, or refused the demo experience; the text says why."""
+
+
+def document(checkout_url: str) -> dict[str, Any]:
+    """The demo experience with its checkout at `checkout_url`."""
+    raw: dict[str, Any] = json.loads((importlib.resources.files("deploy") / "demo.json").read_text())
+    return raw | {"checkout_url": checkout_url}
+
+
+async def wait_until_ready(room: str, timeout_s: float) -> None:
+    """Return once `/readyz` answers 200. Raises `DemoError` after `timeout_s`."""
+    async with httpx.AsyncClient(base_url=room, trust_env=False) as client:
+        last = "no answer"
+        try:
+            async with asyncio.timeout(timeout_s):
+                while last != "ready":
+                    last = await _readiness(client)
+                    await asyncio.sleep(POLL_INTERVAL_MS / 1000)
+        except TimeoutError as error:
+            raise DemoError(f"the waiting room at {room} was not ready within {timeout_s:g} s: {last}") from error
+
+
+async def _readiness(client: httpx.AsyncClient) -> str:
+    try:
+        answer = await client.get("/readyz")
+    except httpx.TransportError as error:
+        return str(error) or type(error).__name__
+    return "ready" if answer.status_code == HTTPStatus.OK else answer.text
+
+
+async def ensure(room: str, control_key: str, checkout_url: str) -> bool:
+    """Put the demo experience there unless it exists; true if it was made now. Raises `DemoError`."""
+    address = f"/v1/control/experiences/{EXPERIENCE}"
+    async with httpx.AsyncClient(
+        base_url=room,
+        headers={"Authorization": f"Bearer {control_key}"},
+        timeout=REQUEST_TIMEOUT_MS / 1000,
+        trust_env=False,
+    ) as client:
+        try:
+            there = await client.get(address)
+            if there.status_code == HTTPStatus.OK:
+                return False
+            answer = await client.put(address, json=document(checkout_url))
+        except httpx.TransportError as error:
+            raise DemoError(f"the waiting room at {room} did not take the demo experience: {error}") from error
+    if answer.status_code not in {HTTPStatus.OK, HTTPStatus.CREATED}:
+        raise DemoError(f"the demo experience was refused: {answer.status_code} {answer.text}")
+    return True

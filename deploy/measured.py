@@ -1,0 +1,25 @@
+"""The parts that `stanchion bench` measures: the very ones that `stanchion up` runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from deploy.valkey import Valkey
+from engine.core.experience import Experience
+from loadtests.parts import Core, Parts
+
+
+def parts() -> Parts:
+    """The core, the command of an engine, and the command of a store."""
+    return Parts(core, [sys.executable, "-m", "deploy.cli", "engine"], store)
+
+
+def core(experience: str) -> Core:
+    """An empty experience, as a bench may use it."""
+    return Experience(experience)
+
+
+def store(folder: Path, port: int, append_fsync: str) -> list[str]:
+    """The command of an embedded store, prepared in `folder`."""
+    return Valkey(folder=folder, port=port, append_fsync=append_fsync).prepare()

@@ -1,0 +1,1 @@
+"""How it is run: settings, secrets, the demo document."""

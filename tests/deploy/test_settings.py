@@ -1,0 +1,64 @@
+"""The settings of `stanchion up` and their relations."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from deploy import demo
+from deploy.settings import SettingError, StackSettings, check_free
+from protocol import documents
+
+
+def test_the_ports_left_open_follow_the_first() -> None:
+    ports = StackSettings(port=9000).ports
+    assert (ports.room, ports.shop, ports.valkey, ports.metrics) == (9000, 9001, 9002, 9003)
+    assert StackSettings(port=9000, shop_port=80).ports.shop == 80
+
+
+def test_there_is_a_gateway_per_core_unless_told_otherwise() -> None:
+    assert StackSettings().gateways == len(os.sched_getaffinity(0))
+    assert StackSettings(workers=3).gateways == 3
+
+
+def test_every_interface_is_reached_by_loopback() -> None:
+    assert StackSettings(host="0.0.0.0").room == "http://127.0.0.1:8000"
+    assert StackSettings(host="10.0.0.5").shop == "http://10.0.0.5:8001"
+
+
+def test_two_parts_cannot_share_a_port() -> None:
+    with pytest.raises(SettingError, match=r"STANCHION_VALKEY_PORT is 9000; allowed: a port that no other part has"):
+        StackSettings(port=9000, valkey_port=9000)
+
+
+def test_every_engine_needs_a_port_of_its_own() -> None:
+    own = StackSettings(engines=2, workers=1).listeners()[-3:]
+    assert own == [("metrics_port", 8003), ("metrics_port", 8004), ("metrics_port", 8005)]
+    with pytest.raises(SettingError, match="STANCHION_METRICS_PORT is 8000"):
+        StackSettings(engines=2, metrics_port=7999)
+
+
+def test_browsers_may_come_another_way_than_we_listen() -> None:
+    assert StackSettings().origin == "http://127.0.0.1:8000"
+    assert StackSettings(public_origin="https://wait.example").origin == "https://wait.example"
+
+
+def test_what_follows_the_last_port_does_not_exist() -> None:
+    with pytest.raises(SettingError, match="STANCHION_SHOP_PORT is 65536"):
+        StackSettings(port=65_535)
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingError, match=f"STANCHION_PORT is {port}; allowed: a free port"):
+            check_free("port", "127.0.0.1", port)
+    check_free("port", "127.0.0.1", port)
+
+
+def test_the_demo_document_is_sound() -> None:
+    experience = documents.parse(demo.document("http://127.0.0.1:9001/checkout"), demo.EXPERIENCE)
+    assert experience.checkout_url == "http://127.0.0.1:9001/checkout"
+    assert not documents.warnings(experience)
