@@ -1,0 +1,197 @@
+/**
+ * Every sentence of the waiting-room page, and how durations, numbers and prices are said.
+ *
+ * Rules: calm and exact. A wait is an interval, never one number; what we do not know is not said; whatever happens to
+ * the connection or the shop, the first thing told is that the place is safe. Pure: no document, no clock.
+ */
+
+const LOCALE = "en";
+const number = new Intl.NumberFormat(LOCALE);
+const SECONDS_A_MINUTE = 60;
+const SECONDS_AN_HOUR = 3600;
+const FINE_UNTIL_MINUTES = 60; // longer waits are said in steps of five minutes
+const COARSE_STEP_MINUTES = 5;
+
+/** @param {number} value */
+export function count(value) {
+  return number.format(value);
+}
+
+/** One person, two people. @param {number} value */
+export function people(value) {
+  return value === 1 ? "1 person" : `${count(value)} people`;
+}
+
+/** @param {string} amount decimal string @param {string} currency ISO 4217 */
+export function price(amount, currency) {
+  return new Intl.NumberFormat(LOCALE, { style: "currency", currency }).format(Number(amount));
+}
+
+/** A running clock: 0:07, 9:41, 1:02:03, 2 days 03:04:05. @param {number} ms */
+export function clock(ms) {
+  const whole = Math.max(0, Math.ceil(ms / 1000));
+  const days = Math.floor(whole / (24 * SECONDS_AN_HOUR));
+  const hours = Math.floor(whole / SECONDS_AN_HOUR) % 24;
+  const minutes = Math.floor(whole / SECONDS_A_MINUTE) % 60;
+  const two = (value) => String(value).padStart(2, "0");
+  const short = hours > 0 || days > 0 ? `${days > 0 ? two(hours) : hours}:${two(minutes)}` : String(minutes);
+  const text = `${short}:${two(whole % 60)}`;
+  return days === 0 ? text : `${days} ${days === 1 ? "day" : "days"} ${text}`;
+}
+
+/** The same for ears: "9 minutes", "45 seconds". @param {number} ms */
+export function spoken(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 2 * SECONDS_A_MINUTE) return `${seconds} seconds`;
+  const minutes = Math.round(seconds / SECONDS_A_MINUTE);
+  if (minutes < 2 * FINE_UNTIL_MINUTES) return `${minutes} minutes`;
+  return `${Math.round(seconds / SECONDS_AN_HOUR)} hours`;
+}
+
+function coarse(minutes) {
+  const hours = Math.floor(minutes / 60);
+  const rest = minutes % 60;
+  if (hours === 0) return `${rest} min`;
+  return rest === 0 ? `${hours} h` : `${hours} h ${rest} min`;
+}
+
+/** An honest wait. @param {[number, number] | null} eta seconds, low and high */
+export function wait(eta) {
+  if (eta === null) return "Not known yet";
+  const [low, high] = eta;
+  if (high <= 0) return "Any moment now";
+  if (high <= SECONDS_A_MINUTE) return "Less than a minute";
+  const from = Math.floor(low / SECONDS_A_MINUTE);
+  const to = Math.ceil(high / SECONDS_A_MINUTE);
+  if (to <= FINE_UNTIL_MINUTES) {
+    if (from === 0) return `Up to ${to} minutes`;
+    return from === to ? `About ${to} ${to === 1 ? "minute" : "minutes"}` : `About ${from}–${to} minutes`;
+  }
+  const down = Math.floor(from / COARSE_STEP_MINUTES) * COARSE_STEP_MINUTES;
+  const up = Math.ceil(to / COARSE_STEP_MINUTES) * COARSE_STEP_MINUTES;
+  return down === 0 ? `Up to ${coarse(up)}` : `About ${coarse(down)} – ${coarse(up)}`;
+}
+
+/** @param {number} rate admissions of the last minute @param {boolean} paused */
+export function pace(rate, paused = false) {
+  if (paused) return "Paused";
+  return rate === 0 ? "Nobody just now" : `${count(rate)} a minute`;
+}
+
+const KEEP = "Your place is kept, even if you close this page or your phone goes to sleep.";
+
+/** By state: headline, message and title; `screen` is what `Standing.screen()` returns. */
+const STATES = {
+  connecting: () => ["One moment", "We are finding your place.", "Finding your place"],
+  joining: () => ["One moment", "You are being put in line.", "Joining"],
+  scheduled: (screen) => [
+    screen.opensAt === null ? "Not open yet" : "Opening soon",
+    "Stay on this page: you join the line by yourself the moment it opens.",
+    "Opening soon",
+  ],
+  lobby: (screen) => [
+    "You are in",
+    `The order is drawn by lot at the opening, so there is nothing to win by hurrying. ${KEEP}`,
+    screen.of === null ? "You are in" : `${people(screen.of)} here`,
+  ],
+  waiting: (screen) => [
+    screen.ahead === 0 ? "You are next" : "You are in line",
+    KEEP,
+    screen.ahead === null ? "In line" : screen.ahead === 0 ? "You are next" : `${count(screen.ahead)} ahead`,
+  ],
+  paused: (screen) => [
+    screen.paused === "outage" ? "A short interruption" : "The line is paused",
+    screen.paused === "outage"
+      ? "Something on our side stopped. Your place is safe, and the time that is lost is given back."
+      : "The shop is catching its breath. Your place is safe, and the line goes on from here.",
+    "Paused, your place is safe",
+  ],
+  sold_out: () => [
+    "Sold out for now",
+    "Everything is in somebody’s basket. What they leave goes to the next in line, so your place still counts.",
+    "Sold out for now",
+  ],
+  admitted: () => ["It’s your turn", "What you came for is reserved for you until the time is over.", "Your turn"],
+  redeemed: () => [
+    "Your checkout is in progress",
+    "You are in the shop. Finish there before the time is over; this page only keeps you company.",
+    "Checking out",
+  ],
+  completed: () => ["All done. Thank you!", "Your order is complete. You may close this page.", "Thank you"],
+  expired: (screen) => [
+    "Your turn has passed",
+    screen.mayRejoin
+      ? "The time to check out is over. That happens: once, you may take your old place back and are next again."
+      : "The time to check out is over, and what was reserved went to the next in line.",
+    "Your turn has passed",
+  ],
+  left: (screen) => [
+    screen.reason === "declined" ? "You passed it on" : "You left the line",
+    LEFT[screen.reason] ?? "Your place was given to the next person. You can join again, at the back.",
+    "You left the line",
+  ],
+  lost: (screen) => [
+    screen.reason === "sold_out" ? "Sold out" : "The line has ended",
+    screen.reason === "sold_out"
+      ? "Everything was sold before it was your turn. We are sorry, and thank you for waiting."
+      : "The shop ended the line before it was your turn. Thank you for waiting.",
+    screen.reason === "sold_out" ? "Sold out" : "Ended",
+  ],
+  refused: (screen) => [
+    "You were turned away",
+    screen.reason ? `The shop gave this reason: ${screen.reason}` : "The shop has turned this ticket away.",
+    "Turned away",
+  ],
+  full: () => ["The line is full", "No more people can wait at the moment. Stay here: we try again for you.", "Full"],
+  closed: () => ["This line is closed", "It takes nobody any more.", "Closed"],
+  needs_level: () => ["Please sign in first", "This line is for customers who are signed in at the shop.", "Sign in"],
+  gone: () => ["There is no such line", "The address may be wrong, or the event was taken down.", "Not found"],
+  error: () => ["We cannot let this page in", "Please open the shop’s own page again.", "Not available"],
+};
+
+const LEFT = {
+  declined: "Thank you: the next person in line has your turn now.",
+  released: "The shop ended your checkout. You can join again, at the back.",
+  merged: "You already stand in line with your account. That place counts; this one was merged into it.",
+};
+
+/** @returns {{headline: string, message: string, title: string}} */
+export function words(screen) {
+  const [headline, message, title] = STATES[screen.state](screen);
+  return { headline, message, title };
+}
+
+/**
+ * Why the line moves as it does; "" when there is nothing to explain (a pause has a screen of its own).
+ * @param {string} why @param {number} faster sign of the change
+ */
+export function whyWords(why, faster) {
+  if (why === "resumed") return "The line is moving again.";
+  if (why === "rate_changed") {
+    if (faster === 0) return "The shop has changed the pace.";
+    return faster > 0 ? "The shop lets people in faster now." : "The shop lets people in more slowly now.";
+  }
+  if (why === "passed_over") return "What you chose is not free just now, so others went ahead. You keep your place.";
+  if (why === "returned") return "Somebody who missed a turn took their old place back. Everybody may, once.";
+  return "";
+}
+
+/** What the small badge says about the link. @param {import("./client.js").LinkState} link @param {number} now ms */
+export function linkWords(link, now) {
+  if (link.phase === "live") return link.transport === "socket" ? "Live" : "Live, by a slower way";
+  if (link.phase === "connecting") return "Connecting…";
+  if (link.phase === "ended") return "Not connected";
+  const seconds = Math.ceil(Math.max(0, (link.retryAt ?? now) - now) / 1000);
+  const again = seconds > 2 ? `, trying again in ${seconds} s` : "";
+  if (link.reason === "offline") return `No network${again}. Your place is safe`;
+  if (link.reason === "busy") return `Many people at the door${again}. Your place is safe`;
+  return `Reconnecting${again}. Your place is safe`;
+}
+
+/** Why a button did not do what it says. @param {import("./client.js").Refused} refused */
+export function refusalWords(refused) {
+  if (["offline", "connection_lost", "no_answer"].includes(refused.reason)) {
+    return "We could not reach the server. Please try again in a moment.";
+  }
+  return refused.frame.message ?? refused.frame.detail ?? "That did not work. Please try again.";
+}
