@@ -110,6 +110,7 @@ class Model:
                 self._lose(path)
             if path.phase == "settling" and not any(ticket.live for ticket in path.tickets):
                 path.phase = "ended"
+            path.concluded = [ticket.active for ticket in path.tickets]
 
     def _by_priority(self) -> list[ModelPath]:
         return sorted(self.paths.values(), key=lambda one: -one.settings.priority)
@@ -124,8 +125,6 @@ class Model:
                     path.bucket.spend()
                     self.bucket.spend()
                     self._admit(path, by_hand=False)
-        for path in self.paths.values():
-            path.concluded = [ticket.active for ticket in path.tickets]
 
     def _closes(self, path: ModelPath, ticket: ModelTicket) -> int:
         grace_ms = path.settings.distribution.payment_grace_seconds * 1_000

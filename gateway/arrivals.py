@@ -1,0 +1,80 @@
+"""Coming in, by any way: socket, event stream, poll or command. What is known at the door is refused at the door.
+
+The order is that of the cost: is there room at all, who is it, which experience, from which page. A bare GET makes no
+person and no place: ``?join=`` counts only with a session that the request presents, and never for a page of another
+site that does not say who it is.
+
+Hands over to: `gateway.conversations`.
+"""
+
+import time
+
+from msgspec import Struct
+from starlette.requests import HTTPConnection
+
+from gateway.edge.bouncer import turned_away
+from gateway.edge.line import Line
+from gateway.hub import Hub
+from gateway.identity import Identity, identify, is_from_elsewhere, origin_refusal
+from gateway.rooms import Room
+from gateway.session import ArrivalCommand, Socket
+from protocol.commands import Attach, Join
+from protocol.documents import PATHS_MAX
+from protocol.refusals import Reason, Refusal
+
+
+class Arrival(Struct, frozen=True):
+    """Somebody who may come in: into which room, as whom, what is asked for first and what is watched (None: all)."""
+
+    room: Room
+    identity: Identity
+    commands: list[ArrivalCommand]
+    watched: frozenset[str] | None
+
+    def socket(self, line: Line) -> Socket:
+        """The socket of this arrival, told over ``line``."""
+        return Socket(self.identity.session, line, self.watched)
+
+    @property
+    def new_session(self) -> str | None:
+        """The token that was made for them, if none was presented."""
+        return None if self.identity.presented else self.identity.token
+
+
+async def arrive(hub: Hub, connection: HTTPConnection, experience: str) -> Arrival | Refusal:
+    """Let in whoever ``connection`` is, or say why not."""
+    refusal = turned_away() if hub.draining else hub.bouncer.refusal()
+    if refusal is not None:
+        return refusal
+    identity = identify(connection, hub.settings, int(time.time()))
+    if isinstance(identity, Refusal):
+        return identity
+    room = await configured_room(hub, experience)
+    if isinstance(room, Refusal):
+        return room
+    assert room.replica.document is not None, "a configured room has a document"
+    refusal = origin_refusal(connection, room.replica.document.allowed_origins)
+    if refusal is not None:
+        return refusal
+    joins = connection.query_params.getlist("join")
+    watches = connection.query_params.getlist("watch")
+    if len(joins) + len(watches) > 2 * PATHS_MAX:
+        return Refusal(Reason.INVALID, {"detail": f"at most {PATHS_MAX} paths can be joined and watched"})
+    named = frozenset(path for path in (*joins, *watches) if path in room.replica.paths)
+    may_join = identity.presented and not is_from_elsewhere(connection)
+    return Arrival(room, identity, _commands(identity, joins if may_join else []), named or None)
+
+
+async def configured_room(hub: Hub, experience: str) -> Room | Refusal:
+    """The room of an experience that has a document, or why there is none."""
+    room = await hub.room(experience)
+    if room is None:
+        return hub.absence(experience)
+    return room if room.replica.document is not None else Refusal(Reason.NOT_FOUND)
+
+
+def _commands(identity: Identity, joins: list[str]) -> list[ArrivalCommand]:
+    consumer, level = identity.session.consumer, identity.session.level
+    if joins:
+        return [Join(consumer, path, implicit=True, level=level) for path in dict.fromkeys(joins)]
+    return [Attach(consumer)] if identity.presented else []

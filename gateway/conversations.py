@@ -1,0 +1,93 @@
+"""A socket's stay in its room: it comes in, speaks, and goes.
+
+Coming in: `welcome` at once; then, when the engine has answered the commands of the handshake, the facts; then the
+states of what is watched. While the engine is away the states come at once (they say so), and the handshake's commands
+are sent when it is back, if the socket is still there by then: nobody joins who has left.
+"""
+
+from gateway import told
+from gateway.asked import Asked, Done
+from gateway.outgoing import Answer
+from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
+from gateway.session import ArrivalCommand, Ask, Close, Say, Socket, Watch, Wish, hear, ok
+from protocol import codec
+from protocol.commands import Join
+from protocol.frames import TicketView
+from protocol.refusals import Reason, Refusal
+
+
+def enter(room: Room, socket: Socket, commands: list[ArrivalCommand], new_session: str | None) -> None:
+    """Let ``socket`` in. ``new_session``: the token that was made for it, which `welcome` brings."""
+    room.people.attend(socket)
+    room.voice.tell(socket, welcome(room, socket, new_session, tickets(room, socket)))
+    room.open(socket, commands)
+
+
+def tickets(room: Room, socket: Socket) -> list[TicketView]:
+    """The tickets of the consumer of ``socket`` that are known here by now."""
+    person = room.people.by_consumer.get(socket.consumer)
+    paths = room.replica.paths
+    held = {} if person is None else person.tickets
+    return [TicketView(path, paths[path].state(ticket).word, ticket) for path, ticket in held.items() if path in paths]
+
+
+def welcome(room: Room, socket: Socket, new_session: str | None, held: list[TicketView]) -> bytes:
+    """The first frame."""
+    now_ms = room.now_ms()
+    view = told.experience_view(room.replica, socket.level, now_ms, outage=room.away)
+    who = told.consumer(socket.consumer, socket.level)
+    return codec.encode_frame(told.welcome(view, who, held, now_ms, new_session))
+
+
+def receive(room: Room, socket: Socket, data: str | bytes, per_second: int) -> None:
+    """A message came: at most ``per_second`` of them are taken."""
+    for wish in hear(socket, data, monotonic_ms(), room.now_ms(), per_second):
+        carry_out(room, socket, wish, None)
+
+
+def carry_out(room: Room, socket: Socket, wish: Wish, done: Done | None) -> None:
+    """Do what ``socket`` asks for. ``done`` is called once, when it is answered."""
+    match wish:
+        case Ask(command=command, path=path, ref=ref):
+            _ask(room, socket, Asked(command, socket=socket, path=path, ref=ref, done=done))
+        case Watch(path=path, on=on, ref=ref):
+            refusal = _watch(room, socket, path, on)
+            frame = ok(ref, room.now_ms()) if refusal is None else codec.encode_frame(told.error(refusal, path, ref))
+            _end(room, socket, frame, done, refusal)
+            if on and refusal is None:
+                room.tell_states(socket, [path])
+        case Say(frame=frame):
+            _end(room, socket, frame, done)
+        case Close(code=code):
+            socket.line.close(code)
+
+
+def _ask(room: Room, socket: Socket, asked: Asked) -> None:
+    refusal = _unknown_path(room, asked) or room.ask(asked)
+    if refusal is not None:
+        _end(room, socket, codec.encode_frame(told.error(refusal, asked.path, asked.ref)), asked.done, refusal)
+
+
+def _unknown_path(room: Room, asked: Asked) -> Refusal | None:
+    if not room.live or asked.path in room.replica.paths or (asked.path == "" and isinstance(asked.command, Join)):
+        return None
+    return Refusal(Reason.NOT_FOUND, {"detail": "no path of this experience has that id"})
+
+
+def _watch(room: Room, socket: Socket, path: str, on: bool) -> Refusal | None:
+    if not room.live:
+        return Refusal(Reason.ENGINE_AWAY, {"retry_after_ms": RETRY_AFTER_MS})
+    visible = told.visible_paths(room.replica, socket.level)
+    if path not in visible:
+        return Refusal(Reason.NOT_FOUND, {"detail": "no path of this experience has that id"})
+    before = frozenset(visible) if socket.watched is None else socket.watched
+    socket.watched = before | {path} if on else before - {path}
+    return None
+
+
+def _end(room: Room, socket: Socket, frame: bytes, done: Done | None, refusal: Refusal | None = None) -> None:
+    room.voice.tell(socket, frame)
+    if refusal is not None:
+        room.count_refusal(refusal)
+    if done is not None:
+        done(Answer(room.replica.entry_id, refusal), frame)

@@ -1,0 +1,164 @@
+"""What an event tells whom: the facts for consumers who are here. The people follow the log while it is told.
+
+A `Fact` is a frame for every socket of one consumer; to the socket that asked for it, it is the answer (``answers``
+names the commands it can answer). Facts are told every time; positions and phases are states and come elsewhere.
+
+Hands over to: `gateway.telling`, which adds the `ref` and hands frames to lines.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import structlog
+
+from gateway import told
+from gateway.pass_keys import PassKeysError
+from gateway.people import People, Person
+from gateway.proofs import Proofs
+from protocol.commands import ConsumerCommand, Decline, Join, Leave, Rejoin
+from protocol.events import (
+    CONSUMER_BYTES,
+    Admitted,
+    AnyEvent,
+    Completed,
+    Expired,
+    Holding,
+    Joined,
+    Left,
+    Redeemed,
+    Returned,
+    TicketRefused,
+    WaitingLost,
+    WindowMoved,
+)
+from protocol.frames import AdmittedFrame, JoinedFrame, TicketFrame
+from protocol.replica import Replica
+from protocol.states import LIVE, TicketState
+
+FactFrame = JoinedFrame | AdmittedFrame | TicketFrame
+Commands = tuple[type[ConsumerCommand], ...]
+
+log = structlog.get_logger()
+
+
+class Fact(NamedTuple):
+    """``frame`` for all sockets of ``person``; it answers those of ``answers`` that one of them sent for its path."""
+
+    person: Person
+    frame: FactFrame
+    answers: Commands = ()
+
+
+class Facts:
+    """Makes facts of one experience's events, which the replica has applied already."""
+
+    def __init__(self, replica: Replica, people: People, proofs: Proofs) -> None:
+        self._replica = replica
+        self._people = people
+        self._proofs = proofs
+        self._makers: dict[type, Callable[[Any, int], Iterator[Fact]]] = {
+            Joined: self._joined,
+            Admitted: self._admitted,
+            Redeemed: self._one,
+            WindowMoved: self._window_moved,
+            Completed: self._one,
+            Expired: self._expired,
+            Left: self._left,
+            Returned: self._returned,
+            TicketRefused: self._refused,
+            WaitingLost: self._waiting_lost,
+        }
+
+    def of(self, event: AnyEvent, now_ms: int) -> Iterator[Fact]:
+        """The facts of ``event`` for those who are here, at ``now_ms`` (log's time)."""
+        maker = self._makers.get(type(event))
+        return iter(()) if maker is None else maker(event, now_ms)
+
+    def of_holding(self, person: Person, holding: Holding, now_ms: int) -> Iterator[FactFrame]:
+        """All that was ever told about a ticket and still holds, as the frames they were."""
+        if holding.state in LIVE:
+            yield told.joined(holding, self._proofs.receipt(person.consumer, self._replica.experience, holding))
+        if holding.admission and holding.state in LIVE:
+            yield from self._admission(person, holding, now_ms)
+        if holding.state not in (TicketState.WAITING, TicketState.ADMITTED):
+            yield told.ticket(holding)
+
+    def learn_joined(self, event: Joined) -> list[tuple[Person, int]]:
+        """(person, ticket) of those of ``event`` who are here; they hold these tickets from now on."""
+        known, found = self._people.by_consumer, []
+        for index in range(len(event.hats) if known else 0):
+            person = known.get(event.consumers[index * CONSUMER_BYTES : (index + 1) * CONSUMER_BYTES])
+            if person is not None:
+                self._people.hold(person, event.path, event.first + index)
+                found.append((person, event.first + index))
+        return found
+
+    def _joined(self, event: Joined, now_ms: int) -> Iterator[Fact]:
+        for person, ticket in self.learn_joined(event):
+            holding = told.holding(self._replica, event.path, ticket)
+            receipt = self._proofs.receipt(person.consumer, self._replica.experience, holding)
+            yield Fact(person, told.joined(holding, receipt), (Join, Rejoin))
+
+    def _admitted(self, event: Admitted, now_ms: int) -> Iterator[Fact]:
+        seats = self._people.seats(event.path)
+        seats.pacing.move()
+        for ticket in event.tickets:
+            seats.pacing.drop(ticket)
+            person = seats.owners.get(ticket)
+            if person is not None:
+                holding = told.holding(self._replica, event.path, ticket)
+                for frame in self._admission(person, holding, now_ms):
+                    yield Fact(person, frame)
+
+    def _admission(self, person: Person, holding: Holding, now_ms: int) -> Iterator[AdmittedFrame]:
+        """The ``admitted`` frame with the pass, which is signed once for each end of the window."""
+        signed = person.passes.get(holding.admission)
+        if signed is None or signed[0] != holding.expires_at:
+            try:
+                token = self._proofs.pass_of(person.consumer, self._replica.experience, holding)
+            except PassKeysError as error:
+                log.error("pass_not_signed", experience=self._replica.experience, why=str(error))
+                return
+            signed = person.passes[holding.admission] = (holding.expires_at, token)
+        assert self._replica.document is not None, "nobody is admitted before a document stands"
+        yield told.admitted(holding, signed[1], self._replica.document.checkout_url, now_ms)
+
+    def _window_moved(self, event: WindowMoved, now_ms: int) -> Iterator[Fact]:
+        person = self._people.seats(event.path).owners.get(event.ticket)
+        if person is not None:
+            holding = told.holding(self._replica, event.path, event.ticket)
+            for frame in self._admission(person, holding, now_ms):
+                yield Fact(person, frame)
+            if holding.state == TicketState.REDEEMED:
+                yield Fact(person, told.ticket(holding))
+
+    def _one(self, event: Redeemed | Completed, now_ms: int) -> Iterator[Fact]:
+        return self._ticket(event.path, event.ticket)
+
+    def _left(self, event: Left, now_ms: int) -> Iterator[Fact]:
+        self._people.seats(event.path).pacing.move()
+        return self._ticket(event.path, event.ticket, event.reason, (Leave, Decline))
+
+    def _refused(self, event: TicketRefused, now_ms: int) -> Iterator[Fact]:
+        self._people.seats(event.path).pacing.move()
+        return self._ticket(event.path, event.ticket, event.reason)
+
+    def _returned(self, event: Returned, now_ms: int) -> Iterator[Fact]:
+        self._people.seats(event.path).pacing.move()
+        return self._ticket(event.path, event.ticket, "", (Rejoin,))
+
+    def _expired(self, event: Expired, now_ms: int) -> Iterator[Fact]:
+        for ticket in event.tickets:
+            yield from self._ticket(event.path, ticket)
+
+    def _waiting_lost(self, event: WaitingLost, now_ms: int) -> Iterator[Fact]:
+        seats = self._people.seats(event.path)
+        for ticket in sorted(seats.pacing.tickets()):
+            yield from self._ticket(event.path, ticket, event.reason)
+
+    def _ticket(self, path: str, ticket: int, reason: str = "", answers: Commands = ()) -> Iterator[Fact]:
+        seats = self._people.seats(path)
+        seats.pacing.drop(ticket)
+        person = seats.owners.get(ticket)
+        if person is not None:
+            yield Fact(person, told.ticket(told.holding(self._replica, path, ticket, reason)), answers)

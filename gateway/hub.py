@@ -1,0 +1,228 @@
+"""The hub: all rooms of this process and what keeps them going. It decides nothing and waits for no socket.
+
+Three tasks serve every room: one reads events, one writes commands, one goes the rounds. A room is there for each
+experience that the store knows; one that is asked for and not known yet is looked up once.
+
+Hands over to: `gateway.rooms` (one experience), `gateway.io` (the store), `gateway.rounds` (what the clock tells).
+"""
+
+import asyncio
+import re
+from typing import Any
+
+import msgspec
+import structlog
+
+from gateway.asked import Asked
+from gateway.drain import drain
+from gateway.edge.bouncer import Bouncer
+from gateway.io.commands_out import CommandsOut
+from gateway.io.events_in import EventsIn
+from gateway.io.lookups import Lookups
+from gateway.io.store import STORE_ERRORS
+from gateway.metrics import Metrics
+from gateway.outgoing import Answer
+from gateway.pass_keys import PassKeys
+from gateway.proofs import Proofs
+from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
+from gateway.rounds import ROUND_MS, SWEEP_MS, sweep, tell_round
+from gateway.settings import GatewaySettings
+from protocol.commands import Command
+from protocol.refusals import Reason, Refusal
+
+STORE_LOST_AFTER_MS = 2_000
+REACHED_WITHIN_MS = 200
+UNKNOWN_MS = 1_000
+UNKNOWN_IDS_MAX = 1_024
+
+__all__ = ["Hub", "Outcome", "Room"]
+
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+
+log = structlog.get_logger()
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a command ended: in which event entry ("" when none is known), refused or not, and what it answers."""
+
+    entry: str
+    refusal: Refusal | None
+    answer: dict[str, Any]
+
+
+class Hub:
+    """One per process: `start`, then anything, then `drain` and `stop`."""
+
+    def __init__(self, settings: GatewaySettings, keys: PassKeys) -> None:
+        self.settings = settings
+        self.keys = keys
+        self.metrics = Metrics()
+        self.bouncer = Bouncer(settings.handshakes_max)
+        self.draining = False
+        self.failed = False
+        self._rooms: dict[str, Room] = {}
+        self._unknown: dict[str, int] = {}
+        self._proofs = Proofs(keys, settings.session_key_bytes, settings.token_issuer)
+        self._commands = CommandsOut(settings.redis_url, self._rooms)
+        self._events = EventsIn(settings.redis_url, self._rooms, self._found)
+        self._lookups = Lookups(settings.redis_url)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to read, to write and to go the rounds; `ready` says when all that was in the log is read."""
+        runs = {"events": self._events.run(), "commands": self._commands.run(), "rounds": self._go_rounds()}
+        self._tasks = [asyncio.create_task(run, name=name) for name, run in runs.items()]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        """End the three tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._lookups.close()
+
+    async def drain(self) -> None:
+        """Send every socket away, spread over the drain time; returns when all are gone."""
+        self.draining = True
+        await drain([room for room in self._rooms.values() if room.sockets], self.settings.drain_ms)
+
+    def ready(self) -> bool:
+        """Whether the store answers, all that was in it is read, and we are not about to end."""
+        lost = self._events.lost_since_ms is not None
+        return self._events.complete and not (lost or self.draining or self.failed)
+
+    def room_ids(self) -> list[str]:
+        """The experiences that are known and caught up."""
+        return sorted(experience for experience, room in self._rooms.items() if room.live)
+
+    def all_rooms(self) -> list[Room]:
+        """The rooms that are known and caught up."""
+        return [room for room in self._rooms.values() if room.live]
+
+    async def room(self, experience: str) -> Room | None:
+        """The caught-up room of ``experience``; None when there is none or it cannot be known now (`absence`)."""
+        room = self._rooms.get(experience)
+        if room is None and await self._exists(experience):
+            room = self._found(experience)
+            await self._interrupt()
+        return room if room is None or room.live or await self._catches_up(room) else None
+
+    def absence(self, experience: str) -> Refusal:
+        """Why `room` gave None: there is no such experience, or nobody can say at the moment."""
+        unsure = self._events.lost_since_ms is not None or not self._events.complete or experience in self._rooms
+        return _away() if unsure else Refusal(Reason.NOT_FOUND)
+
+    async def create(self, experience: str) -> Room:
+        """Make the experience known to everybody, before its first ``Configure``. Raises a store error."""
+        await self._lookups.create(experience)
+        room = self._found(experience)
+        await self._catches_up(room)
+        return room
+
+    async def perform(self, experience: str, command: Command) -> Outcome:
+        """Send ``command``, wait until an entry shows that it is applied, and say how it ended."""
+        room = await self.room(experience)
+        if room is None:
+            return Outcome("", self.absence(experience), {})
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def done(answer: Answer, _frame: bytes | None) -> None:
+            if not answered.done():
+                answered.set_result(answer)
+
+        refusal = room.ask(Asked(command, done=done))
+        if refusal is not None:
+            return Outcome("", refusal, {})
+        try:
+            async with asyncio.timeout(self.settings.answer_timeout_ms / 1000):
+                answer = await answered
+        except TimeoutError:
+            return Outcome("", _away(), {})
+        return Outcome(answer.entry, answer.refusal, answer.content)
+
+    async def reached(self, room: Room, entry: str) -> None:
+        """Wait, for ``REACHED_WITHIN_MS`` at most, until the replica is at ``entry``. Raises ValueError for no ID."""
+        there = asyncio.Event()
+        room.at_entry(entry, there.set)
+        try:
+            async with asyncio.timeout(REACHED_WITHIN_MS / 1000):
+                await there.wait()
+        except TimeoutError:
+            log.info("entry_not_reached", experience=room.experience, entry=entry)
+        finally:
+            room.forget_waiter(there.set)
+
+    def _found(self, experience: str) -> Room:
+        room = self._rooms.get(experience)
+        if room is None:
+            room = self._rooms[experience] = Room(experience, self._proofs, self.metrics, self._commands.want)
+            self._unknown.pop(experience, None)
+        return room
+
+    async def _exists(self, experience: str) -> bool:
+        """Ask the store, unless it said no a moment ago."""
+        now_ms = monotonic_ms()
+        if _ID.fullmatch(experience) is None or self._unknown.get(experience, 0) > now_ms:
+            return False
+        try:
+            known = await self._lookups.exists(experience)
+        except STORE_ERRORS as error:
+            log.warning("store_lost", stream="experiences", why=type(error).__name__)
+            return False
+        if not known:
+            if len(self._unknown) >= UNKNOWN_IDS_MAX:
+                self._unknown.clear()
+            self._unknown[experience] = now_ms + UNKNOWN_MS
+        return known
+
+    async def _interrupt(self) -> None:
+        """There is a room more to read: the reader need not wait for its time."""
+        try:
+            if self._events.client_id is not None:
+                await self._lookups.unblock(self._events.client_id)
+        except STORE_ERRORS as error:
+            log.warning("store_lost", stream="events", why=type(error).__name__)
+
+    async def _catches_up(self, room: Room) -> bool:
+        """Wait until ``room`` is live, as long as a request may wait."""
+        deadline_ms = monotonic_ms() + self.settings.answer_timeout_ms
+        while not room.live and monotonic_ms() < deadline_ms:
+            await asyncio.sleep(0.005)
+        return room.live
+
+    async def _go_rounds(self) -> None:
+        loop = asyncio.get_running_loop()
+        swept_ms = monotonic_ms()
+        while True:
+            due = loop.time() + ROUND_MS / 1000
+            await asyncio.sleep(ROUND_MS / 1000)
+            self.metrics.loop_lag.observe(max(0.0, loop.time() - due))
+            now_ms = monotonic_ms()
+            sweeping = now_ms - swept_ms >= SWEEP_MS
+            swept_ms = now_ms if sweeping else swept_ms
+            lost_ms = self._events.lost_since_ms
+            store_lost = lost_ms is not None and now_ms - lost_ms > STORE_LOST_AFTER_MS
+            self.metrics.store_lost.set(store_lost)
+            for room in list(self._rooms.values()):
+                room.tend(now_ms, store_lost=store_lost)
+                if room.live and room.replica.document is not None:
+                    await tell_round(room)
+                    if sweeping:
+                        await sweep(room)
+                self._measure(room)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """None of the three ends by itself, unless by a fault of ours: better another process than half of this one."""
+        if not task.cancelled():
+            self.failed = True
+            log.error("task_failed", task=task.get_name(), exc_info=task.exception())
+
+    def _measure(self, room: Room) -> None:
+        self.metrics.sockets.labels(room.experience).set(room.sockets)
+        self.metrics.replica_lag.labels(room.experience).set(room.lag_ms() / 1000)
+        self.metrics.unapplied.labels(room.experience).set(room.outgoing.backlog)
+
+
+def _away() -> Refusal:
+    return Refusal(Reason.ENGINE_AWAY, {"retry_after_ms": RETRY_AFTER_MS})

@@ -1,0 +1,79 @@
+"""Commands out: the numbered batches of all rooms, written in order, one pipeline at a time.
+
+While a pipeline is on its way the next commands gather, so under load a batch holds many and a lone command waits for
+nobody. An answer that does not come leaves open what was written: everything not known to be applied is then written
+again, from the first one on, over a new connection. The engine drops what it has already.
+
+Hands over to: the commands streams; `gateway.outgoing` keeps the numbers.
+"""
+
+import asyncio
+
+import structlog
+
+from gateway.io.store import STORE_ERRORS, Backoff, Store, connect
+from gateway.outgoing import Sent
+from gateway.rooms import Room, monotonic_ms
+from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key
+
+BATCHES_PER_PIPELINE = 64
+
+log = structlog.get_logger()
+
+
+class CommandsOut:
+    """The writer of one process."""
+
+    def __init__(self, url: str, rooms: dict[str, Room]) -> None:
+        self._url = url
+        self._rooms = rooms
+        self._wanted = asyncio.Event()
+        self._lost = False
+
+    def want(self) -> None:
+        """There is something to write."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Write for ever; ends by cancellation alone."""
+        backoff = Backoff()
+        while True:
+            store = connect(self._url)
+            try:
+                await self._write(store, backoff)
+            except STORE_ERRORS as error:
+                if not self._lost:
+                    self._lost = True
+                    log.warning("store_lost", stream="commands", why=type(error).__name__)
+            finally:
+                await store.aclose()
+            for room in self._rooms.values():
+                room.outgoing.rewind()
+            self.want()
+            await asyncio.sleep(backoff.next_s())
+
+    async def _write(self, store: Store, backoff: Backoff) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while await self._write_some(store):
+                self._lost = False
+                backoff.reset()
+
+    async def _write_some(self, store: Store) -> bool:
+        """One pipeline; False when there was nothing to write."""
+        pipeline = store.pipeline(transaction=False)
+        written: list[tuple[Room, list[Sent]]] = []
+        for room in list(self._rooms.values()):
+            batches = room.outgoing.to_write(BATCHES_PER_PIPELINE)
+            if batches:
+                written.append((room, batches))
+            for sent in batches:
+                fields = {FIELD_SENDER: room.outgoing.sender, FIELD_NUMBER: sent.number, FIELD_BATCH: sent.payload}
+                pipeline.xadd(commands_key(room.experience), fields)  # type: ignore[arg-type]
+        if not written:
+            return False
+        await pipeline.execute()
+        for room, batches in written:
+            room.outgoing.written(batches, monotonic_ms())
+        return True

@@ -1,0 +1,151 @@
+"""Events in: one blocking read over the events of all rooms, and over the wake streams that announce new ones.
+
+Each room continues behind the last entry it has; one that does not continue is reset and reads from the beginning, and
+if that does not hold together either it rests for a while, so that one broken log never costs the other rooms. A
+lost connection is made again for as long as it takes; sockets stay meanwhile. After a reconnect each room's last entry
+is looked up: a log that has lost it was replaced, and is read anew.
+
+Hands over to: `gateway.rooms` (`receive`, `caught_up`, `reset`).
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+import structlog
+
+from gateway.io.store import STORE_ERRORS, Backoff, Store, connect
+from gateway.rooms import Room, monotonic_ms
+from protocol.replica import ReplicaError
+from protocol.streams import (
+    FIELD_CHAIN,
+    FIELD_ENTRY,
+    FIELD_EXPERIENCE,
+    SHARDS,
+    START_ID,
+    events_key,
+    experiences_key,
+    wake_key,
+)
+
+ENTRIES_PER_READ = 128
+BLOCK_MS = 1_000
+
+REST_MS_MIN = 500
+REST_MS_MAX = 30_000
+
+log = structlog.get_logger()
+
+
+class _Rest(NamedTuple):
+    """A room whose log did not hold together is read again after ``until_ms``; each time the pause doubles."""
+
+    until_ms: int
+    pause_ms: int
+
+
+class EventsIn:
+    """The reader of one process.
+
+    ``lost_since_ms`` (our monotonic clock) is None while the store answers; ``complete``: all that was in the store at
+    the first connection is read; ``client_id`` names the connection that blocks, for whoever must end its wait.
+    """
+
+    def __init__(self, url: str, rooms: dict[str, Room], found: Callable[[str], Room]) -> None:
+        self._url = url
+        self._rooms = rooms
+        self._found = found
+        self.client_id: int | None = None
+        self._resting: dict[str, _Rest] = {}
+        self.lost_since_ms: int | None = monotonic_ms()
+        self.complete = False
+
+    async def run(self) -> None:
+        """Read for ever; ends by cancellation alone."""
+        backoff = Backoff()
+        while True:
+            reader = connect(self._url)
+            try:
+                await self._follow(reader, backoff)
+            except STORE_ERRORS as error:
+                if self.lost_since_ms is None:
+                    self.lost_since_ms = monotonic_ms()
+                    log.warning("store_lost", stream="events", why=type(error).__name__)
+            finally:
+                self.client_id = None
+                await reader.aclose()
+            await asyncio.sleep(backoff.next_s())
+
+    async def _follow(self, reader: Store, backoff: Backoff) -> None:
+        client_id = await reader.client_id()
+        wakes = await _last_wakes(reader)
+        for experience in await _experiences(reader):
+            self._found(experience)
+        await self._check_tails(reader)
+        if self.lost_since_ms is not None and self.complete:
+            log.info("store_back", stream="events")
+        self.client_id = client_id
+        while True:
+            rooms = {name: room for name, room in self._rooms.items() if not self._rests(name)}
+            streams: dict[Any, Any] = {events_key(name): room.replica.entry_id for name, room in rooms.items()}
+            waits = self.lost_since_ms is None and all(room.live for room in rooms.values())
+            read = await reader.xread(streams | wakes, ENTRIES_PER_READ, BLOCK_MS if waits else None)
+            self.lost_since_ms = None
+            backoff.reset()
+            self._take(rooms, wakes, {key.decode(): entries for key, entries in cast("list[Any]", read)})
+            self.complete = self.complete or all(room.live or self._rests(name) for name, room in self._rooms.items())
+
+    def _take(self, rooms: dict[str, Room], wakes: dict[str, str], read: dict[str, list[Any]]) -> None:
+        for key in wakes.keys() & read.keys():
+            wakes[key] = read[key][-1][0].decode()
+            for _, fields in read[key]:
+                self._found(fields[FIELD_EXPERIENCE].decode())
+        for name, room in rooms.items():
+            entries = read.get(events_key(name), [])
+            whole = self._receive(room, entries)
+            if whole and not room.live and len(entries) < ENTRIES_PER_READ:
+                room.caught_up()
+                self._resting.pop(name, None)
+
+    def _rests(self, name: str) -> bool:
+        """Whether the log of this room was found broken a moment ago: reading it again at once would tell the same."""
+        return name in self._resting and monotonic_ms() < self._resting[name].until_ms
+
+    def _receive(self, room: Room, entries: list[Any]) -> bool:
+        """False when the entries do not hold together: the room was reset."""
+        try:
+            for entry_id, fields in entries:
+                room.receive(entry_id.decode(), fields[FIELD_ENTRY], fields[FIELD_CHAIN])
+        except ReplicaError as error:
+            log.error("replica_discarded", experience=room.experience, why=str(error))
+            room.reset()
+            before = self._resting.get(room.experience)
+            pause_ms = 0 if before is None else min(max(2 * before.pause_ms, REST_MS_MIN), REST_MS_MAX)
+            self._resting[room.experience] = _Rest(monotonic_ms() + pause_ms, pause_ms)
+            return False
+        return True
+
+    async def _check_tails(self, reader: Store) -> None:
+        for name, room in list(self._rooms.items()):
+            last = room.replica.entry_id
+            if last != START_ID and not await reader.xrange(events_key(name), last, last):
+                log.error("replica_discarded", experience=name, why=f"the log has no entry {last} any more")
+                room.reset()
+
+
+async def _last_wakes(reader: Store) -> dict[str, str]:
+    """The key of every wake stream with its last entry's ID."""
+    pipeline = reader.pipeline(transaction=False)
+    keys = [wake_key(shard) for shard in range(SHARDS)]
+    for key in keys:
+        pipeline.xrevrange(key, count=1)
+    answers = await pipeline.execute()
+    return {key: answer[0][0].decode() if answer else START_ID for key, answer in zip(keys, answers, strict=True)}
+
+
+async def _experiences(reader: Store) -> list[str]:
+    """The ids of all experiences."""
+    pipeline = reader.pipeline(transaction=False)
+    for shard in range(SHARDS):
+        pipeline.smembers(experiences_key(shard))
+    return sorted(member.decode() for members in await pipeline.execute() for member in members)

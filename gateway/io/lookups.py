@@ -1,0 +1,62 @@
+"""Single questions to the store, over one connection that all of them share: is there such an experience, make one,
+wake the reader. A crowd that asks for what does not exist waits in line for this connection and costs no other.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway.io.store import STORE_ERRORS, Store, connect
+from protocol.streams import FIELD_EXPERIENCE, WAKE_LENGTH_MAX, experiences_key, shard_of, wake_key
+
+Answer = TypeVar("Answer")
+
+
+class Lookups:
+    """The questions of one process. Each raises one of `STORE_ERRORS` when the store does not answer."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._store: Store | None = None
+        self._lock = asyncio.Lock()
+
+    async def exists(self, experience: str) -> bool:
+        """Whether there is such an experience."""
+
+        async def ask(store: Store) -> bool:
+            return bool(await store.sismember(experiences_key(shard_of(experience)), experience))
+
+        return await self._ask(ask)
+
+    async def create(self, experience: str) -> None:
+        """Make it known to everybody; twice is as good as once."""
+        shard = shard_of(experience)
+
+        async def ask(store: Store) -> None:
+            await store.sadd(experiences_key(shard), experience)
+            await store.xadd(wake_key(shard), {FIELD_EXPERIENCE: experience}, maxlen=WAKE_LENGTH_MAX)
+
+        await self._ask(ask)
+
+    async def unblock(self, client_id: int) -> None:
+        """End the blocking read of that client."""
+
+        async def ask(store: Store) -> None:
+            await store.client_unblock(client_id)
+
+        await self._ask(ask)
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        if self._store is not None:
+            await self._store.aclose()
+
+    async def _ask(self, ask: Callable[[Store], Awaitable[Answer]]) -> Answer:
+        async with self._lock:
+            store = self._store = self._store or connect(self._url)
+            try:
+                return await ask(store)
+            except STORE_ERRORS:
+                self._store = None
+                await store.aclose()
+                raise

@@ -1,0 +1,271 @@
+"""A room: one experience as this gateway sees it. Its replica is fed by the events; its people are told.
+
+Entries come in order (`receive`); what they say is told to who is here, once it is durable. While the room catches up
+(`live` False) it only learns. When the log turns out not to be what was read, the replica is thrown away and read anew;
+the sockets stay, and are told afresh what holds.
+
+Hands over to: `gateway.telling` (one entry), `gateway.conversations` (one socket), `gateway.outgoing` (commands on
+their way), `gateway.rounds` (pacing), `gateway.hub` (all rooms).
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+from gateway import told
+from gateway.asked import Asked
+from gateway.board import Board
+from gateway.facts import Facts
+from gateway.log_clock import LogClock
+from gateway.metrics import Metrics
+from gateway.outgoing import Answer, Outgoing
+from gateway.people import People, Person
+from gateway.proofs import Proofs
+from gateway.session import ArrivalCommand, Socket
+from gateway.telling import Telling
+from gateway.voice import Voice
+from protocol import codec
+from protocol.commands import Join
+from protocol.events import SENDER_BYTES, Entry, Joined, WriterChanged
+from protocol.refusals import Reason, Refusal
+from protocol.replica import Replica
+from protocol.states import Phase, TicketState
+from protocol.streams import parse_entry_id
+
+AWAY_AFTER_MS = 3_000
+RETRY_AFTER_MS = 2_000
+
+
+def monotonic_ms() -> int:
+    """Our monotonic clock in milliseconds."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class Room:
+    """One experience: ``replica`` (what the log says), ``people`` (who is here), ``outgoing`` (what was asked).
+
+    ``live``: all that was in the log is read. ``away``: the engine or the store does not answer.
+    """
+
+    def __init__(self, experience: str, proofs: Proofs, metrics: Metrics, want_write: Callable[[], None]) -> None:
+        now_ms = monotonic_ms()
+        self.experience = experience
+        self.people = People()
+        self.outgoing = Outgoing(lambda: os.urandom(SENDER_BYTES), now_ms)
+        self.voice = Voice(metrics, monotonic_ms)
+        self.away = False
+        self._proofs = proofs
+        self._metrics = metrics
+        self._want_write = want_write
+        self._clock = LogClock(time.time_ns() // 1_000_000, now_ms)
+        self._entry_at_ms = now_ms
+        self._waiters: list[tuple[int, Callable[[], None]]] = []
+        self._late: dict[Socket, list[ArrivalCommand]] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self.replica = Replica(self.experience)
+        self.facts = Facts(self.replica, self.people, self._proofs)
+        self.board = Board(self.replica, self.people)
+        self.live = False
+
+    @property
+    def sockets(self) -> int:
+        """How many sockets of this process are in the room."""
+        return len(self.people.sockets)
+
+    def now_ms(self) -> int:
+        """The log's time now: what consumers are told."""
+        return self._clock.now_ms(monotonic_ms())
+
+    def lag_ms(self) -> int:
+        """How long the replica may already be behind the log; 0 when nothing says that it is."""
+        silent_ms = monotonic_ms() - self._entry_at_ms
+        return silent_ms if self.away else 0
+
+    def seems_away(self, now_ms: int) -> bool:
+        """Whether the engine should have spoken by now (our monotonic ``now_ms``): a command waits for too long, or a
+        deadline is pending, with which come an entry every second."""
+        since_ms = self.outgoing.waits_since_ms()
+        if since_ms is not None and now_ms - since_ms > AWAY_AFTER_MS:
+            return True
+        return self.live and now_ms - self._entry_at_ms > AWAY_AFTER_MS and self._expects_entries()
+
+    def _expects_entries(self) -> bool:
+        paths = self.replica.paths.values()
+        return any(path.windows or (path.phase == Phase.SCHEDULED and path.opens_at is not None) for path in paths)
+
+    # The log.
+
+    def receive(self, entry_id: str, payload: bytes, chain: bytes) -> None:
+        """The next entry of the log. Raises ReplicaError if it is not."""
+        entry = self.replica.follow(entry_id, payload, chain)
+        now_ms = self._entry_at_ms = monotonic_ms()
+        self._metrics.entries.labels(self.experience).inc()
+        if self.live:
+            self._clock.seen(entry.now_ms, now_ms)
+        _, seq = parse_entry_id(entry_id)
+        self.voice.begin(seq, parse_entry_id(entry.durable)[1] if entry.durable else seq)
+        settled = self.outgoing.settle(entry_id, entry, now_ms)
+        if self.live:
+            self._tell(entry, settled)
+        else:
+            self._learn(entry, settled)
+        if any(isinstance(event, WriterChanged) for event in entry.events):
+            self.outgoing.rewind()
+            self._want_write()
+        self._wake_waiters()
+
+    def _tell(self, entry: Entry, settled: list[tuple[Asked, Answer]]) -> None:
+        telling = Telling(self, settled, entry.now_ms)
+        for event in entry.events:
+            self.board.before(event, entry.now_ms)
+            self.replica.apply(event)
+            telling.hear(event)
+        telling.finish()
+
+    def _learn(self, entry: Entry, settled: list[tuple[Asked, Answer]]) -> None:
+        for event in entry.events:
+            self.board.before(event, entry.now_ms)
+            self.replica.apply(event)
+            if isinstance(event, Joined):
+                self.facts.learn_joined(event)
+        self._end(settled)
+
+    def _end(self, settled: list[tuple[Asked, Answer]]) -> None:
+        """These are answered while nothing can be told of the tickets; `caught_up` tells the rest."""
+        for asked, answer in settled:
+            frame = None
+            if asked.socket is not None and answer.refusal is not None:
+                self.count_refusal(answer.refusal)
+                frame = codec.encode_frame(told.error(answer.refusal, asked.path, asked.ref))
+                self.voice.tell(asked.socket, frame)
+            if asked.socket is not None and asked.opening:
+                asked.socket.opening -= 1
+                if self.live and asked.socket.opening == 0 and asked.socket in self.people.sockets:
+                    self.opened(asked.socket)
+            if asked.done is not None:
+                asked.done(answer, frame)
+
+    def reset(self) -> None:
+        """What was read cannot be trusted: read it anew, from the first entry on."""
+        self._metrics.resyncs.labels(self.experience).inc()
+        self.people.forget_tickets()
+        self.voice.forget()
+        self._begin()
+
+    def caught_up(self) -> None:
+        """Everything that was in the log is read: tell those who are here already what holds."""
+        self.live = True
+        for person in self.people.by_consumer.values():
+            for path, ticket in person.tickets.items():
+                if path in self.replica.paths:
+                    self._tell_again(person, path, ticket)
+        for socket in self.people.sockets:
+            if socket.opening == 0:
+                self.opened(socket)
+
+    def _tell_again(self, person: Person, path: str, ticket: int) -> None:
+        now_ms = self.now_ms()
+        holding = told.holding(self.replica, path, ticket)
+        for frame in self.facts.of_holding(person, holding, now_ms):
+            self.voice.tell_all(person.sockets, codec.encode_frame(frame), None)
+        if holding.state == TicketState.WAITING:
+            ahead = self.replica.paths[path].roster.ahead(ticket)
+            self.seat(path, ticket, ahead)
+            for socket in person.sockets:
+                self.voice.tell(socket, *self.position(path, ahead, None))
+
+    def at_entry(self, entry_id: str, then: Callable[[], None]) -> None:
+        """Call ``then`` once the replica is at ``entry_id`` or later. Raises ValueError if that is no entry ID."""
+        self._waiters.append((parse_entry_id(entry_id)[1], then))
+        self._wake_waiters()
+
+    def forget_waiter(self, then: Callable[[], None]) -> None:
+        """``then`` waits no more."""
+        self._waiters = [waiter for waiter in self._waiters if waiter[1] is not then]
+
+    def _wake_waiters(self) -> None:
+        if self._waiters:
+            seq = parse_entry_id(self.replica.entry_id)[1]
+            due = [then for wanted, then in self._waiters if wanted <= seq]
+            self._waiters = [waiter for waiter in self._waiters if waiter[0] > seq]
+            for then in due:
+                then()
+
+    def tend(self, now_ms: int, *, store_lost: bool) -> None:
+        """Every so often, at ``now_ms`` (our monotonic clock): is anybody there, is anything to be sent again?"""
+        self.away = store_lost or self.seems_away(now_ms)
+        self._end(self.outgoing.renew(now_ms))
+        if self.outgoing.is_overdue(now_ms):
+            self.outgoing.rewind()
+            self._want_write()
+        if self._late and self.live and not self.away:
+            late, self._late = self._late, {}
+            for socket, commands in late.items():
+                self.open(socket, commands)
+
+    # Commands and states.
+
+    def ask(self, asked: Asked) -> Refusal | None:
+        """Send a command on its way, or say why it cannot be sent now."""
+        reason = None
+        if self.away or not self.live:
+            reason = Reason.ENGINE_AWAY
+        elif not self.outgoing.add(asked.command, asked):
+            reason = Reason.BUSY
+        if reason is not None:
+            return Refusal(reason, {"retry_after_ms": RETRY_AFTER_MS})
+        self._want_write()
+        return None
+
+    def count_refusal(self, refusal: Refusal) -> None:
+        """Somebody was told ``refusal``."""
+        self._metrics.refusals.labels(refusal.reason).inc()
+
+    def seat(self, path: str, ticket: int, ahead: int) -> None:
+        """From now on the owner of ``ticket``, told ``ahead``, is told its position as it changes."""
+        self.people.seats(path).pacing.add(ticket, ahead, monotonic_ms())
+
+    def position(self, path: str, ahead: int, why: str | None) -> tuple[bytes, str]:
+        """The position frame for one with ``ahead`` before them, and its state's key."""
+        return self.board.position(path, ahead, self.now_ms(), why, outage=self.away), f"position {path}"
+
+    def leave(self, socket: Socket) -> None:
+        """``socket`` is gone. Idempotent."""
+        self.people.leave(socket)
+        self._late.pop(socket, None)
+
+    def open(self, socket: Socket, commands: list[ArrivalCommand]) -> None:
+        """Send the commands of a handshake, or keep them until the engine is back; `opened` follows."""
+        if self.away and commands:
+            self._late[socket] = commands
+            commands = []
+        for command in commands:
+            path = command.path if isinstance(command, Join) else ""
+            refusal = self.ask(Asked(command, socket=socket, path=path, opening=True))
+            if refusal is None:
+                socket.opening += 1
+            else:
+                self.voice.tell(socket, codec.encode_frame(told.error(refusal, path)))
+        if socket.opening == 0:
+            self.opened(socket)
+
+    def opened(self, socket: Socket) -> None:
+        """The handshake of ``socket`` is answered: tell it the states that it watches."""
+        self.tell_states(socket, self.watched_paths(socket))
+        if socket.on_open is not None:
+            self.voice.when_durable(socket.on_open)
+
+    def watched_paths(self, socket: Socket) -> list[str]:
+        """The paths whose states ``socket`` is told, in document order."""
+        visible = told.visible_paths(self.replica, socket.level)
+        if socket.watched is None:
+            return visible
+        return [path for path in self.replica.paths if path in socket.watched]
+
+    def tell_states(self, socket: Socket, paths: list[str]) -> None:
+        """Tell ``socket`` how ``paths`` stand."""
+        for path in paths:
+            for notice in self.board.of_path(path, self.now_ms(), outage=self.away):
+                self.voice.say(socket, notice.frame, notice.state)

@@ -1,0 +1,191 @@
+"""One entry, told to those who are here: its facts, the answers to what they asked for, the first positions.
+
+Order matters to a page, so it is fixed here: the facts in order of the events (an answer among them), then what no fact
+answered, then first positions, then the states of whoever has just come. Facts go out once their entry is durable;
+states may run ahead of it, but a position never overtakes the `joined` that it belongs to.
+
+Hands over to: `gateway.voice`, which keeps what must wait for durability.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from gateway import told
+from gateway.asked import Asked
+from gateway.facts import Fact
+from gateway.fanout import RETURNED, aheads
+from gateway.outgoing import Answer
+from gateway.people import Person
+from gateway.session import Socket, ok
+from protocol import codec
+from protocol.commands import Attach, Join
+from protocol.events import AnyEvent, Attached, Holding, Joined, NoticePosted, Returned
+from protocol.frames import Ref
+from protocol.states import LIVE, TicketState
+
+if TYPE_CHECKING:
+    from gateway.rooms import Room
+
+
+class Telling:
+    """The work of one live entry."""
+
+    def __init__(self, room: Room, settled: list[tuple[Asked, Answer]], now_ms: int) -> None:
+        self._room = room
+        self._voice = room.voice
+        self._now_ms = now_ms
+        self._settled = settled
+        self._asked: dict[Socket, list[Asked]] = {}
+        self._answers: dict[Asked, bytes] = {}
+        self._joined: set[tuple[Socket, str]] = set()
+        self._waiting: dict[str, dict[int, list[Socket]]] = {}
+        self._returned: set[tuple[str, int]] = set()
+        self._new_paths: dict[Socket, list[str]] = {}
+        self._refused: set[Socket] = set()
+        self._opened: list[Socket] = []
+        for asked, _ in settled:
+            if asked.socket is not None and asked.socket in room.people.sockets:
+                self._asked.setdefault(asked.socket, []).append(asked)
+
+    def hear(self, event: AnyEvent) -> None:
+        """The replica has applied ``event``."""
+        if isinstance(event, Attached):
+            self._attached(event)
+        elif isinstance(event, NoticePosted):
+            frame = codec.encode_frame(told.notice(event, self._now_ms))
+            self._voice.when_durable(self._voice.tell_all, list(self._room.people.sockets), frame, None)
+        else:
+            for fact in self._room.facts.of(event, self._now_ms):
+                self._fact(fact, event)
+
+    def finish(self) -> None:
+        """After the last event of the entry."""
+        for asked, answer in self._settled:
+            if asked.socket is not None and asked.socket in self._room.people.sockets:
+                self._answer(asked, answer)
+            if asked.done is not None:
+                self._voice.when_durable(asked.done, answer, self._answers.get(asked))
+        for path, tickets in self._waiting.items():
+            self._first_positions(path, tickets)
+        for socket, paths in self._new_paths.items():
+            self._room.tell_states(socket, paths)
+        for socket in self._opened:
+            self._room.opened(socket)
+
+    def _fact(self, fact: Fact, event: AnyEvent) -> None:
+        frame, path = fact.frame, fact.frame.path
+        plain = codec.encode_frame(frame)
+        for socket in fact.person.sockets:
+            asked = self._asked_by(socket, path, fact)
+            text = plain
+            if asked is not None:
+                asked.answered = True
+                text = plain if asked.ref is None else codec.encode_frame(structs.replace(frame, ref=asked.ref))
+                self._answers[asked] = text
+            self._voice.say(socket, text)
+            if isinstance(event, Joined):
+                self._joined.add((socket, path))
+                self._watch(socket, path)
+        if isinstance(event, Joined | Returned):
+            ticket = fact.person.tickets[path]
+            self._waiting.setdefault(path, {})[ticket] = list(fact.person.sockets)
+            if isinstance(event, Returned):
+                self._returned.add((path, ticket))
+
+    def _asked_by(self, socket: Socket, path: str, fact: Fact) -> Asked | None:
+        for asked in self._asked.get(socket, ()):
+            if not asked.answered and isinstance(asked.command, fact.answers) and asked.path in ("", path):
+                return asked
+        return None
+
+    def _attached(self, event: Attached) -> None:
+        person = self._room.people.by_consumer.get(event.consumer)
+        if person is None:
+            return
+        for holding in event.holdings:
+            if holding.path in self._room.replica.paths:
+                self._room.people.hold(person, holding.path, holding.ticket)
+                self._sit(person, holding)
+        for socket in person.sockets:
+            for asked in self._asked.get(socket, ()):
+                if asked.opening:
+                    self._holdings(person, socket, event.holdings, None)
+                elif isinstance(asked.command, Join) and not asked.answered:
+                    self._found(person, socket, asked, event.holdings)
+
+    def _sit(self, person: Person, holding: Holding) -> None:
+        """A waiting ticket that this gateway learns of late is told its position from now on."""
+        seats = self._room.people.seats(holding.path)
+        if holding.state == TicketState.WAITING and holding.ticket not in seats.pacing:
+            self._waiting.setdefault(holding.path, {}).setdefault(holding.ticket, [])
+
+    def _found(self, person: Person, socket: Socket, asked: Asked, holdings: list[Holding]) -> None:
+        """A join found the ticket that lives already: in the path it names, or the first by priority."""
+        live = [one for one in holdings if one.state in LIVE and asked.path in ("", one.path)]
+        if live:
+            paths = self._room.replica.paths
+            first = max(live, key=lambda one: paths[one.path].settings.priority)
+            self._holdings(person, socket, [first], asked)
+
+    def _holdings(self, person: Person, socket: Socket, holdings: list[Holding], asked: Asked | None) -> None:
+        for holding in holdings:
+            told_already = asked is None and (socket, holding.path) in self._joined
+            if told_already or holding.path not in self._room.replica.paths:
+                continue
+            self._joined.add((socket, holding.path))
+            ref: Ref | None = None if asked is None else asked.ref
+            for number, frame in enumerate(self._room.facts.of_holding(person, holding, self._now_ms)):
+                answers = number == 0 and asked is not None
+                text = codec.encode_frame(structs.replace(frame, ref=ref) if answers and ref is not None else frame)
+                if asked is not None and answers:
+                    asked.answered = True
+                    self._answers[asked] = text
+                self._voice.say(socket, text)
+            if holding.state == TicketState.WAITING:
+                self._waiting.setdefault(holding.path, {}).setdefault(holding.ticket, []).append(socket)
+            if holding.state in LIVE:
+                self._watch(socket, holding.path)
+
+    def _watch(self, socket: Socket, path: str) -> None:
+        """The path of a ticket is watched."""
+        if not socket.watches(path):
+            assert socket.watched is not None, "a socket that watches everything watches this path"
+            socket.watched |= {path}
+            if not socket.opening:
+                self._new_paths.setdefault(socket, []).append(path)
+
+    def _answer(self, asked: Asked, answer: Answer) -> None:
+        """What no fact has answered; and once the handshake's last answer is there, the states."""
+        socket = asked.socket
+        assert socket is not None, "only sockets are answered with frames"
+        if answer.refusal is not None:
+            self._room.count_refusal(answer.refusal)
+            self._reply(asked, codec.encode_frame(told.error(answer.refusal, asked.path, asked.ref)))
+        elif not asked.answered and not asked.opening:
+            self._reply(asked, ok(asked.ref, self._now_ms))
+        if not asked.opening:
+            return
+        socket.opening -= 1
+        if answer.refusal is not None and not isinstance(asked.command, Attach):
+            self._refused.add(socket)
+        if socket.opening == 0 and socket in self._refused:
+            self._room.open(socket, [Attach(socket.consumer)])
+        elif socket.opening == 0:
+            self._opened.append(socket)
+
+    def _reply(self, asked: Asked, frame: bytes) -> None:
+        assert asked.socket is not None, "only sockets are answered with frames"
+        self._answers[asked] = frame
+        self._voice.say(asked.socket, frame)
+
+    def _first_positions(self, path: str, tickets: dict[int, list[Socket]]) -> None:
+        replica = self._room.replica.paths[path]
+        waiting = [ticket for ticket in tickets if replica.roster.waits(ticket)]
+        for ticket, ahead in zip(waiting, aheads(replica.roster, waiting), strict=True):
+            self._room.seat(path, ticket, ahead)
+            why = RETURNED if (path, ticket) in self._returned else None
+            for socket in tickets[ticket]:
+                self._voice.say(socket, *self._room.position(path, ahead, why))

@@ -1,0 +1,227 @@
+"""Every frame that consumers are told, made from the replica. Pure: the time, the tokens and the outage are arguments.
+
+Rules: a path that is hidden is shown only to those who qualify; bands of stock as sold (`plenty` … `none`), exact
+counts only where the merchant shows them; what does not apply is absent.
+
+Hands over to: `gateway.rooms`, which says who is told and when.
+"""
+
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+from msgspec import UNSET
+
+from protocol.documents import Product, Variant
+from protocol.events import Holding, NoticePosted
+from protocol.frames import (
+    AdmittedFrame,
+    ConsumerView,
+    ErrorFrame,
+    ExperienceView,
+    JoinedFrame,
+    NoticeFrame,
+    PathView,
+    PhaseFrame,
+    Ref,
+    SoldOutFrame,
+    StockFrame,
+    TicketFrame,
+    TicketView,
+    Welcome,
+)
+from protocol.refusals import Refusal
+from protocol.replica import PathReplica, Replica, Stock
+from protocol.states import LEVELS, Phase, TicketState
+
+WIRE_VERSION = 1
+FEW_PERCENT = 20
+LAST_PERCENT = 5
+LAST_COUNT = 3
+PASS_PARAMETER = "stanchion_pass"
+PAUSED_MERCHANT = "merchant"
+PAUSED_OUTAGE = "outage"
+
+_ERROR_FIELDS: Final = frozenset(ErrorFrame.__struct_fields__) - {"reason", "temporary", "message", "ref", "path"}
+
+
+def visible_paths(replica: Replica, level: int) -> list[str]:
+    """Ids of the paths that a consumer of ``level`` may see, in document order."""
+    return [path_id for path_id, path in replica.paths.items() if not path.settings.hidden or qualifies(path, level)]
+
+
+def qualifies(path: PathReplica, level: int) -> bool:
+    """Whether a consumer of ``level`` may join the path."""
+    return level >= LEVELS.index(path.settings.min_level)
+
+
+def experience_view(replica: Replica, level: int, now_ms: int, *, outage: bool = False) -> ExperienceView:
+    """The public view of an experience that is configured."""
+    document = replica.document
+    assert document is not None, "only a configured experience is shown"
+    return ExperienceView(
+        id=document.id,
+        name=document.name,
+        phase=replica.phase,
+        products=[_product(product) for product in document.products],
+        checkout_url=document.checkout_url,
+        paths=[_path(replica.paths[path_id], level, outage) for path_id in visible_paths(replica, level)],
+        theme=document.theme,
+        notice=_standing_notice(replica.notice, now_ms),
+    )
+
+
+def welcome(
+    view: ExperienceView, who: ConsumerView, tickets: list[TicketView], now_ms: int, session: str | None
+) -> Welcome:
+    """The first frame. ``session``: the token that was made for a consumer who brought none."""
+    return Welcome(WIRE_VERSION, now_ms, who, view, tickets, UNSET if session is None else session)
+
+
+def consumer(consumer_id: bytes, level: int) -> ConsumerView:
+    """Who somebody is."""
+    return ConsumerView(consumer_id.hex(), LEVELS[level])
+
+
+def phase(path: PathReplica, now_ms: int, *, outage: bool) -> PhaseFrame:
+    """The phase of a path, when the next one begins, and who paused it."""
+    at = {Phase.SCHEDULED: path.opens_at, Phase.OPEN: path.closes_at}.get(Phase(path.phase))
+    return PhaseFrame(path.settings.id, path.phase, at, now_ms, _paused(path, outage))
+
+
+def joined(holding: Holding, receipt: str, ref: Ref | None = None) -> JoinedFrame:
+    """A ticket is held; ``receipt`` is its signed proof."""
+    state = TicketState(holding.state).word
+    return JoinedFrame(holding.path, state, receipt, holding.ticket, UNSET if ref is None else ref)
+
+
+def admitted(holding: Holding, token: str, checkout_url: str, now_ms: int) -> AdmittedFrame:
+    """The consumer may check out; ``token`` is the pass."""
+    return AdmittedFrame(
+        holding.path, holding.admission.hex(), holding.expires_at, with_pass(checkout_url, token), now_ms, token
+    )
+
+
+def ticket(holding: Holding, ref: Ref | None = None) -> TicketFrame:
+    """The state of a ticket, where no other frame tells it."""
+    expired = holding.state == TicketState.EXPIRED
+    return TicketFrame(
+        path=holding.path,
+        state=TicketState(holding.state).word,
+        ticket=holding.ticket,
+        reason=holding.reason or UNSET,
+        may_rejoin=holding.may_rejoin if expired else UNSET,
+        ref=UNSET if ref is None else ref,
+    )
+
+
+def sold_out(path: PathReplica, now_ms: int) -> SoldOutFrame:
+    """Nothing that the path sells is free."""
+    return SoldOutFrame(path.settings.id, path.may_return, now_ms)
+
+
+def stocks(replica: Replica, path_id: str) -> list[StockFrame]:
+    """What is left of every counted variant that the path sells."""
+    document, path = replica.document, replica.paths[path_id]
+    assert document is not None, "a path is part of a document"
+    sold = set(document.variants_of(path.settings))
+    return [
+        _stock(product, variant, replica.stock[variant.id])
+        for product in document.products
+        for variant in product.variants
+        if variant.id in sold and variant.id in replica.stock and replica.stock[variant.id].total is not None
+    ]
+
+
+def notice(posted: NoticePosted, now_ms: int) -> NoticeFrame:
+    """The merchant's words."""
+    return NoticeFrame(posted.text, posted.level, now_ms, UNSET if posted.until is None else posted.until)
+
+
+def error(refusal: Refusal, path: str = "", ref: Ref | None = None) -> ErrorFrame:
+    """A "no" with what helps; further fields of the refusal have no place in a frame."""
+    return ErrorFrame(
+        reason=refusal.reason,
+        temporary=refusal.temporary,
+        message=refusal.sentence,
+        ref=UNSET if ref is None else ref,
+        path=path or UNSET,
+        **{name: value for name, value in refusal.detail.items() if name in _ERROR_FIELDS},
+    )
+
+
+def holding(replica: Replica, path_id: str, number: int, reason: str = "") -> Holding:
+    """What the replica knows of one ticket. ``reason`` is known to events alone."""
+    path = replica.paths[path_id]
+    window = path.windows.get(number)
+    known = {} if window is None else {name: getattr(window, name) for name in window.__struct_fields__}
+    return Holding(
+        path_id,
+        number,
+        path.hats[number],
+        path.states[number],
+        reason,
+        path.may_rejoin(number),
+        **known,
+    )
+
+
+def with_pass(checkout_url: str, token: str) -> str:
+    """``checkout_url`` with the pass as ``stanchion_pass`` in its query, whatever stands there already."""
+    parts = urlsplit(checkout_url)
+    others = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != PASS_PARAMETER]
+    return urlunsplit(parts._replace(query=urlencode([*others, (PASS_PARAMETER, token)])))
+
+
+def _path(path: PathReplica, level: int, outage: bool) -> PathView:
+    settings = path.settings
+    return PathView(
+        id=settings.id,
+        kind=str(settings.distribution.__struct_config__.tag),
+        phase=path.phase,
+        opens_at=path.opens_at,
+        closes_at=path.closes_at,
+        access=_access(path, level),
+        name=UNSET if settings.name is None else settings.name,
+        terms=UNSET if settings.terms is None else msgspec.to_builtins(settings.terms),
+        paused=True if path.paused or outage else UNSET,
+        waiting=path.roster.waiting,
+    )
+
+
+def _access(path: PathReplica, level: int) -> str:
+    if not qualifies(path, level):
+        return "needs_level"
+    capacity = path.settings.distribution.capacity
+    return "full" if capacity is not None and path.roster.waiting >= capacity else "open"
+
+
+def _paused(path: PathReplica, outage: bool) -> Any:
+    if outage:
+        return PAUSED_OUTAGE
+    return PAUSED_MERCHANT if path.paused else UNSET
+
+
+def _product(product: Product) -> dict[str, Any]:
+    """A product as consumers see it: without counts of stock."""
+    view: dict[str, Any] = msgspec.to_builtins(product)
+    for variant in view["variants"]:
+        del variant["stock"], variant["stock_exact"]
+    return view
+
+
+def _standing_notice(posted: NoticePosted | None, now_ms: int) -> Any:
+    if posted is None or posted.until is None or posted.until <= now_ms:
+        return UNSET
+    return {"text": posted.text, "level": posted.level, "until": posted.until}
+
+
+def _stock(product: Product, variant: Variant, stock: Stock) -> StockFrame:
+    assert stock.total is not None, "only counted stock is told"
+    left = max(0, stock.total - stock.reserved - stock.completed)
+    exact = left if variant.stock_exact else UNSET
+    if left == 0:
+        return StockFrame(product.id, variant.id, "none", exact)
+    if left <= LAST_COUNT or left * 100 <= stock.total * LAST_PERCENT:
+        return StockFrame(product.id, variant.id, "last", exact)
+    return StockFrame(product.id, variant.id, "few" if left * 100 <= stock.total * FEW_PERCENT else "plenty", exact)

@@ -1,0 +1,94 @@
+"""Pacing: a position is told when it says something new, not more often than once a second, and never not at all."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.fanout import KEEPALIVE_MS, PACE_MS_MIN, Due, Pacing, aheads
+from protocol.roster import Roster
+
+
+def line_of(count: int, *here: int) -> tuple[Roster, Pacing]:
+    """``count`` wait; ``here`` are ours, told at time 0."""
+    roster, pacing = Roster(), Pacing()
+    roster.append(count)
+    for ticket in here:
+        pacing.add(ticket, roster.ahead(ticket), 0)
+    return roster, pacing
+
+
+def serve(roster: Roster, pacing: Pacing, *tickets: int) -> None:
+    for ticket in tickets:
+        roster.remove(ticket)
+        pacing.drop(ticket)
+        pacing.move()
+
+
+def test_near_the_front_every_change_is_told() -> None:
+    roster, pacing = line_of(50, 40)
+    serve(roster, pacing, 0)
+    assert pacing.due(roster, PACE_MS_MIN) == [Due(40, 39, None)]
+
+
+def test_at_most_once_a_second() -> None:
+    roster, pacing = line_of(50, 40)
+    serve(roster, pacing, 0)
+    assert pacing.due(roster, PACE_MS_MIN - 1) == []
+    assert pacing.due(roster, PACE_MS_MIN) == [Due(40, 39, None)]
+    serve(roster, pacing, 1)
+    assert pacing.due(roster, PACE_MS_MIN + 1) == []
+
+
+def test_far_from_it_only_two_percent_are_news() -> None:
+    roster, pacing = line_of(1_100, 1_000)
+    serve(roster, pacing, *range(19))
+    assert pacing.due(roster, 5_000) == []
+    serve(roster, pacing, 19)
+    assert pacing.due(roster, 5_000) == [Due(1_000, 980, None)]
+
+
+def test_silence_is_broken_by_a_sign_of_life() -> None:
+    roster, pacing = line_of(1_100, 1_000)
+    assert pacing.due(roster, KEEPALIVE_MS - 1) == []
+    assert pacing.due(roster, KEEPALIVE_MS) == [Due(1_000, 1_000, None)]
+
+
+def test_a_reason_is_told_to_everybody_once() -> None:
+    roster, pacing = line_of(1_100, 5, 1_000)
+    pacing.stir("paused")
+    told = sorted(pacing.due(roster, PACE_MS_MIN))
+    assert told == [Due(5, 5, "paused"), Due(1_000, 1_000, "paused")]
+    assert pacing.due(roster, 2 * PACE_MS_MIN) == []
+    pacing.add(7, 7, PACE_MS_MIN)
+    assert pacing.due(roster, 3 * PACE_MS_MIN) == []
+
+
+def test_a_position_rises_only_when_somebody_returned() -> None:
+    roster, pacing = line_of(10, 5)
+    serve(roster, pacing, 0)
+    pacing.due(roster, PACE_MS_MIN)
+    roster.restore(0)
+    pacing.move()
+    assert pacing.due(roster, 2 * PACE_MS_MIN) == [Due(5, 5, "returned")]
+
+
+def test_who_is_dropped_is_forgotten_and_the_others_stay() -> None:
+    roster, pacing = line_of(200, *range(100, 190))
+    for ticket in range(100, 180):
+        pacing.drop(ticket)
+    pacing.drop(3)
+    assert sorted(pacing.tickets()) == list(range(180, 190))
+    assert (len(pacing), 185 in pacing, 100 in pacing) == (10, True, False)
+    assert sorted(due.ticket for due in pacing.due(roster, KEEPALIVE_MS)) == list(range(180, 190))
+
+
+@given(st.sets(st.integers(0, 29)), st.sets(st.integers(0, 29), min_size=1))
+def test_what_is_told_is_exact(gone: set[int], here: set[int]) -> None:
+    roster, pacing = line_of(30, *here)
+    serve(roster, pacing, *sorted(gone))
+    waiting = [ticket for ticket in range(30) if ticket not in gone]
+    for due in pacing.due(roster, KEEPALIVE_MS):
+        assert due.ahead == waiting.index(due.ticket)
+    left = sorted(here - gone)
+    assert aheads(roster, left) == [waiting.index(ticket) for ticket in left]

@@ -1,0 +1,152 @@
+"""Numbered batches: each is applied once or answered otherwise, nothing is skipped, nothing is forgotten unseen."""
+
+from __future__ import annotations
+
+import itertools
+
+from gateway.outgoing import (
+    BACKLOG_COMMANDS_MAX,
+    COMMANDS_PER_BATCH_MAX,
+    RESEND_AFTER_MS,
+    SILENCE_MS_MAX,
+    Outgoing,
+)
+from protocol import codec
+from protocol.commands import Attach
+from protocol.events import Answered, AnyEvent, Entry, Refused
+from protocol.refusals import Reason
+from tests.support.samples import consumer
+
+
+def outgoing() -> Outgoing:
+    senders = (bytes([number]) * 8 for number in itertools.count(1))
+    return Outgoing(lambda: next(senders), 0)
+
+
+def entry(out: Outgoing, number: int, *events: AnyEvent) -> Entry:
+    return Entry(1, 0, "0-0", {out.sender: number}, "", list(events))
+
+
+def add(out: Outgoing, *names: str) -> None:
+    for name in names:
+        assert out.add(Attach(consumer(1)), name)
+
+
+def write(out: Outgoing, now_ms: int = 0) -> list[int]:
+    batches = out.to_write(64)
+    out.written(batches, now_ms)
+    return [sent.number for sent in batches]
+
+
+def test_what_gathers_is_one_batch() -> None:
+    out = outgoing()
+    add(out, "a", "b")
+    (sent,) = out.to_write(64)
+    assert codec.decode_commands(sent.payload) == [Attach(consumer(1))] * 2
+    assert (sent.number, out.backlog) == (1, 2)
+    out.written([sent], 0)
+    assert out.to_write(64) == []
+
+
+def test_many_are_several_batches_in_order() -> None:
+    out = outgoing()
+    add(out, *("x" * (COMMANDS_PER_BATCH_MAX * 2 + 1)))
+    assert [len(sent.waiting) for sent in out.to_write(2)] == [COMMANDS_PER_BATCH_MAX] * 2
+    assert write(out) == [1, 2, 3]
+
+
+def test_answers_come_back_to_whoever_asked() -> None:
+    out = outgoing()
+    add(out, "a", "b")
+    write(out)
+    add(out, "c")
+    write(out)
+    said = (Refused(out.sender, 1, 1, "full", {"x": 1}), Answered(out.sender, 2, 0, {"admitted": 3}))
+    settled = out.settle("1-7", entry(out, 2, *said), 5)
+    assert [waits for waits, _ in settled] == ["a", "b", "c"]
+    answers = [answer for _, answer in settled]
+    assert [answer.entry for answer in answers] == ["1-7"] * 3
+    assert answers[0].refusal is None
+    assert answers[1].refusal is not None
+    assert (answers[1].refusal.reason, answers[1].refusal.detail) == (Reason.FULL, {"x": 1})
+    assert answers[2].content == {"admitted": 3}
+    assert (out.backlog, out.settle("1-8", entry(out, 2), 6)) == (0, [])
+
+
+def test_what_another_sender_was_told_is_not_ours() -> None:
+    out = outgoing()
+    add(out, "a")
+    write(out)
+    other = Entry(1, 0, "0-0", {bytes(8): 9}, "", [Refused(bytes(8), 1, 0, "full", {})])
+    assert out.settle("1-1", other, 0) == []
+
+
+def test_a_rewind_writes_everything_unapplied_again_in_order() -> None:
+    out = outgoing()
+    for name in "abc":
+        add(out, name)
+        write(out)
+    out.settle("1-1", entry(out, 1), 0)
+    out.rewind()
+    add(out, "d")
+    assert write(out) == [2, 3, 4]
+
+
+def test_what_was_applied_while_it_was_on_its_way_is_not_written_again() -> None:
+    out = outgoing()
+    add(out, "a")
+    batches = out.to_write(64)
+    out.settle("1-1", entry(out, 1), 0)
+    add(out, "b")
+    out.written(batches, 1)
+    assert write(out) == [2]
+
+
+def test_patience_doubles_until_something_moves() -> None:
+    out = outgoing()
+    add(out, "a")
+    write(out)
+    assert not out.is_overdue(RESEND_AFTER_MS - 1)
+    assert out.is_overdue(RESEND_AFTER_MS)
+    out.rewind()
+    assert not out.is_overdue(10 * RESEND_AFTER_MS)
+    write(out, RESEND_AFTER_MS)
+    assert not out.is_overdue(3 * RESEND_AFTER_MS - 1)
+    assert out.is_overdue(3 * RESEND_AFTER_MS)
+    assert out.waits_since_ms() == 0
+    out.settle("1-1", entry(out, 1), 9)
+    assert (out.is_overdue(99_999), out.waits_since_ms()) == (False, None)
+
+
+def test_a_full_backlog_takes_no_more() -> None:
+    out = outgoing()
+    add(out, *["x"] * BACKLOG_COMMANDS_MAX)
+    assert not out.add(Attach(consumer(1)), "one more")
+
+
+def test_a_silent_sender_is_replaced() -> None:
+    out = outgoing()
+    first = out.sender
+    assert out.renew(SILENCE_MS_MAX) == []
+    assert out.sender == first
+    add(out, "a")
+    write(out)
+    out.settle("1-1", entry(out, 1), 10)
+    assert out.renew(SILENCE_MS_MAX) == []
+    assert out.sender == first
+    out.renew(SILENCE_MS_MAX + 10)
+    assert out.sender != first
+    add(out, "b")
+    assert write(out) == [1]
+
+
+def test_what_nobody_answered_for_that_long_is_given_up() -> None:
+    out = outgoing()
+    add(out, "a")
+    write(out)
+    add(out, "later")
+    ((waits, answer),) = out.renew(SILENCE_MS_MAX)
+    assert (waits, answer.entry) == ("a", "")
+    assert answer.refusal is not None
+    assert answer.refusal.reason == Reason.ENGINE_AWAY
+    assert (out.backlog, write(out)) == (1, [1])

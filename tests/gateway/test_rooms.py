@@ -1,0 +1,317 @@
+"""A room tells those who are here what the log says: who is told, what, in which order, and when it must wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway import conversations
+from gateway.rooms import monotonic_ms
+from gateway.rounds import sweep, tell_round
+from protocol.commands import Attach, Join
+from protocol.events import (
+    Admitted,
+    Attached,
+    Completed,
+    Expired,
+    Holding,
+    Left,
+    NoticePosted,
+    PauseChanged,
+    Redeemed,
+    Refused,
+    ReleaseRateChanged,
+    Returned,
+    SoldOutChanged,
+    StockChanged,
+    TicketRefused,
+    WaitingLost,
+    WindowMoved,
+)
+from protocol.replica import ReplicaError
+from protocol.states import TicketState
+from tests.support.log import START_MS, joined
+from tests.support.rooms import KID, Stage, line
+from tests.support.samples import consumer, raw_product, raw_variant
+
+ADMISSION = bytes(range(16))
+
+
+def admitted(*tickets: int, expires_at: int = START_MS + 600_000) -> Admitted:
+    return Admitted("general", START_MS, expires_at, KID, list(tickets), ADMISSION * len(tickets), False)
+
+
+def holding(ticket: int, state: TicketState, **fields: object) -> Holding:
+    return Holding("general", ticket, 1, state, **fields)  # type: ignore[arg-type]
+
+
+def waiting_stage(count: int = 3) -> Stage:
+    """Consumers 0, 1, … wait with the tickets of their number; nobody of them is here."""
+    stage = Stage()
+    stage.read(stage.log.join(0, *range(count)))
+    return stage
+
+
+def test_welcome_comes_at_once_and_the_rest_with_the_answer() -> None:
+    stage = waiting_stage(2)
+    socket = stage.enter(7, Join(consumer(7), "general", implicit=True))
+    assert line(socket).kinds() == ["welcome"]
+    stage.answer(joined(2, 7))
+    frames = line(socket).take()
+    assert [frame["type"] for frame in frames] == ["joined", "position", "phase"]
+    assert (frames[0]["ticket"], frames[1]["ahead"], frames[1]["of"]) == (2, 2, 3)
+
+
+def test_whoever_brings_no_session_is_told_the_states_at_once() -> None:
+    stage = waiting_stage()
+    assert line(stage.enter(7)).kinds() == ["welcome", "phase"]
+
+
+def test_attached_tells_what_is_held_as_the_frames_they_were() -> None:
+    stage = waiting_stage()
+    stage.read(stage.log.append(admitted(0)))
+    socket = stage.enter(0, Attach(consumer(0)))
+    line(socket).take()
+    held = holding(
+        0, TicketState.ADMITTED, admission=ADMISSION, kid=KID, admitted_at=START_MS, expires_at=START_MS + 600_000
+    )
+    stage.answer(Attached(consumer(0), [held]))
+    frames = line(socket).take()
+    assert [frame["type"] for frame in frames] == ["joined", "admitted", "phase"]
+    assert frames[1]["checkout_url"].endswith(f"stanchion_pass={frames[1]['pass']}")
+
+
+def test_dead_tickets_are_told_too() -> None:
+    stage = waiting_stage(1)
+    stage.read(stage.log.append(Left("general", START_MS, 0, "left")))
+    socket = stage.enter(0, Attach(consumer(0)))
+    line(socket).take()
+    stage.answer(Attached(consumer(0), [holding(0, TicketState.LEFT, reason="left")]))
+    frames = line(socket).take()
+    assert (frames[0]["type"], frames[0]["state"], frames[0]["reason"]) == ("ticket", "left", "left")
+
+
+def test_a_refused_join_of_a_handshake_is_followed_by_what_is_held() -> None:
+    stage = waiting_stage(1)
+    socket = stage.enter(9, Join(consumer(9), "general", implicit=True))
+    line(socket).take()
+    refused = Refused(stage.room.outgoing.sender, 1, 0, "not_open", {"opens_at": START_MS + 5})
+    stage.answer(refused)
+    (error,) = line(socket).take()
+    assert (error["reason"], error["path"], error["opens_at"]) == ("not_open", "general", START_MS + 5)
+    stage.answer(Attached(consumer(9), []))
+    assert line(socket).kinds() == ["phase"]
+
+
+def test_the_ref_goes_to_the_socket_that_asked() -> None:
+    stage = Stage()
+    one, other = stage.enter(1), stage.enter(1)
+    conversations.receive(stage.room, one, '{"type":"join","path":"general","ref":"r"}', 20)
+    line(one).take()
+    line(other).take()
+    stage.answer(joined(0, 1))
+    assert [frame.get("ref") for frame in line(one).take() if frame["type"] == "joined"] == ["r"]
+    assert [frame.get("ref") for frame in line(other).take() if frame["type"] == "joined"] == [None]
+
+
+def test_a_command_without_a_fact_is_answered_ok() -> None:
+    stage = waiting_stage(1)
+    socket = stage.enter(0)
+    conversations.receive(stage.room, socket, '{"type":"decline","path":"general","ref":3}', 20)
+    line(socket).take()
+    stage.answer()
+    (frame,) = line(socket).take()
+    assert (frame["type"], frame["ref"]) == ("ok", 3)
+
+
+def test_every_change_of_a_ticket_is_told_to_its_consumer_alone() -> None:
+    stage = Stage()
+    mine, other = stage.enter(1), stage.enter(2)
+    stage.read(stage.log.join(0, 1, 2))
+    told = []
+    for event in (
+        admitted(0),
+        WindowMoved("general", 0, START_MS + 700_000),
+        Redeemed("general", START_MS, 0, "shop"),
+        WindowMoved("general", 0, START_MS + 800_000),
+        Completed("general", START_MS, 0, "o-1", "shop"),
+    ):
+        line(mine).take()
+        stage.read(stage.log.append(event))
+        told.append([(frame["type"], frame.get("state")) for frame in line(mine).take()])
+    assert told == [
+        [("admitted", None)],
+        [("admitted", None)],
+        [("ticket", "redeemed")],
+        [("admitted", None), ("ticket", "redeemed")],
+        [("ticket", "completed")],
+    ]
+    assert set(line(other).kinds()) <= {"welcome", "phase", "joined", "position"}
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "reason"),
+    [
+        (Left("general", START_MS, 0, "left"), "left", "left"),
+        (TicketRefused("general", START_MS, 0, "bot", "shop"), "refused", "bot"),
+        (WaitingLost("general", START_MS, "sold_out"), "lost", "sold_out"),
+    ],
+)
+def test_waiting_tickets_that_end(event: object, state: str, reason: str) -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    stage.read(stage.log.join(0, 1))
+    line(socket).take()
+    stage.read(stage.log.append(event))  # type: ignore[arg-type]
+    (frame,) = line(socket).take()
+    assert (frame["type"], frame["state"], frame["reason"]) == ("ticket", state, reason)
+
+
+def test_a_missed_turn_says_whether_it_can_be_forgiven() -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    stage.read(stage.log.join(0, 1))
+    may = []
+    for _ in range(2):
+        stage.read(stage.log.append(admitted(0)))
+        stage.read(stage.log.append(Expired("general", START_MS, [0])))
+        may.append(line(socket).take()[-1]["may_rejoin"])
+        stage.read(stage.log.append(Returned("general", 0)))
+    assert may == [True, False]
+    assert line(socket).kinds() == ["ticket", "position"]
+
+
+def test_facts_wait_until_they_are_durable_and_states_do_not() -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    line(socket).take()
+    first = stage.log.append(joined(0, 1), durable=stage.log.last_id)
+    stage.read(first)
+    assert line(socket).take() == []
+    stage.read(stage.log.append(durable=first[0]))
+    assert line(socket).kinds() == ["joined", "position"]
+    held = stage.log.append(admitted(0), durable=first[0])
+    stage.read(held)
+    assert line(socket).take() == []
+    stage.read(stage.log.append())
+    assert line(socket).kinds() == ["admitted"]
+
+
+async def test_a_round_tells_what_changed_for_all() -> None:
+    stage = Stage(products=[raw_product(raw_variant(stock=100, stock_exact=True))])
+    stage.read(stage.log.append(StockChanged("42", 100, 0, 0)))
+    watching, elsewhere = stage.enter(1), stage.enter(2, watched=frozenset({"other"}))
+    await tell_round(stage.room)
+    line(watching).take()
+    line(elsewhere).take()
+    stage.read(
+        stage.log.append(
+            PauseChanged("general", True, START_MS, "shop"),
+            SoldOutChanged("general", True, True),
+            StockChanged("42", 100, 98, 0),
+        )
+    )
+    await tell_round(stage.room)
+    frames = {frame["type"]: frame for frame in line(watching).take()}
+    assert frames["phase"]["paused"] == "merchant"
+    assert frames["sold_out"]["may_return"] is True
+    assert (frames["stock"]["band"], frames["stock"]["left"]) == ("last", 2)
+    assert line(elsewhere).take() == []
+    await tell_round(stage.room)
+    assert line(watching).take() == []
+
+
+async def test_a_sign_of_life_comes_when_nothing_else_did() -> None:
+    stage = Stage()
+    socket, nothing = stage.enter(1), stage.enter(2, watched=frozenset())
+    line(socket).take()
+    line(nothing).take()
+    await sweep(stage.room)
+    assert line(socket).take() == []
+    socket.told_ms = nothing.told_ms = monotonic_ms() - 45_000
+    await sweep(stage.room)
+    assert (line(socket).kinds(), line(nothing).kinds()) == (["phase"], ["ok"])
+    socket.expires = 1
+    await sweep(stage.room)
+    assert line(socket).code == 4401
+
+
+def test_a_notice_is_a_fact_for_everybody() -> None:
+    stage = Stage()
+    sockets = [stage.enter(number) for number in range(3)]
+    stage.read(stage.log.append(NoticePosted("hello", "info", None, START_MS, "shop")))
+    assert [line(socket).take()[-1]["text"] for socket in sockets] == ["hello"] * 3
+
+
+def test_a_log_that_does_not_follow_is_read_anew_and_everybody_is_told_again() -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    stage.read(stage.log.join(0, 5, 1))
+    stage.log.append()
+    with pytest.raises(ReplicaError):
+        stage.read(stage.log.append())
+    stage.room.reset()
+    line(socket).take()
+    assert not stage.room.live
+    for text in ('{"type":"leave","path":"general"}', '{"type":"watch","path":"general"}'):
+        conversations.receive(stage.room, socket, text, 20)
+        assert line(socket).take()[-1]["reason"] == "engine_away"
+    stage.catch_up()
+    frames = line(socket).take()
+    assert [frame["type"] for frame in frames] == ["joined", "position", "phase"]
+    assert (frames[0]["ticket"], frames[1]["ahead"]) == (1, 1)
+
+
+def test_an_engine_that_is_silent_is_away_and_handshakes_wait() -> None:
+    stage = waiting_stage(1)
+    stage.room.tend(monotonic_ms(), store_lost=True)
+    socket = stage.enter(3, Join(consumer(3), "general", implicit=True))
+    frames = line(socket).take()
+    assert (frames[1]["type"], frames[1]["paused"]) == ("phase", "outage")
+    conversations.receive(stage.room, socket, '{"type":"join","ref":1}', 20)
+    (error,) = line(socket).take()
+    assert (error["reason"], error["temporary"], error["ref"]) == ("engine_away", True, 1)
+    assert stage.room.outgoing.backlog == 0
+    stage.room.tend(monotonic_ms(), store_lost=False)
+    assert stage.room.outgoing.backlog == 1
+    stage.answer(joined(1, 3))
+    assert "joined" in line(socket).kinds()
+
+
+def test_whoever_left_during_an_outage_joins_nothing() -> None:
+    stage = Stage()
+    stage.room.tend(monotonic_ms(), store_lost=True)
+    socket = stage.enter(3, Join(consumer(3), "general", implicit=True))
+    stage.room.leave(socket)
+    stage.room.tend(monotonic_ms(), store_lost=False)
+    assert stage.room.outgoing.backlog == 0
+
+
+def test_a_deadline_that_passes_in_silence_is_an_outage() -> None:
+    stage = waiting_stage(1)
+    later_ms = monotonic_ms() + 3_500
+    assert not stage.room.seems_away(later_ms)
+    stage.read(stage.log.append(admitted(0)))
+    assert stage.room.seems_away(later_ms)
+
+
+async def test_who_waits_is_told_when_the_rate_changes() -> None:
+    stage = Stage()
+    socket = stage.enter(2)
+    stage.read(stage.log.join(0, 1, 2))
+    line(socket).take()
+    stage.room.people.seats("general").pacing._told_ms[:] -= 2_000
+    stage.read(stage.log.append(ReleaseRateChanged("general", 1200, None, None, 2, "shop")))
+    await tell_round(stage.room)
+    (position,) = [frame for frame in line(socket).take() if frame["type"] == "position"]
+    assert (position["why"], position["rate"], position["ahead"]) == ("rate_changed", 1200, 1)
+
+
+def test_the_ticket_of_someone_gone_is_nobodys_here() -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    stage.read(stage.log.join(0, 1))
+    stage.room.leave(socket)
+    stage.room.leave(socket)
+    stage.read(stage.log.append(admitted(0)))
+    assert "admitted" not in line(socket).kinds()
+    assert (stage.room.sockets, len(stage.room.people.seats("general").pacing)) == (0, 0)

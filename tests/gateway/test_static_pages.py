@@ -1,0 +1,39 @@
+"""The pages: served from memory, nothing let in from elsewhere, never sent twice."""
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from gateway.static_pages import page_routes, read_pages
+
+
+@pytest.fixture
+def client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(Starlette(routes=page_routes())), base_url="http://gateway")
+
+
+async def test_the_room_is_one_page_for_every_experience(client: httpx.AsyncClient) -> None:
+    first, second = await client.get("/r/demo"), await client.get("/r/other")
+    assert first.status_code == 200
+    assert first.headers["content-type"] == "text/html; charset=utf-8"
+    assert first.content == second.content == read_pages()["room.html"].content
+
+
+async def test_nothing_comes_in_from_elsewhere(client: httpx.AsyncClient) -> None:
+    for address in ("/r/demo", "/pages/client.js"):
+        headers = (await client.get(address)).headers
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_what_the_client_has_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    first = await client.get("/pages/client.js")
+    assert first.headers["content-type"] == "text/javascript; charset=utf-8"
+    again = await client.get("/pages/client.js", headers={"If-None-Match": f'"other", {first.headers["etag"]}'})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "..%2f__init__.py", "__init__.py"])
+async def test_only_the_pages_are_served(client: httpx.AsyncClient, name: str) -> None:
+    assert (await client.get(f"/pages/{name}")).status_code == 404

@@ -1,0 +1,128 @@
+"""Parts die and come back: whoever was told a place keeps it, sockets stay where they can, and pages come back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import websockets.exceptions
+
+from tests.integration.test_live_queue import make, operate, tokens
+from tests.support.live import Consumer, consumer
+from tests.support.valkey import ValkeyProcess
+from tests.support.waiting_room import WaitingRoom, wait_until_ready
+
+
+@pytest.fixture(scope="module")
+def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyProcess]:
+    """A store that only these tests kill."""
+    store = ValkeyProcess(tmp_path_factory.mktemp("own") / "data")
+    store.start()
+    yield store
+    store.stop()
+
+
+@pytest.fixture(scope="module")
+def room(own_store: ValkeyProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WaitingRoom]:
+    """A waiting room on it."""
+    made = WaitingRoom(own_store.url, tmp_path_factory.mktemp("outage"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+async def comes_back(one: Consumer) -> None:
+    """The outage is told to be over."""
+    while "paused" in await one.until("phase", path="general"):
+        pass
+
+
+async def test_an_engine_that_dies_pauses_and_nobody_loses_a_place(room: WaitingRoom) -> None:
+    await make(room, "engine", release_rate_per_minute=0)
+    first, second = await tokens(room, 2)
+    async with consumer(room.origins[0], "engine", token=first, join=["general"]) as one:
+        await one.until("joined", ticket=0)
+        room.engine.kill()
+        await one.send(type="leave", path="general", ref="l")
+        await one.until("phase", paused="outage")
+        await one.send(type="join", path="general", ref="no")
+        refused = await one.until("error", ref="no")
+        assert (refused["reason"], refused["temporary"]) == ("engine_away", True)
+        assert refused["retry_after_ms"] > 0
+        async with consumer(room.origins[0], "engine", token=second, join=["general"]) as late:
+            await late.until("phase", paused="outage")
+            room.engine.start()
+            await one.until("ticket", state="left", ref="l")
+            assert (await late.until("joined"))["ticket"] == 1
+            await comes_back(late)
+        await comes_back(one)
+
+
+async def test_a_gateway_that_dies_is_another_gateway_away(room: WaitingRoom) -> None:
+    await make(room, "gateway", release_rate_per_minute=0)
+    (token,) = await tokens(room, 1)
+    async with consumer(room.origins[0], "gateway", token=token, join=["general"]) as one:
+        joined = await one.until("joined")
+        room.gateways[0].kill()
+        with pytest.raises(websockets.exceptions.ConnectionClosed):
+            await one.until("never")
+        async with consumer(room.origins[1], "gateway", token=token, join=["general"]) as elsewhere:
+            again = await elsewhere.until("joined")
+        room.gateways[0].start()
+        await asyncio.to_thread(wait_until_ready, room.origins[0])
+        async with consumer(room.origins[0], "gateway", token=token, join=["general"]) as back:
+            assert (await back.until("joined"))["receipt"] == joined["receipt"] == again["receipt"]
+
+
+async def test_a_store_that_dies_is_waited_for(room: WaitingRoom, own_store: ValkeyProcess) -> None:
+    await make(room, "store", release_rate_per_minute=0)
+    first, second = await tokens(room, 2)
+    async with (
+        consumer(room.origins[0], "store", token=first, join=["general"]) as one,
+        consumer(room.origins[1], "store", token=second, join=["general"]) as other,
+    ):
+        for socket in (one, other):
+            await socket.until("position")
+        own_store.kill()
+        for socket in (one, other):
+            await socket.until("phase", paused="outage")
+        async with room.client() as client:
+            assert (await client.get("/readyz")).status_code == 503
+            assert (await client.get("/healthz")).status_code == 200
+            assert (await client.get("/v1/experiences/unknown")).status_code == 503
+        await asyncio.to_thread(own_store.start)
+        for socket in (one, other):
+            await comes_back(socket)
+        await operate(room, "store", "paths/general/admit", count=2)
+        for socket in (one, other):
+            await socket.until("admitted")
+        assert not one.told("ticket") and not other.told("ticket")
+
+
+async def test_leaving_in_order(room: WaitingRoom) -> None:
+    await make(room, "drain", release_rate_per_minute=0)
+    (token,) = await tokens(room, 1)
+    async with consumer(room.origins[1], "drain", token=token, join=["general"]) as one:
+        joined = await one.until("joined")
+        await asyncio.to_thread(room.gateways[1].stop)
+        with contextlib.suppress(websockets.exceptions.ConnectionClosed):
+            await one.until("never")
+        assert one.told("reconnect")[0]["after_ms"] >= 100
+        assert one.connection.close_code == 1012
+        assert room.gateways[1].process is not None
+        assert room.gateways[1].process.returncode == 0
+    async with consumer(room.origins[0], "drain", token=token, join=["general"]) as again:
+        assert (await again.until("joined"))["receipt"] == joined["receipt"]
+    room.gateways[1].start()
+    await asyncio.to_thread(wait_until_ready, room.origins[1])
+
+
+def test_logs_hold_no_token(room: WaitingRoom, tmp_path_factory: pytest.TempPathFactory) -> None:
+    logs = Path(tmp_path_factory.getbasetemp()).glob("outage*/gateway-*.log")
+    texts = [log.read_text() for log in logs]
+    assert texts and not any("bearer" in text.lower() or "join=" in text for text in texts)

@@ -1,0 +1,91 @@
+"""A room without a store: a log written by hand in, frames at recording lines out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway import conversations
+from gateway.metrics import Metrics
+from gateway.pass_keys import PassKeys
+from gateway.proofs import Proofs
+from gateway.rooms import Room
+from gateway.session import ArrivalCommand, Socket
+from protocol.sessions import Session
+from tests.support.log import Log, Read
+from tests.support.samples import EXPERIENCE, consumer
+
+KID = "k1"
+NEVER = 2**32 - 1
+
+
+class Recorder:
+    """A line that keeps all it is told."""
+
+    def __init__(self) -> None:
+        self.frames: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        self.code: int | None = None
+
+    def tell(self, frame: bytes, state: str | None = None) -> None:
+        self.frames.append(json.loads(frame))
+        self.keys.append(state)
+
+    def close(self, code: int) -> None:
+        self.code = code
+
+    def take(self) -> list[dict[str, Any]]:
+        """What it was told since the last time."""
+        taken, self.frames = self.frames, []
+        return taken
+
+    def kinds(self) -> list[str]:
+        """The types of what it was told since the last time."""
+        return [frame["type"] for frame in self.take()]
+
+
+class Stage:
+    """A live room of the sample experience. ``writes`` counts how often it asked to have its commands written."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.writes = 0
+        proofs = Proofs(PassKeys({KID: Ed25519PrivateKey.generate()}), bytes(32), "https://room.example")
+        self.metrics = Metrics()
+        self.room = Room(EXPERIENCE, proofs, self.metrics, self._want_write)
+        self.log = Log()
+        self.log.configure(**fields)
+        self.catch_up()
+
+    def _want_write(self) -> None:
+        self.writes += 1
+
+    def catch_up(self) -> None:
+        """The room reads all that is in the log."""
+        for entry in self.log.entries:
+            self.room.receive(*entry)
+        self.room.caught_up()
+
+    def read(self, entry: Read) -> None:
+        """The room reads one entry."""
+        self.room.receive(*entry)
+
+    def enter(self, number: int, *commands: ArrivalCommand, watched: frozenset[str] | None = None) -> Socket:
+        """A socket of consumer ``number``."""
+        socket = Socket(Session(consumer(number), 0, 0, NEVER), Recorder(), watched)
+        conversations.enter(self.room, socket, list(commands), None)
+        return socket
+
+    def answer(self, *events: Any, **options: Any) -> None:
+        """The engine applies all that was sent so far; these are the events of it."""
+        outgoing = self.room.outgoing
+        outgoing.written(outgoing.to_write(64), 0)
+        number = outgoing._number
+        self.read(self.log.append(*events, applied={outgoing.sender: number}, **options))
+
+
+def line(socket: Socket) -> Recorder:
+    """What a socket was told."""
+    assert isinstance(socket.line, Recorder)
+    return socket.line
