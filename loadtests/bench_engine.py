@@ -1,0 +1,106 @@
+"""P5: how fast the pure core is, without any stream: joins, and a mix of every kind of command.
+
+The commands were decoded before; what is timed is ``Core.step`` alone, a thousand commands a step as in a busy engine.
+The floor of a join is a loop that only looks each consumer up in a dict and gives it a number.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from time import perf_counter
+
+from loadtests.parts import Batch, Core, Parts
+from loadtests.report import Report, progress
+from loadtests.workload import BATCH_COMMANDS, EXPERIENCE, MIX_RATE, Mix, configure, joins, read_back, sender_id
+from protocol.commands import Join
+
+SEED = 1
+SENDERS = 2
+BATCHES_PER_STEP = 10
+STEP_MS = 5
+START_MS = 1_000_000
+MIXED_WINDOW_SECONDS = 1
+
+
+def bench_engine(parts: Parts, report: Report, *, joins_count: int, mixed_count: int, slices: int) -> None:
+    """Report joins/s over ``joins_count`` and mixed commands/s over ``mixed_count``, each in ``slices`` samples."""
+    _joins(parts, report, joins_count, slices)
+    _mixed(parts, report, mixed_count, slices)
+
+
+def _joins(parts: Parts, report: Report, count: int, slices: int) -> None:
+    core, chance, model = parts.core(EXPERIENCE), random.Random(SEED), dict[bytes, int]()
+    core.step(START_MS, [configure(sender_id(0))])
+    now_ms, numbers = START_MS, [0] * SENDERS
+    figures, floors = [], []
+    for index in range(slices):
+        batches = [_join_batch(chance, numbers) for _ in range(_batches(count, slices))]
+        seconds, now_ms = _step_through(core, batches, now_ms)
+        total = len(batches) * BATCH_COMMANDS
+        figures.append(total / seconds)
+        floors.append(total / _dict_loop(model, batches))
+        progress.print(f"joins {index + 1}/{slices}: {figures[-1]:,.0f}/s, dict loop {floors[-1]:,.0f}/s")
+    floor = ("a loop that looks each consumer up in a dict", floors)
+    report.add(
+        "P5 engine core joins", "1/s", "≥ 400000", figures, floor=floor, detail={"joins": len(model), "seed": SEED}
+    )
+
+
+def _join_batch(chance: random.Random, numbers: list[int]) -> Batch:
+    """The next batch of the sender that sent least; ``numbers`` are the senders' last numbers."""
+    sender = numbers.index(min(numbers))
+    numbers[sender] += 1
+    return read_back(Batch(sender_id(sender + 1), numbers[sender], joins(chance, BATCH_COMMANDS)))
+
+
+def _batches(count: int, slices: int) -> int:
+    return max(1, count // slices // BATCH_COMMANDS)
+
+
+def _step_through(core: Core, batches: Sequence[Batch], now_ms: int) -> tuple[float, int]:
+    """Feed ``batches``; answers the seconds that the steps took and the time of the last one."""
+    seconds = 0.0
+    for start in range(0, len(batches), BATCHES_PER_STEP):
+        chunk = batches[start : start + BATCHES_PER_STEP]
+        now_ms += STEP_MS
+        begun = perf_counter()
+        _, applied = core.step(now_ms, chunk)
+        seconds += perf_counter() - begun
+        if applied.get(chunk[-1].sender) != chunk[-1].number:
+            raise RuntimeError(f"the core dropped batch {chunk[-1].number}: nothing was measured")
+    return seconds, now_ms
+
+
+def _dict_loop(model: dict[bytes, int], batches: Sequence[Batch]) -> float:
+    begun = perf_counter()
+    for batch in batches:
+        for command in batch.commands:
+            if type(command) is Join and command.consumer not in model:
+                model[command.consumer] = len(model)
+    return perf_counter() - begun
+
+
+def _mixed(parts: Parts, report: Report, count: int, slices: int) -> None:
+    core, mix = parts.core(EXPERIENCE), Mix(SEED)
+    terms = {
+        "release_rate_per_minute": MIX_RATE,
+        "checkout_window_seconds": MIXED_WINDOW_SECONDS,
+        "payment_grace_seconds": MIXED_WINDOW_SECONDS,
+    }
+    core.step(START_MS, [configure(sender_id(0), **terms)])
+    now_ms, number, figures = START_MS, 0, []
+    for index in range(slices):
+        seconds, commands = 0.0, 0
+        while commands < count // slices:
+            chunk = [mix.batch(sender_id(1), number + ahead + 1) for ahead in range(BATCHES_PER_STEP)]
+            number += BATCHES_PER_STEP
+            now_ms += STEP_MS
+            begun = perf_counter()
+            events, _ = core.step(now_ms, chunk)
+            seconds += perf_counter() - begun
+            commands += BATCHES_PER_STEP * BATCH_COMMANDS
+            mix.learn(events)
+        figures.append(commands / seconds)
+        progress.print(f"mixed {index + 1}/{slices}: {figures[-1]:,.0f}/s")
+    report.add("P5 engine core mixed commands", "1/s", "≥ 200000", figures, detail={"seed": SEED})

@@ -1,0 +1,38 @@
+"""The parts that are measured, as the measurements see them.
+
+The measurements import neither the engine nor the stack: ``deploy`` hands them over, so what is measured here is what
+runs there, and a bench can never reach deeper than these names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from protocol.commands import Command
+from protocol.events import AnyEvent
+
+
+class Batch(NamedTuple):
+    """The commands of one entry of the commands stream, as ``Core.step`` takes them."""
+
+    sender: bytes
+    number: int
+    commands: list[Command]
+
+
+class Core(Protocol):
+    """The pure state machine of one experience; a batch is anything with the fields of ``Batch``."""
+
+    def step(self, now_ms: int, batches: Sequence[Any]) -> tuple[list[AnyEvent], dict[bytes, int]]: ...
+
+
+class Parts(NamedTuple):
+    """``core``: an empty experience of this id. ``engine``: the command that runs an engine on the store that
+    ``STANCHION_REDIS_URL`` names. ``store``: prepares a store in this folder, on this loopback port, with this
+    ``appendfsync``, and answers the command that runs it."""
+
+    core: Callable[[str], Core]
+    engine: list[str]
+    store: Callable[[Path, int, str], list[str]]

@@ -1,0 +1,195 @@
+"""The stage of the stream bench: a real store, a real engine and the senders, each its own process, for one run.
+
+Whatever happens, leaving the stage ends the processes that it started and removes the store's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import msgspec
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from loadtests.parts import Parts
+from loadtests.stream_sender import Burst, Pace, Prepare, Sent
+from loadtests.workload import EXPERIENCE, configure, sender_id
+from protocol.codec import encode_commands
+from protocol.streams import (
+    FIELD_BATCH,
+    FIELD_ENTRY,
+    FIELD_EXPERIENCE,
+    FIELD_NUMBER,
+    FIELD_SENDER,
+    START_ID,
+    commands_key,
+    events_key,
+    experiences_key,
+    shard_of,
+    wake_key,
+)
+
+HOST = "127.0.0.1"
+READY_S = 30.0
+END_S = 10.0
+ASK_AGAIN_S = 0.05
+READ_ENTRIES = 64
+READ_BLOCK_MS = 100
+SECOND_NS = 1_000_000_000
+
+
+class AppliedPart(msgspec.Struct, array_like=True):
+    """What of an events entry is read here; the events stay bytes."""
+
+    rules: int
+    now_ms: int
+    command_id: str
+    applied: dict[bytes, int]
+    durable: str
+    events: msgspec.Raw
+
+
+class Stage:
+    """A store, an engine and ``senders`` senders, ready: the experience is configured and batch 1 of sender 0 applied.
+
+    ``commits`` has (sender, last number applied, instant in ns) for every entry that was read, in order.
+    """
+
+    def __init__(self, parts: Parts, append_fsync: str, senders: int) -> None:
+        self._parts, self._append_fsync, self._count = parts, append_fsync, senders
+        self._exit = ExitStack()
+        self._senders: list[subprocess.Popen[str]] = []
+        self._after = START_ID
+        self.commits: list[tuple[bytes, int, int]] = []
+
+    def __enter__(self) -> Stage:
+        with self._exit as started:
+            self._start()
+            self._exit = started.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.close()
+
+    def _start(self) -> None:
+        folder = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="stanchion-bench-")))
+        port = _free_port()
+        log = self._exit.enter_context((folder / "processes.log").open("w"))
+        self._run(self._parts.store(folder / "store", port, self._append_fsync), log)
+        url = f"redis://{HOST}:{port}/0"
+        self._store = redis.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0))
+        self._exit.callback(self._store.close)
+        _wait_until_ready(self._store)
+        self._configure()
+        self._run(self._parts.engine, log, {"STANCHION_REDIS_URL": url})
+        self.wait_committed({sender_id(0): 1}, READY_S)
+        for number in range(1, self._count + 1):
+            command = [sys.executable, "-m", "loadtests.stream_sender", url, sender_id(number).hex()]
+            self._senders.append(self._run(command, log, piped=True))
+
+    def _run(
+        self, command: Sequence[str], log: IO[str], environment: dict[str, str] | None = None, *, piped: bool = False
+    ) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE if piped else subprocess.DEVNULL
+        process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=log, text=True, env={**os.environ, **(environment or {})}
+        )
+        self._exit.callback(_end, process)
+        return process
+
+    def _configure(self) -> None:
+        batch, shard = configure(sender_id(0)), shard_of(EXPERIENCE)
+        fields = {
+            FIELD_SENDER: batch.sender,
+            FIELD_NUMBER: str(batch.number),
+            FIELD_BATCH: encode_commands(batch.commands),
+        }
+        self._store.sadd(experiences_key(shard), EXPERIENCE)
+        self._store.xadd(wake_key(shard), {FIELD_EXPERIENCE: EXPERIENCE})
+        self._store.xadd(commands_key(EXPERIENCE), fields)  # type: ignore[arg-type]  # it takes bytes as well
+
+    def tell(self, jobs: Sequence[Prepare | Burst | Pace]) -> None:
+        """Give each sender its job; they begin at once."""
+        for sender, job in zip(self._senders, jobs, strict=True):
+            assert sender.stdin is not None, "senders are piped"
+            sender.stdin.write(msgspec.json.encode(job).decode() + "\n")
+            sender.stdin.flush()
+
+    def answers(self) -> list[Sent]:
+        """What each sender answers to its job, as soon as all have."""
+        found = []
+        for sender in self._senders:
+            assert sender.stdout is not None, "senders are piped"
+            line = sender.stdout.readline()
+            if not line:
+                raise RuntimeError(f"a sender ended with {sender.wait(END_S)}")
+            found.append(msgspec.json.decode(line, type=Sent))
+        return found
+
+    def wait_committed(self, numbers: dict[bytes, int], timeout_s: float) -> int:
+        """Read the log until every sender's number is applied; answers the instant (ns) of the last entry read."""
+        missing, until_s = dict(numbers), time.monotonic() + timeout_s
+        decoder = msgspec.msgpack.Decoder(AppliedPart)
+        seen_ns = 0
+        while missing:
+            if time.monotonic() > until_s:
+                raise RuntimeError(f"the engine has not applied {len(missing)} senders' batches in {timeout_s:g} s")
+            for payload in self._read_log():
+                seen_ns = time.monotonic_ns()
+                for sender, number in decoder.decode(payload).applied.items():
+                    self.commits.append((sender, number, seen_ns))
+                    if number >= missing.get(sender, number + 1):
+                        del missing[sender]
+        return seen_ns
+
+    def _read_log(self) -> list[bytes]:
+        answer: Any = self._store.xread({events_key(EXPERIENCE): self._after}, count=READ_ENTRIES, block=READ_BLOCK_MS)
+        entries = answer[0][1] if answer else []
+        if entries:
+            self._after = entries[-1][0].decode()
+        return [fields[FIELD_ENTRY] for _, fields in entries]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(store: redis.Redis) -> None:
+    until_s = time.monotonic() + READY_S
+    while True:
+        try:
+            store.ping()
+            return
+        except redis.RedisError as error:
+            if time.monotonic() > until_s:
+                raise RuntimeError(f"the store did not answer within {READY_S:g} s") from error
+            time.sleep(ASK_AGAIN_S)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End one process that the stage started; one that has ended is fine."""
+    process.terminate()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(END_S)

@@ -1,0 +1,89 @@
+"""Each bench runs, with tiny counts: figures of the promised form on standard output and in the results folder.
+
+No number is judged here: a measurement on a shared machine is no test.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TIMEOUT_S = 120
+MACHINE = {"cores", "memory_gib", "kernel", "python", "load"}
+
+
+def _stanchion(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "deploy.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def _figures(lines: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("bench", "arguments", "names"),
+    [
+        (
+            "engine",
+            ["--joins", "2000", "--mixed", "2000", "--pairs", "2"],
+            ["P5 engine core joins", "P5 engine core mixed commands"],
+        ),
+        ("ranks", ["--places", "5000", "--sockets", "50", "--pairs", "2"], ["ranks of a roster"]),
+        (
+            "stream",
+            ["--stream-joins", "2000", "--pairs", "1", "--rate", "2000", "--seconds", "1"],
+            [
+                f"P6 {figure}appendfsync {fsync}"
+                for fsync in ("always", "everysec")
+                for figure in ("commands through the store, ", "sent to committed, p50, ", "sent to committed, p99, ")
+            ],
+        ),
+    ],
+)
+def test_a_bench_writes_its_figures(bench: str, arguments: list[str], names: list[str], tmp_path: Path) -> None:
+    run = _stanchion("bench", bench, *arguments, "--results", str(tmp_path))
+    assert run.returncode == 0, run.stderr
+    figures = _figures(run.stdout)
+    assert [figure["figure"] for figure in figures] == names
+    assert _figures((tmp_path / f"{bench}.jsonl").read_text()) == figures
+    for figure in figures:
+        assert {"value", "unit", "bar", "spread", "samples", "machine", "at"} <= set(figure)
+        assert figure["value"] > 0 and set(figure["machine"]) == MACHINE
+        assert ("ratio" in figure) == ("floor" in figure)
+
+
+def test_figures_are_appended_and_can_be_left_out(tmp_path: Path) -> None:
+    few = ["--places", "2000", "--sockets", "20", "--pairs", "1", "--results", str(tmp_path)]
+    assert _stanchion("bench", "ranks", *few).returncode == 0
+    assert _stanchion("bench", "ranks", *few).returncode == 0
+    assert _stanchion("bench", "ranks", *few, "--no-save").returncode == 0
+    assert len((tmp_path / "ranks.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["nothing"], ["ranks", "--pairs", "0"], ["engine", "--joins", "many"]])
+def test_a_wrong_argument_is_a_usage_error(arguments: list[str]) -> None:
+    run = _stanchion("bench", *arguments)
+    assert run.returncode == 2
+    assert "stanchion bench" in run.stderr and run.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--url", "http://shop.example:8000"],
+        ["--url", "http://127.0.0.1.example:8000"],
+        ["--url", "https://127.0.0.1:8000"],
+        ["--url", "ftp://127.0.0.1"],
+        ["--url", "http://127.0.0.1:8000", "-n", "99999"],
+    ],
+)
+def test_a_crowd_goes_nowhere_but_to_this_machine_and_not_without_bounds(arguments: list[str]) -> None:
+    run = _stanchion("visitors", "--seconds", "5", *arguments)
+    assert run.returncode == 2, run.stderr
+    assert "visitors" in run.stderr
