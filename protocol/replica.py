@@ -99,9 +99,10 @@ class PathReplica:
         return TicketState(self.states[ticket])
 
     def may_rejoin(self, ticket: int) -> bool:
-        """Whether a missed turn of this ticket can still be forgiven."""
-        missed = self.states[ticket] == TicketState.EXPIRED
-        return missed and self.settings.keep_place_once and ticket not in self.forgiven
+        """Whether a missed turn of this ticket can still be forgiven, as far as the log tells: a path ended by hand
+        forgives none from then on, although it is still settling."""
+        missed = self.states[ticket] == TicketState.EXPIRED and ticket not in self.forgiven
+        return missed and self.settings.keep_place_once and self.phase in (Phase.OPEN, Phase.SETTLING)
 
     def admissions_since(self, since_ms: int) -> int:
         """How many were admitted by the rate at or after ``since_ms``, at most ``RATE_SPAN_MS`` back."""

@@ -173,6 +173,8 @@ def assert_agree(core: Experience, replica: Replica) -> None:
         windows = {ticket: OpenWindow(*_told(window)) for ticket, window in path.windows.open.items()}
         assert seen.windows == windows
         assert len(windows) == path.meter.active
+        missed = range(0 if path.ended_by_hand else len(seen.states))
+        assert [seen.may_rejoin(ticket) for ticket in missed] == [path.may_rejoin(ticket) for ticket in missed]
         assert (seen.completed, seen.forgiven) == (path.meter.completed, path.tickets.forgiven)
     for variant, shelf in core.stock.shelves.items():
         if shelf.total is not None:

@@ -153,6 +153,36 @@ def test_caps_over_all_paths_hold_together() -> None:
     assert [one.path for one in stage.admissions[4:]] == ["vip", "vip"]
 
 
+def test_what_a_path_gives_back_goes_to_its_own_line_first() -> None:
+    paths = [_path(variants=["a"]), _path("vip", priority=20, variants=["a"]), _path("press", variants=["a"])]
+    stage = Stage(document(paths=paths, products=[raw_product(raw_variant("a", stock=2))]))
+    stage.later(0, *_joins(3))
+    stage.later(5, *_joins(3, "vip", first=5))
+    stage.later(0, c.Decline(consumer(0), "general"))
+    assert [(one.path, one.ticket) for one in stage.admissions[2:]] == [("general", 2)]
+    stage.later(0, c.Decline(consumer(2), "general"))  # nobody waits there any more
+    assert [(one.path, one.ticket) for one in stage.admissions[3:]] == [("vip", 0)]
+
+
+def test_what_is_given_back_goes_on_where_its_own_line_cannot_have_it() -> None:
+    paths = [_path(variants=["a"]), _path("vip", priority=20, variants=["a"])]
+    stage = Stage(document(paths=paths, products=[raw_product(raw_variant("a", stock=1))]))
+    stage.later(0, *_joins(2))
+    stage.later(0, *_joins(1, "vip", first=5), rate(0))
+    stage.later(0, c.Decline(consumer(0), "general"))
+    assert [one.path for one in stage.admissions] == ["general", "vip"]
+
+
+def test_where_there_is_more_than_what_was_given_back_priority_decides() -> None:
+    paths = [_path(variants=["a"]), _path("vip", priority=20, variants=["a"])]
+    stock = [raw_product(raw_variant("a", stock=9))]
+    stage = Stage(document(paths=paths, products=stock, max_active=1))
+    stage.later(0, *_joins(2))
+    stage.later(0, *_joins(1, "vip", first=5))
+    stage.later(0, c.Decline(consumer(0), "general"))
+    assert [one.path for one in stage.admissions] == ["general", "vip"]
+
+
 def test_priority_may_change_while_people_wait() -> None:
     stage = Stage(document(paths=[_path(per_minute=60), _path("vip", per_minute=60)], max_active=0))
     stage.later(0, *_joins(1), *_joins(1, "vip"))

@@ -183,6 +183,8 @@ def test_a_missed_turn_is_forgiven_once_at_the_same_place(replica: Replica) -> N
     assert not path.may_rejoin(0)
     _admit(replica, 0)
     replica.apply(events.Expired("general", 1_500, [0]))
+    assert not path.may_rejoin(0)
+    replica.apply(events.PhaseChanged("general", "open", 1_500, None, None, ""))
     assert path.may_rejoin(0)
     replica.apply(events.Returned("general", 0))
     assert path.roster.waiting_places().tolist() == [0, 1, 2, 3]
