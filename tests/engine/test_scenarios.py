@@ -24,7 +24,7 @@ def test_a_transcript_comes_out_as_it_went_in(file: Path) -> None:
 
 
 def test_there_are_transcripts() -> None:
-    assert len(SCENARIOS) >= 8
+    assert len(SCENARIOS) >= 12
 
 
 def test_a_wrong_expectation_is_not_passed_over() -> None:
