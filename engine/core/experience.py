@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
-from engine.core import consumers, merchants
+from engine.core import checkout, consumers, merchants, steering
 from engine.core.admission import Bucket, Meter
 from engine.core.journal import Journal
 from engine.core.limits import EXPERIENCE_BURST_MS, OUTAGE_LONG_MS, OUTAGE_MIN_MS, RULES
@@ -175,16 +175,31 @@ class Experience:
             return Refusal(Reason.NOT_FOUND, {"experience": self.id})
         if not isinstance(command, c.MerchantCommand):
             return self._HANDLERS[type(command)](self, command)
+        return self._perform_once(command)
+
+    def _perform_once(self, command: c.MerchantCommand) -> Refusal | dict[str, Any]:
+        """Do what the merchant asks, or give the answer that the same Idempotency-Key got before."""
         try:
             known = self.answers.find(command)
         except KeyError:
             return Refusal(Reason.KEY_REUSED)
         if known is not None:
             return known
-        outcome = self._HANDLERS[type(command)](self, command)
+        outcome = self._perform_for_merchant(command)
         if isinstance(outcome, dict):
             self.answers.keep(command, outcome, self.now_ms)
         return outcome
+
+    def _perform_for_merchant(self, command: c.MerchantCommand) -> Refusal | dict[str, Any]:
+        if isinstance(command, c.PathCommand):
+            path = self.paths.get(command.path)
+            if path is None:
+                return Refusal(Reason.NOT_FOUND, {"path": command.path})
+            return self._STEERING[type(command)](self, path, command)
+        if isinstance(command, c.AdmissionCommand):
+            held = checkout.find(self, command)
+            return held if isinstance(held, Refusal) else self._CHECKOUT[type(command)](self, held, command)
+        return self._MERCHANTS[type(command)](self, command)
 
     def configure(self, document: documents.Experience, kid: str, actor: str) -> None:
         """Be as ``document`` says, which was found to be possible."""
@@ -247,25 +262,31 @@ class Experience:
         """SHA-256 of the state, hexadecimal: equal for equal states, wherever they were reached."""
         return sha256(self.snapshot()).hexdigest()
 
-    _HANDLERS: ClassVar[dict[type, Callable[[Experience, Any], Refusal | dict[str, Any] | None]]] = {
+    _HANDLERS: ClassVar[dict[type, Callable[[Experience, Any], Refusal | None]]] = {
         c.Join: consumers.join,
         c.Leave: consumers.leave,
         c.Decline: consumers.decline,
         c.Rejoin: consumers.rejoin,
         c.Attach: consumers.attach,
+    }
+    _MERCHANTS: ClassVar[dict[type, Callable[[Experience, Any], Refusal | dict[str, Any]]]] = {
         c.Configure: merchants.configure,
         c.SetReleaseRate: merchants.set_release_rate,
         c.SetStock: merchants.set_stock,
-        c.Open: merchants.open_path,
-        c.Close: merchants.close_path,
-        c.End: merchants.end_path,
-        c.Pause: merchants.pause_path,
-        c.Resume: merchants.resume_path,
-        c.AdmitNow: merchants.admit_now,
-        c.RefuseTicket: merchants.refuse_ticket,
         c.PostNotice: merchants.post_notice,
-        c.Redeem: merchants.redeem,
-        c.Complete: merchants.complete,
-        c.Release: merchants.release,
-        c.Extend: merchants.extend,
+    }
+    _STEERING: ClassVar[dict[type, Callable[[Experience, Path, Any], Refusal | dict[str, Any]]]] = {
+        c.Open: steering.open_path,
+        c.Close: steering.close_path,
+        c.End: steering.end_path,
+        c.Pause: steering.pause_path,
+        c.Resume: steering.resume_path,
+        c.AdmitNow: steering.admit_now,
+        c.RefuseTicket: steering.refuse_ticket,
+    }
+    _CHECKOUT: ClassVar[dict[type, Callable[[Experience, checkout.Held, Any], Refusal | dict[str, Any]]]] = {
+        c.Redeem: checkout.redeem,
+        c.Complete: checkout.complete,
+        c.Release: checkout.release,
+        c.Extend: checkout.extend,
     }

@@ -288,7 +288,7 @@ def test_commands_for_a_path_that_is_not_there() -> None:
     for kind in (c.Open, c.Close, c.End, c.Pause, c.Resume):
         assert stage.refusal(kind(ACTOR, "", "x")) == ("not_found", {"path": "x"})
     assert stage.refusal(c.AdmitNow(ACTOR, "", "x", 1)) == ("not_found", {"path": "x"})
-    assert stage.refusal(c.RefuseTicket(ACTOR, "", "x", 0, "")) == ("not_found", {"path": "x", "ticket": 0})
+    assert stage.refusal(c.RefuseTicket(ACTOR, "", "x", 0, "")) == ("not_found", {"path": "x"})
 
 
 def test_admitting_by_hand_keeps_to_the_caps_and_the_stock_and_says_how_many() -> None:
