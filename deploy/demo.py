@@ -50,7 +50,10 @@ async def _readiness(client: httpx.AsyncClient) -> str:
 
 
 async def ensure(room: str, control_key: str, checkout_url: str) -> bool:
-    """Put the demo experience there unless it exists; true if it was made now. Raises `DemoError`."""
+    """Put the demo experience there unless it exists; true if it was made now. Raises `DemoError`.
+
+    One that is there keeps all that was changed about it, but for `checkout_url`: the shop may be elsewhere today.
+    """
     address = f"/v1/control/experiences/{EXPERIENCE}"
     async with httpx.AsyncClient(
         base_url=room,
@@ -60,11 +63,13 @@ async def ensure(room: str, control_key: str, checkout_url: str) -> bool:
     ) as client:
         try:
             there = await client.get(address)
-            if there.status_code == HTTPStatus.OK:
+            made = there.status_code != HTTPStatus.OK
+            wanted = document(checkout_url) if made else there.json() | {"checkout_url": checkout_url}
+            if not made and wanted == there.json():
                 return False
-            answer = await client.put(address, json=document(checkout_url))
+            answer = await client.put(address, json=wanted)
         except httpx.TransportError as error:
             raise DemoError(f"the waiting room at {room} did not take the demo experience: {error}") from error
     if answer.status_code not in {HTTPStatus.OK, HTTPStatus.CREATED}:
         raise DemoError(f"the demo experience was refused: {answer.status_code} {answer.text}")
-    return True
+    return made

@@ -1,14 +1,16 @@
 """The experience document: what a merchant PUTs and GETs, and what is wrong with one that cannot be taken.
 
 Fields that belong to ways in or rules that this version does not run are accepted with the value that means "not
-used" and refused with any other, so that nothing is silently ignored. Unknown fields are errors. ``check`` finds every
+used" and refused with any other, so that nothing is silently ignored. Unknown fields are errors. ``parse`` finds every
 error at once, each with its path, because a merchant fixing a launch has no patience for one error a try.
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 import msgspec
@@ -31,6 +33,7 @@ _time_zones = cache(available_timezones)
 PATHS_MAX = 32
 PRODUCTS_MAX = 200
 VARIANTS_MAX = 500
+VARIANTS_OF_ALL_MAX = 2_000
 
 
 class Media(Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,7 +133,8 @@ class Experience(Struct, frozen=True, forbid_unknown_fields=True):
     def variants_of(self, path: Path) -> list[str]:
         """Ids of the variants that ``path`` sells, in document order."""
         every = [variant.id for product in self.products for variant in product.variants]
-        return [variant for variant in every if variant in path.variants] if path.variants else every
+        sold = frozenset(path.variants)
+        return [variant for variant in every if variant in sold] if sold else every
 
 
 class Problem(Struct, frozen=True):
@@ -276,19 +280,22 @@ def _relation_problems(document: Experience, experience_id: str) -> Iterator[Pro
         yield Problem("id", f"must be {experience_id!r}, as in the address")
     if document.time_zone not in _time_zones():
         yield Problem("time_zone", f"{document.time_zone!r} is not a time zone of the IANA database")
-    if not document.checkout_url.startswith(("https://", "http://")):
-        yield Problem("checkout_url", "must begin with https:// or http://")
+    if not _is_web_address(document.checkout_url):
+        yield Problem("checkout_url", "must be an address such as https://shop.example/checkout")
     if document.one_path:
         yield Problem("one_path", "must be false: not run in this version")
     yield from _repeats("paths", [path.id for path in document.paths])
     yield from _repeats("products", [product.id for product in document.products])
     variants = [variant.id for product in document.products for variant in product.variants]
     yield from _repeats("products variants", variants)
+    if len(variants) > VARIANTS_OF_ALL_MAX:
+        yield Problem("products", f"at most {VARIANTS_OF_ALL_MAX} variants in all are allowed")
+    known = frozenset(variants)
     for index, path in enumerate(document.paths):
-        yield from _path_problems(path, f"paths[{index}]", variants)
+        yield from _path_problems(path, f"paths[{index}]", known)
 
 
-def _path_problems(path: Path, where: str, variants: list[str]) -> Iterator[Problem]:
+def _path_problems(path: Path, where: str, variants: Collection[str]) -> Iterator[Problem]:
     if path.opens_at is not None and path.closes_at is not None and path.closes_at <= path.opens_at:
         yield Problem(f"{where}.closes_at", "must be later than opens_at")
     if path.distribution.loyalty_bias:
@@ -299,6 +306,17 @@ def _path_problems(path: Path, where: str, variants: list[str]) -> Iterator[Prob
             yield Problem(f"{where}.variants", f"{variant!r} is not a variant of the products")
 
 
+def _is_web_address(text: str) -> bool:
+    """Whether browsers can be sent there: a scheme of the web, a host, and no character that an address cannot have."""
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _repeats(where: str, ids: list[str]) -> Iterator[Problem]:
-    for repeated in sorted({one for one in ids if ids.count(one) > 1}):
+    for repeated in sorted(one for one, count in Counter(ids).items() if count > 1):
         yield Problem(where, f"the id {repeated!r} stands there more than once")

@@ -70,8 +70,9 @@ def _changed_fields(experience: Experience, path: Path, document: Document, sett
 
 
 def _currencies(document: Document, variants: list[str]) -> list[str]:
+    sold = frozenset(variants)
     every = [variant for product in document.products for variant in product.variants]
-    return [variant.currency for variant in every if variant.id in variants]
+    return [variant.currency for variant in every if variant.id in sold]
 
 
 def set_release_rate(experience: Experience, command: c.SetReleaseRate) -> Outcome:

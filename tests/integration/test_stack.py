@@ -17,6 +17,7 @@ import pytest
 
 from deploy.supervisor import ChildState
 from tests.support.stack import PATIENCE_S, Up, until
+from tests.support.valkey import free_port
 
 ROLES = [("engine", 0), ("gateway", 0), ("gateway", 1), ("shop", 0), ("valkey", 0)]
 END_ORDER = ["gateway", "shop", "engine", "valkey"]
@@ -112,9 +113,11 @@ def test_a_restart_keeps_everything(up: Up) -> None:
     assert changed.status_code == 200, changed.text
     assert up.end() == 0
     up.output_file.write_text("")
+    up.shop_port = free_port()
     up.start()
     up.wait_until_open()
     after = experience(up)
+    assert after["checkout_url"] == f"{up.shop}/checkout", "the shop is elsewhere today"
     assert up.control_key == key
     assert after["paths"][0]["distribution"]["release_rate_per_minute"] == 600
     assert after["products"] == before["products"]

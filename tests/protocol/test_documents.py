@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from protocol import documents
 from protocol.documents import (
+    VARIANTS_MAX,
+    VARIANTS_OF_ALL_MAX,
     Count,
     DocumentError,
     Experience,
@@ -152,6 +154,12 @@ def test_a_value_out_of_bounds_is_refused(fields: dict[str, Any], path: str) -> 
         ({"id": "other"}, "id"),
         ({"time_zone": "Europe/Atlantis"}, "time_zone"),
         ({"checkout_url": "javascript:alert(1)"}, "checkout_url"),
+        ({"checkout_url": "https://"}, "checkout_url"),
+        ({"checkout_url": "https://[shop.example/checkout"}, "checkout_url"),
+        ({"checkout_url": "https://\u2100.example/"}, "checkout_url"),
+        ({"checkout_url": "https://shop.example:99999/"}, "checkout_url"),
+        ({"checkout_url": "http://x y/"}, "checkout_url"),
+        ({"checkout_url": "http://shop.example/\n"}, "checkout_url"),
         ({"one_path": True}, "one_path"),
         ({"paths": [raw_path(), raw_path()]}, "paths"),
         ({"products": [raw_product(raw_variant()), raw_product(raw_variant("43"))]}, "products"),
@@ -173,6 +181,14 @@ def test_every_contradiction_is_told_at_once() -> None:
 def test_a_variant_named_twice_in_a_path_is_refused() -> None:
     raw = raw_document(products=[raw_product(raw_variant())], paths=[raw_path(variants=["42", "42"])])
     assert _problems(raw) == {"paths[0].variants": "the id '42' stands there more than once"}
+
+
+def test_there_is_a_bound_for_the_variants_of_all_products_together() -> None:
+    products = [
+        raw_product(*(raw_variant(f"{product}-{number}") for number in range(VARIANTS_MAX))) | {"id": f"p{product}"}
+        for product in range(VARIANTS_OF_ALL_MAX // VARIANTS_MAX + 1)
+    ]
+    assert _problems(raw_document(products=products)) == {"products": "at most 2000 variants in all are allowed"}
 
 
 def test_what_is_rarely_meant_is_a_warning() -> None:
