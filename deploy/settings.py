@@ -6,6 +6,7 @@ Hands over to: `deploy.stack`, which gives each role the settings that concern i
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +14,14 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from gateway.edge.parked.limits import sockets_max
+
 PORT_MAX = 65_535
 WORKERS_MAX = 256
 ENGINES_MAX = 16
+SOCKETS_MAX = 4_000_000
+EVEN_PERCENT = 95
+"""How full a gateway process is planned to be: the kernel spreads connections by chance, not evenly."""
 
 Port = Annotated[int, Meta(ge=1, le=PORT_MAX)]
 
@@ -41,6 +47,9 @@ class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[
         Annotated[int, Meta(ge=1, le=WORKERS_MAX)] | None, Meta(description="gateway processes [default: one per core]")
     ] = None
+    sockets: Annotated[
+        int, Meta(ge=0, le=SOCKETS_MAX, description="sockets to be held at once; more workers where files are few")
+    ] = 0
     engines: Annotated[int, Meta(ge=1, le=ENGINES_MAX, description="engine processes; one writes, the rest wait")] = 1
     public_origin: Annotated[
         Annotated[str, Meta(pattern=r"^https?://[^/?#]+$")] | None,
@@ -56,6 +65,9 @@ class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain_ms: Annotated[int, Meta(ge=0, le=600_000, description="how long gateways may take to end, in ms")] = 10_000
 
     def __post_init__(self) -> None:
+        if not self.workers_for_sockets <= (self.workers or WORKERS_MAX):
+            most = f"what {self.workers or WORKERS_MAX} workers can hold, each with the files that it may have"
+            raise SettingError("sockets", self.sockets, most)
         taken: set[int] = set()
         for name, port in self.listeners():
             if not 1 <= port <= PORT_MAX:
@@ -82,8 +94,15 @@ class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gateways(self) -> int:
-        """How many gateway processes run."""
-        return self.workers or len(os.sched_getaffinity(0))
+        """How many gateway processes run: as asked, or one per core, or as many more as ``sockets`` need files."""
+        return self.workers or max(len(os.sched_getaffinity(0)), self.workers_for_sockets)
+
+    @property
+    def workers_for_sockets(self) -> int:
+        """How many gateway processes ``sockets`` need, as each may have only so many files."""
+        _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+        each = sockets_max(files_max) * EVEN_PERCENT // 100
+        return max(1, -(-self.sockets // each))
 
     @property
     def room(self) -> str:

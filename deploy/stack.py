@@ -83,6 +83,8 @@ class Stack:
         await valkey.wait_until_ready(self.redis_url, STORE_TIMEOUT_S)
         for number in range(settings.engines):
             self._start(self._engine(number))
+        if settings.workers is None and settings.gateways > len(os.sched_getaffinity(0)):
+            log.info("workers", gateways=settings.gateways, because=f"{settings.sockets} sockets need their files")
         for number in range(settings.gateways):
             self._start(self._gateway(number))
         if settings.demo:

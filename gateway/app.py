@@ -1,20 +1,23 @@
-"""The ASGI app: routes and lifespan, nothing else. Any ASGI server can run it; `gateway.server` runs it as we do."""
+"""The ASGI app: who serves what, and lifespan, nothing else. Any ASGI server can run it, `gateway.server` as we do."""
 
+import gc
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import WebSocketRoute
 
 from gateway.api_keys import known_keys
 from gateway.checkout_api import CHECKOUT_ENDPOINTS
 from gateway.consumer_api import CONSUMER_ENDPOINTS
 from gateway.control_api import CONTROL_ENDPOINTS
 from gateway.cors import Cors
+from gateway.edge.parked.limits import sockets_max
 from gateway.endpoints import routes
 from gateway.hub import Hub
-from gateway.live import live
+from gateway.live import Live, Receive, Send
 from gateway.openapi import openapi_endpoint
 from gateway.pass_keys import PassKeys
 from gateway.plain import PlainPage
@@ -33,20 +36,40 @@ ENDPOINTS = (
 )
 
 
-def create_app(settings: GatewaySettings) -> Starlette:
-    """The gateway as an ASGI app; its hub is at ``app.state.hub``. Raises PassKeysError without keys."""
-    hub = Hub(settings, PassKeys.load(settings.keys_dir))
+class Gateway:
+    """The app: sockets go straight to `Live`, everything else through Starlette. ``hub`` is the process's."""
 
+    def __init__(self, hub: Hub, settings: GatewaySettings) -> None:
+        self.hub = hub
+        self._live = Live(hub)
+        self._http = _http(hub, settings)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Any ASGI event."""
+        if scope["type"] == "websocket":
+            await self._live(scope, receive, send)
+        else:
+            await self._http(scope, receive, send)
+
+
+def create_app(settings: GatewaySettings) -> Gateway:
+    """The gateway as an ASGI app. Raises PassKeysError without keys, ValueError for a file limit that is too low."""
+    files_max, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Gateway(Hub(settings, PassKeys.load(settings.keys_dir), sockets_max(files_max)), settings)
+
+
+def _http(hub: Hub, settings: GatewaySettings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await hub.start()
+        gc.collect()
+        gc.freeze()  # what is here now stays: nobody need look at it again
         yield
         await hub.stop()
 
     keys = known_keys(settings.control_key, settings.checkout_key)
     app = Starlette(
         routes=[
-            WebSocketRoute("/v1/experiences/{experience}/live", live),
             *routes([*ENDPOINTS, openapi_endpoint(ENDPOINTS)], keys),
             *PlainPage().routes(),
             *page_routes(),

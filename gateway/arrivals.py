@@ -8,16 +8,17 @@ Hands over to: `gateway.conversations`.
 """
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
-from starlette.requests import HTTPConnection
+from starlette.requests import Request
 
 from gateway.edge.bouncer import turned_away
-from gateway.edge.line import Line
 from gateway.hub import Hub
-from gateway.identity import Identity, identify, is_from_elsewhere, origin_refusal
+from gateway.identity import Caller, Identity, identify, is_from_elsewhere, origin_refusal
 from gateway.rooms import Room
-from gateway.session import ArrivalCommand, Socket
+from gateway.session import ArrivalCommand
 from protocol.commands import Attach, Join
 from protocol.documents import PATHS_MAX
 from protocol.refusals import Reason, Refusal
@@ -31,38 +32,38 @@ class Arrival(Struct, frozen=True):
     commands: list[ArrivalCommand]
     watched: frozenset[str] | None
 
-    def socket(self, line: Line) -> Socket:
-        """The socket of this arrival, told over ``line``."""
-        return Socket(self.identity.session, line, self.watched)
-
     @property
     def new_session(self) -> str | None:
         """The token that was made for them, if none was presented."""
         return None if self.identity.presented else self.identity.token
 
 
-async def arrive(hub: Hub, connection: HTTPConnection, experience: str) -> Arrival | Refusal:
-    """Let in whoever ``connection`` is, or say why not."""
-    refusal = turned_away() if hub.draining else hub.bouncer.refusal()
-    if refusal is not None:
-        return refusal
-    identity = identify(connection, hub.settings, int(time.time()))
+async def arrive(hub: Hub, scope: Mapping[str, Any], experience: str) -> Arrival | Refusal:
+    """Let in whoever makes the request of ``scope`` (ASGI), or say why not."""
+    if hub.draining:
+        return turned_away()
+    caller = Caller(scope)
+    identity = identify(caller, hub.settings, int(time.time()))
     if isinstance(identity, Refusal):
         return identity
     room = await configured_room(hub, experience)
     if isinstance(room, Refusal):
         return room
     assert room.replica.document is not None, "a configured room has a document"
-    refusal = origin_refusal(connection, room.replica.document.allowed_origins)
+    refusal = origin_refusal(caller, room.replica.document.allowed_origins)
     if refusal is not None:
         return refusal
-    joins = connection.query_params.getlist("join")
-    watches = connection.query_params.getlist("watch")
+    joins, watches = caller.parameters("join"), caller.parameters("watch")
     if len(joins) + len(watches) > 2 * PATHS_MAX:
         return Refusal(Reason.INVALID, {"detail": f"at most {PATHS_MAX} paths can be joined and watched"})
     named = frozenset(path for path in (*joins, *watches) if path in room.replica.paths)
-    may_join = identity.presented and not is_from_elsewhere(connection)
+    may_join = identity.presented and not is_from_elsewhere(caller)
     return Arrival(room, identity, _commands(identity, joins if may_join else []), named or None)
+
+
+async def arrived(hub: Hub, request: Request) -> Arrival | Refusal:
+    """The same for a request over HTTP, which the parked edge has not counted at its door."""
+    return hub.bouncer.refusal(hub.lot) or await arrive(hub, request.scope, request.path_params["experience"])
 
 
 async def configured_room(hub: Hub, experience: str) -> Room | Refusal:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gateway.outgoing import Answer
-from gateway.session import Socket
+from gateway.sockets import Socket
 from protocol.commands import Command
 from protocol.frames import Ref
 

@@ -6,7 +6,10 @@ The key of a state says of what it is the state, so that a slow line keeps only 
 
 from typing import Final, NamedTuple
 
+import msgspec
+import numpy as np
 from msgspec import UNSET, structs
+from numpy.typing import NDArray
 
 from gateway import told
 from gateway.eta import Estimate, estimate
@@ -28,6 +31,12 @@ from protocol.replica import Replica
 from protocol.states import LEVELS
 
 ESTIMATE_MS = 250
+VIEW_MS = 250
+VIEWS_MAX = 16
+
+_json = msgspec.json.Encoder()
+_AHEAD, _LOW, _HIGH = -1, -2, -3
+"""Stand for the numbers of one frame, none of which is ever negative."""
 
 _SHARED_EVENTS: Final = (Configured, PauseChanged, PhaseChanged, SoldOutChanged, StockChanged)
 
@@ -53,6 +62,7 @@ class Board:
         self._stale = True
         self._outage = False
         self._estimates: dict[str, tuple[int, Estimate]] = {}
+        self._views: dict[tuple[str, int, bool], tuple[int, msgspec.Raw]] = {}
 
     def of_path(self, path_id: str, now_ms: int, *, outage: bool) -> list[Notice]:
         """All states of a path as they are now."""
@@ -73,15 +83,41 @@ class Board:
         self._told = present
         return news
 
+    def experience(self, level: int, now_ms: int, *, outage: bool) -> msgspec.Raw:
+        """The public view for consumers of ``level``, encoded: the same for all who come between two entries."""
+        key = (self._replica.entry_id, level, outage)
+        at, view = self._views.get(key, (now_ms - VIEW_MS, None))
+        if view is None or not 0 <= now_ms - at < VIEW_MS:
+            if len(self._views) >= VIEWS_MAX:
+                self._views.clear()
+            view = msgspec.Raw(_json.encode(told.experience_view(self._replica, level, now_ms, outage=outage)))
+            self._views[key] = (now_ms, view)
+        return view
+
     def position(self, path_id: str, ahead: int, now_ms: int, why: str | None, *, outage: bool) -> bytes:
         """The frame for one with ``ahead`` before them."""
-        guess = self._estimate(path_id, now_ms)
+        eta = None if outage else self._estimate(path_id, now_ms).interval(ahead)
+        return self._position(path_id, ahead, eta, now_ms, why)
+
+    def positions(
+        self, path_id: str, aheads: NDArray[np.int32], now_ms: int, why: str | None, *, outage: bool
+    ) -> list[bytes]:
+        """The frames of many: one is encoded, and the others differ from it in three numbers."""
+        intervals = None if outage else self._estimate(path_id, now_ms).intervals(aheads)
+        eta = None if intervals is None else (_LOW, _HIGH)
+        form = self._position(path_id, _AHEAD, eta, now_ms, why).replace(b"%", b"%%")
+        form = form.replace(b'"ahead":%d' % _AHEAD, b'"ahead":%d').replace(b"[%d,%d]" % (_LOW, _HIGH), b"[%d,%d]")
+        if intervals is None:
+            return [form % ahead for ahead in aheads.tolist()]
+        return [form % numbers for numbers in zip(aheads.tolist(), *intervals, strict=True)]
+
+    def _position(self, path_id: str, ahead: int, eta: tuple[int, int] | None, now_ms: int, why: str | None) -> bytes:
         frame = PositionFrame(
             path=path_id,
             ahead=ahead,
             of=self._replica.paths[path_id].roster.waiting,
-            eta=None if outage else guess.interval(ahead),
-            rate=guess.shown,
+            eta=eta,
+            rate=self._estimate(path_id, now_ms).shown,
             now=now_ms,
             why=UNSET if why is None else why,
         )

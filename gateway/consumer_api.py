@@ -12,12 +12,12 @@ from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
 from gateway import told
-from gateway.arrivals import arrive, configured_room
+from gateway.arrivals import arrived, configured_room
 from gateway.control.change import hub_of
 from gateway.edge import sse
 from gateway.endpoints import Call, Endpoint, Parameter, json_answer
 from gateway.hub import Hub
-from gateway.identity import COOKIE, GUEST_LEVEL, Identity, identify, new_guest, origin_refusal
+from gateway.identity import COOKIE, GUEST_LEVEL, Caller, Identity, identify, new_guest, origin_refusal
 from gateway.stays import act, follow, look
 from protocol.frames import ClientFrame, ConsumerView, ExperienceView, ServerFrame, Welcome
 from protocol.refusals import Reason, Refusal
@@ -46,10 +46,11 @@ class StatusAnswer(Struct, frozen=True):
 async def session(call: Call) -> Response | Refusal:
     """Make a guest session, or renew the one presented; one that is over or forged is replaced."""
     hub, now = hub_of(call), int(time.time())
-    refusal = origin_refusal(call.request, await _all_allowed_origins(hub))
+    caller = Caller(call.request.scope)
+    refusal = origin_refusal(caller, await _all_allowed_origins(hub))
     if refusal is not None:
         return refusal
-    found = identify(call.request, hub.settings, now)
+    found = identify(caller, hub.settings, now)
     identity = new_guest(hub.settings, now) if isinstance(found, Refusal) else found
     if now - identity.session.issued >= RENEW_AFTER_SECONDS:
         renewed = new_session(identity.session.consumer, identity.session.level, now)
@@ -72,7 +73,7 @@ async def public_view(call: Call) -> Response | Refusal:
     room = await configured_room(hub, call.request.path_params["experience"])
     if isinstance(room, Refusal):
         return room
-    identity = identify(call.request, hub.settings, int(time.time()))
+    identity = identify(Caller(call.request.scope), hub.settings, int(time.time()))
     level = GUEST_LEVEL if isinstance(identity, Refusal) else identity.session.level
     return json_answer(told.experience_view(room.replica, level, room.now_ms(), outage=room.away))
 
@@ -81,7 +82,7 @@ async def status(call: Call) -> Response | Refusal:
     """The facts and present states that a socket would get."""
     hub = hub_of(call)
     with hub.bouncer.handshake():
-        arrival = await arrive(hub, call.request, call.request.path_params["experience"])
+        arrival = await arrived(hub, call.request)
         if isinstance(arrival, Refusal):
             return _counted(hub, arrival)
         hub.metrics.handshakes.labels("poll").inc()
@@ -96,7 +97,7 @@ async def events(call: Call) -> Response | Refusal:
     """The frames of a socket as Server-Sent Events."""
     hub = hub_of(call)
     with hub.bouncer.handshake():
-        arrival = await arrive(hub, call.request, call.request.path_params["experience"])
+        arrival = await arrived(hub, call.request)
     if isinstance(arrival, Refusal):
         return _counted(hub, arrival)
     hub.metrics.handshakes.labels("events").inc()
@@ -108,7 +109,7 @@ async def commands(call: Call) -> Response | Refusal:
     """One frame of a client, answered by the frame that answers it."""
     hub = hub_of(call)
     with hub.bouncer.handshake():
-        arrival = await arrive(hub, call.request, call.request.path_params["experience"])
+        arrival = await arrived(hub, call.request)
         if isinstance(arrival, Refusal):
             return _counted(hub, arrival)
         if not arrival.identity.presented:

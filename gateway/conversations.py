@@ -9,40 +9,45 @@ from gateway import told
 from gateway.asked import Asked, Done
 from gateway.outgoing import Answer
 from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
-from gateway.session import ArrivalCommand, Ask, Close, Say, Socket, Watch, Wish, hear, ok
+from gateway.session import Ask, Close, Say, Watch, Wish, hear, hear_too_much, ok
+from gateway.sockets import Socket
 from protocol import codec
 from protocol.commands import Join
 from protocol.frames import TicketView
 from protocol.refusals import Reason, Refusal
+from protocol.sessions import Session
 
 
-def enter(room: Room, socket: Socket, commands: list[ArrivalCommand], new_session: str | None) -> None:
-    """Let ``socket`` in. ``new_session``: the token that was made for it, which `welcome` brings."""
-    room.people.attend(socket)
-    room.voice.tell(socket, welcome(room, socket, new_session, tickets(room, socket)))
-    room.open(socket, commands)
+def enter(room: Room, slot: int, session: Session, watched: frozenset[str] | None, *, line: bool) -> Socket:
+    """``slot`` of the lot (``line``: it is one) is in ``room`` from now on; `Room.open` goes on with it."""
+    return room.people.attend(slot, session, watched, monotonic_ms(), line=line)
 
 
-def tickets(room: Room, socket: Socket) -> list[TicketView]:
-    """The tickets of the consumer of ``socket`` that are known here by now."""
-    person = room.people.by_consumer.get(socket.consumer)
+def tickets(room: Room, consumer: bytes) -> list[TicketView]:
+    """The tickets of ``consumer`` that are known here by now."""
+    person = room.people.find(consumer)
     paths = room.replica.paths
     held = {} if person is None else person.tickets
     return [TicketView(path, paths[path].state(ticket).word, ticket) for path, ticket in held.items() if path in paths]
 
 
-def welcome(room: Room, socket: Socket, new_session: str | None, held: list[TicketView]) -> bytes:
-    """The first frame."""
+def welcome(room: Room, session: Session, new_session: str | None, held: list[TicketView]) -> bytes:
+    """The first frame. ``new_session``: the token that was made for them, if none was brought."""
     now_ms = room.now_ms()
-    view = told.experience_view(room.replica, socket.level, now_ms, outage=room.away)
-    who = told.consumer(socket.consumer, socket.level)
+    view = room.board.experience(session.level, now_ms, outage=room.away)
+    who = told.consumer(session.consumer, session.level)
     return codec.encode_frame(told.welcome(view, who, held, now_ms, new_session))
 
 
 def receive(room: Room, socket: Socket, data: str | bytes, per_second: int) -> None:
     """A message came: at most ``per_second`` of them are taken."""
-    for wish in hear(socket, data, monotonic_ms(), room.now_ms(), per_second):
-        carry_out(room, socket, wish, None)
+    now_ms = monotonic_ms()
+    if not socket.may_speak(now_ms, per_second):
+        for wish in hear_too_much(per_second):
+            carry_out(room, socket, wish, None)
+        return
+    consumer = room.people.person(socket).consumer
+    carry_out(room, socket, hear(consumer, socket.level, data, room.now_ms()), None)
 
 
 def carry_out(room: Room, socket: Socket, wish: Wish, done: Done | None) -> None:
@@ -59,7 +64,7 @@ def carry_out(room: Room, socket: Socket, wish: Wish, done: Done | None) -> None
         case Say(frame=frame):
             _end(room, socket, frame, done)
         case Close(code=code):
-            socket.line.close(code)
+            socket.close(code)
 
 
 def _ask(room: Room, socket: Socket, asked: Asked) -> None:
@@ -80,7 +85,8 @@ def _watch(room: Room, socket: Socket, path: str, on: bool) -> Refusal | None:
     visible = told.visible_paths(room.replica, socket.level)
     if path not in visible:
         return Refusal(Reason.NOT_FOUND, {"detail": "no path of this experience has that id"})
-    before = frozenset(visible) if socket.watched is None else socket.watched
+    watched = socket.watched
+    before = frozenset(visible) if watched is None else watched
     socket.watched = before | {path} if on else before - {path}
     return None
 

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterable
 
 from gateway.rooms import Room
-from gateway.session import Socket
+from gateway.sockets import Socket
 from protocol import codec
 from protocol.close_codes import CloseCode
 from protocol.frames import ReconnectFrame
@@ -17,6 +17,7 @@ RECONNECTS_PER_SECOND = 500
 RETURN_MS_MIN = 100
 RETURN_MS_MAX = 500
 STEP_MS = 50
+CHUNK_SOCKETS = 500
 FAREWELL_MS_MAX = 2_000
 """How long a slow client may take to hear the last words."""
 
@@ -24,7 +25,7 @@ FAREWELL_MS_MAX = 2_000
 async def drain(rooms: Iterable[Room], drain_ms: int) -> None:
     """Tell all sockets of ``rooms`` to come back, and close them over at most ``drain_ms``; return when they are gone,
     or ``FAREWELL_MS_MAX`` later."""
-    sockets = [(room, socket) for room in rooms for socket in room.people.sockets]
+    sockets = [(room, socket) for room in rooms for socket in room.sockets_now()]
     random.shuffle(sockets)
     span_ms = min(drain_ms, len(sockets) * 1000 // RECONNECTS_PER_SECOND)
     due: list[tuple[int, Socket]] = []
@@ -33,12 +34,14 @@ async def drain(rooms: Iterable[Room], drain_ms: int) -> None:
         after_ms = due_ms + random.randint(RETURN_MS_MIN, RETURN_MS_MAX)
         room.voice.tell(socket, codec.encode_frame(ReconnectFrame(after_ms)))
         due.append((due_ms, socket))
+        if index % CHUNK_SOCKETS == CHUNK_SOCKETS - 1:
+            await asyncio.sleep(0)
     passed_ms = 0
     for due_ms, socket in due:
         while passed_ms < due_ms:
             await asyncio.sleep(STEP_MS / 1000)
             passed_ms += STEP_MS
-        socket.line.close(CloseCode.RESTARTING)
+        socket.close(CloseCode.RESTARTING)
     while any(room.sockets for room, _ in sockets) and passed_ms < span_ms + FAREWELL_MS_MAX:
         await asyncio.sleep(STEP_MS / 1000)
         passed_ms += STEP_MS

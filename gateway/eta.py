@@ -8,6 +8,9 @@ wider interval. Only time in which somebody waited is measured, and not across a
 from math import ceil, floor
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from protocol.documents import Experience, Path
 from protocol.replica import RATE_SPAN_MS, PathReplica
 
@@ -43,6 +46,17 @@ class Estimate(NamedTuple):
         soonest = max(0, ahead + 1 - self.burst) * 60 / self.rate
         latest = (ahead + 1) * 60 / self.rate
         return floor(soonest * shorter), ceil(latest * longer) + SLACK_S
+
+    def intervals(self, aheads: NDArray[np.int32]) -> tuple[list[int], list[int]] | None:
+        """The lows and the highs of many: each as `interval` gives it."""
+        if self.rate <= 0:
+            return None
+        shorter = MEASURED_SHORTER if self.measured else ASKED_SHORTER
+        longer = MEASURED_LONGER if self.measured else ASKED_LONGER
+        seconds = (aheads.astype(np.int64) + 1) * 60
+        lows = np.floor(np.maximum(0, seconds - self.burst * 60) / self.rate * shorter)
+        highs = np.ceil(seconds / self.rate * longer) + SLACK_S
+        return lows.astype(np.int64).tolist(), highs.astype(np.int64).tolist()
 
 
 def asked_rate(document: Experience, path: Path) -> int:

@@ -17,7 +17,6 @@ from gateway.people import People, Person
 from gateway.proofs import Proofs
 from protocol.commands import ConsumerCommand, Decline, Join, Leave, Rejoin
 from protocol.events import (
-    CONSUMER_BYTES,
     Admitted,
     AnyEvent,
     Completed,
@@ -85,12 +84,9 @@ class Facts:
 
     def learn_joined(self, event: Joined) -> list[tuple[Person, int]]:
         """(person, ticket) of those of ``event`` who are here; they hold these tickets from now on."""
-        known, found = self._people.by_consumer, []
-        for index in range(len(event.hats) if known else 0):
-            person = known.get(event.consumers[index * CONSUMER_BYTES : (index + 1) * CONSUMER_BYTES])
-            if person is not None:
-                self._people.hold(person, event.path, event.first + index)
-                found.append((person, event.first + index))
+        found = [(person, event.first + index) for index, person in self._people.find_all(event.consumers)]
+        for person, ticket in found:
+            person.hold(event.path, ticket)
         return found
 
     def _joined(self, event: Joined, now_ms: int) -> Iterator[Fact]:
@@ -103,8 +99,8 @@ class Facts:
         seats = self._people.seats(event.path)
         seats.pacing.move()
         for ticket in event.tickets:
-            seats.pacing.drop(ticket)
-            person = seats.owners.get(ticket)
+            seats.drop(ticket)
+            person = self._people.owner(event.path, ticket)
             if person is not None:
                 holding = told.holding(self._replica, event.path, ticket)
                 for frame in self._admission(person, holding, now_ms):
@@ -112,19 +108,20 @@ class Facts:
 
     def _admission(self, person: Person, holding: Holding, now_ms: int) -> Iterator[AdmittedFrame]:
         """The ``admitted`` frame with the pass, which is signed once for each end of the window."""
-        signed = person.passes.get(holding.admission)
+        passes = person.passes
+        signed = passes.get(holding.admission)
         if signed is None or signed[0] != holding.expires_at:
             try:
                 token = self._proofs.pass_of(person.consumer, self._replica.experience, holding)
             except PassKeysError as error:
                 log.error("pass_not_signed", experience=self._replica.experience, why=str(error))
                 return
-            signed = person.passes[holding.admission] = (holding.expires_at, token)
+            signed = passes[holding.admission] = (holding.expires_at, token)
         assert self._replica.document is not None, "nobody is admitted before a document stands"
         yield told.admitted(holding, signed[1], self._replica.document.checkout_url, now_ms)
 
     def _window_moved(self, event: WindowMoved, now_ms: int) -> Iterator[Fact]:
-        person = self._people.seats(event.path).owners.get(event.ticket)
+        person = self._people.owner(event.path, event.ticket)
         if person is not None:
             holding = told.holding(self._replica, event.path, event.ticket)
             for frame in self._admission(person, holding, now_ms):
@@ -153,12 +150,11 @@ class Facts:
 
     def _waiting_lost(self, event: WaitingLost, now_ms: int) -> Iterator[Fact]:
         seats = self._people.seats(event.path)
-        for ticket in sorted(seats.pacing.tickets()):
+        for ticket in sorted(seats.tickets.all[seats.pacing.persons()].tolist()):
             yield from self._ticket(event.path, ticket, event.reason)
 
     def _ticket(self, path: str, ticket: int, reason: str = "", answers: Commands = ()) -> Iterator[Fact]:
-        seats = self._people.seats(path)
-        seats.pacing.drop(ticket)
-        person = seats.owners.get(ticket)
+        self._people.seats(path).drop(ticket)
+        person = self._people.owner(path, ticket)
         if person is not None:
             yield Fact(person, told.ticket(told.holding(self._replica, path, ticket, reason)), answers)

@@ -1,10 +1,10 @@
-"""Who is told their position, when. Pure: numpy arrays in, a list of what is due out.
+"""Who is told their position, when. Pure: columns in, what is due out.
 
 A frame is sent when it tells something new. Far from the front that is a change by 2 % of what was told last, near the
 front every change; at most once a second, at least every 45 s (that one is also the keep-alive that proxies want), and
 at once when there is a reason that everybody wants to know (`why`). One pass over the roster ranks all that wait here.
 
-Hands over to: `gateway.rooms`, which makes the frames.
+Hands over to: `gateway.rounds`, which has the frames made and told.
 """
 
 from typing import Final, NamedTuple
@@ -12,70 +12,73 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.columns import Column
 from protocol.roster import Roster
 
 NEAR_AHEAD_MAX = 100
 FAR_CHANGE_PARTS = 50
 """A fiftieth of what was told last, 2 %, is a change that is worth a frame."""
 PACE_MS_MIN = 1_000
-KEEPALIVE_MS = 44_000
-"""Less than the 45 s that are promised by at least the time between two passes."""
+KEEPALIVE_MS = 40_000
+"""So that whoever waits is told a position, and needs no other sign of life within the 45 s that are promised."""
 RETURNED: Final = "returned"
 
-_SLOTS_MIN = 64
+Persons = NDArray[np.int64]
 
 
 class Due(NamedTuple):
-    """Tell the owner of ``ticket`` that ``ahead`` wait before it; ``why``: what the page should say about it."""
+    """Tell each of ``persons`` that so many are ahead; ``why``: what the page should say about it. One for each why.
 
-    ticket: int
-    ahead: int
+    ``tickets``: those that they held when this was found, which tell after a wait whether it still holds."""
+
     why: str | None
+    persons: Persons
+    tickets: NDArray[np.int32]
+    aheads: NDArray[np.int32]
 
 
 class Pacing:
-    """The waiting tickets of one path whose consumers are here. Instants are our monotonic clock's milliseconds."""
+    """The waiting consumers of one path who are here, by person; ``tickets`` has the ticket of each. Instants are our
+    monotonic clock's milliseconds."""
 
-    def __init__(self) -> None:
-        self._slots: dict[int, int] = {}
-        self._tickets = np.zeros(_SLOTS_MIN, dtype=np.int64)
-        self._ahead = np.zeros(_SLOTS_MIN, dtype=np.int64)
-        self._told = np.zeros(_SLOTS_MIN, dtype=np.int64)
-        self._told_ms = np.zeros(_SLOTS_MIN, dtype=np.int64)
-        self._heard = np.zeros(_SLOTS_MIN, dtype=np.int64)
+    def __init__(self, tickets: Column) -> None:
+        self._tickets = tickets
+        self._waits = Column("B")
+        self._ahead = Column("i")
+        self._told = Column("i")
+        self._told_ms = Column("q")
+        self._heard = Column("I")
+        self._count = 0
         self._moved = False
         self._why: str | None = None
         self._stirs = 0
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return self._count
 
-    def __contains__(self, ticket: int) -> bool:
-        return ticket in self._slots
+    def __contains__(self, person: int) -> bool:
+        return person < len(self._waits.one) and bool(self._waits.one[person])
 
-    def tickets(self) -> list[int]:
-        """All of them, in no order."""
-        return list(self._slots)
+    def persons(self) -> Persons:
+        """All of them."""
+        return np.flatnonzero(self._waits.all)
 
-    def add(self, ticket: int, ahead: int, now_ms: int) -> None:
-        """``ticket`` waits, and was just told ``ahead``."""
-        slot = self._slots.setdefault(ticket, len(self._slots))
-        if slot == len(self._tickets):
-            self._grow()
-        self._tickets[slot] = ticket
-        self._ahead[slot] = self._told[slot] = ahead
-        self._told_ms[slot] = now_ms
-        self._heard[slot] = self._stirs
+    def add(self, person: int, ahead: int, now_ms: int) -> None:
+        """``person`` waits, and was just told ``ahead``."""
+        if person >= len(self._waits.one):
+            for column in (self._waits, self._ahead, self._told, self._told_ms, self._heard):
+                column.reach(person)
+        self._count += not self._waits.one[person]
+        self._waits.one[person] = 1
+        self._ahead.one[person] = self._told.one[person] = ahead
+        self._told_ms.one[person] = now_ms
+        self._heard.one[person] = self._stirs
 
-    def drop(self, ticket: int) -> None:
-        """``ticket`` waits no more, or nobody of its consumer is here; unknown ones are fine."""
-        slot = self._slots.pop(ticket, None)
-        last = len(self._slots)
-        if slot is None or slot == last:
-            return
-        for column in (self._tickets, self._ahead, self._told, self._told_ms, self._heard):
-            column[slot] = column[last]
-        self._slots[int(self._tickets[slot])] = slot
+    def drop(self, person: int) -> None:
+        """``person`` waits no more, or is gone; others are fine."""
+        if person in self:
+            self._waits.one[person] = 0
+            self._count -= 1
 
     def move(self) -> None:
         """Somebody left the line or came back to it: ranks are to be computed anew."""
@@ -86,39 +89,44 @@ class Pacing:
         self._why = why
         self._stirs += 1
 
+    def still(self, due: Due) -> NDArray[np.bool_]:
+        """Which of ``due`` wait still, and with the same ticket."""
+        waits: NDArray[np.bool_] = self._waits.all[due.persons] != 0
+        waits &= self._tickets.all[due.persons] == due.tickets
+        return waits
+
     def due(self, roster: Roster, now_ms: int) -> list[Due]:
         """Who is to be told what now; counts as told."""
-        count = len(self._slots)
-        if count == 0:
+        if not self._count:
             return []
+        persons = self.persons()
         if self._moved:
-            self._ahead[:count] = roster.ranks(self._tickets[:count])
+            self._ahead.all[persons] = roster.ranks(self._tickets.all[persons])
             self._moved = False
-        chosen = np.flatnonzero(self._is_due(count, now_ms))
-        found = [self._due(slot) for slot in chosen.tolist()]
-        self._told[chosen] = self._ahead[chosen]
-        self._told_ms[chosen] = now_ms
-        self._heard[chosen] = self._stirs
+        chosen = persons[self._is_due(persons, now_ms)]
+        found = self._by_reason(chosen)
+        self._told.all[chosen] = self._ahead.all[chosen]
+        self._told_ms.all[chosen] = now_ms
+        self._heard.all[chosen] = self._stirs
         return found
 
-    def _is_due(self, count: int, now_ms: int) -> NDArray[np.bool_]:
-        ahead, told = self._ahead[:count], self._told[:count]
-        age_ms = now_ms - self._told_ms[:count]
+    def _is_due(self, persons: Persons, now_ms: int) -> NDArray[np.bool_]:
+        ahead, told = self._ahead.all[persons], self._told.all[persons]
+        age_ms = now_ms - self._told_ms.all[persons]
         near = (ahead <= NEAR_AHEAD_MAX) & (ahead != told)
         far = ((told - ahead) * FAR_CHANGE_PARTS >= np.maximum(told, 1)) | (ahead > told)
-        new = near | far | (self._heard[:count] != self._stirs)
+        new = near | far | (self._heard.all[persons] != self._stirs)
         result: NDArray[np.bool_] = (new & (age_ms >= PACE_MS_MIN)) | (age_ms >= KEEPALIVE_MS)
         return result
 
-    def _due(self, slot: int) -> Due:
-        rose = self._ahead[slot] > self._told[slot]
-        stirred = self._why if self._heard[slot] != self._stirs else None
-        return Due(int(self._tickets[slot]), int(self._ahead[slot]), RETURNED if rose else stirred)
+    def _by_reason(self, chosen: Persons) -> list[Due]:
+        rose = self._ahead.all[chosen] > self._told.all[chosen]
+        stirred = ~rose & (self._heard.all[chosen] != self._stirs)
+        groups = ((RETURNED, rose), (self._why, stirred), (None, ~rose & ~stirred))
+        return [self._due(why, chosen[mask]) for why, mask in groups if mask.any()]
 
-    def _grow(self) -> None:
-        for name in ("_tickets", "_ahead", "_told", "_told_ms", "_heard"):
-            column = getattr(self, name)
-            setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
+    def _due(self, why: str | None, persons: Persons) -> Due:
+        return Due(why, persons, self._tickets.all[persons], self._ahead.all[persons])
 
 
 def aheads(roster: Roster, tickets: list[int]) -> list[int]:

@@ -1,7 +1,7 @@
 """The hub: all rooms of this process and what keeps them going. It decides nothing and waits for no socket.
 
-Three tasks serve every room: one reads events, one writes commands, one goes the rounds. A room is there for each
-experience that the store knows; one that is asked for and not known yet is looked up once.
+Four tasks serve every room: one reads events, one writes commands, one goes the rounds, one tells announcements. A room
+is there for each experience that the store knows; one that is asked for and not known yet is looked up once.
 
 Hands over to: `gateway.rooms` (one experience), `gateway.io` (the store), `gateway.rounds` (what the clock tells).
 """
@@ -13,9 +13,13 @@ from typing import Any
 import msgspec
 import structlog
 
+from gateway import conversations
 from gateway.asked import Asked
+from gateway.budgets import BURST_SECONDS
 from gateway.drain import drain
-from gateway.edge.bouncer import Bouncer
+from gateway.edge.bouncer import Door
+from gateway.edge.parked.limits import Limits
+from gateway.edge.parked.lot import Lot
 from gateway.io.commands_out import CommandsOut
 from gateway.io.events_in import EventsIn
 from gateway.io.lookups import Lookups
@@ -25,8 +29,9 @@ from gateway.outgoing import Answer
 from gateway.pass_keys import PassKeys
 from gateway.proofs import Proofs
 from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
-from gateway.rounds import ROUND_MS, SWEEP_MS, sweep, tell_round
+from gateway.rounds import ROUND_MS, SWEEP_MS, sweep, tell_announcements, tell_round
 from gateway.settings import GatewaySettings
+from gateway.sockets import Sockets
 from protocol.commands import Command
 from protocol.refusals import Reason, Refusal
 
@@ -53,14 +58,18 @@ class Outcome(msgspec.Struct, frozen=True):
 class Hub:
     """One per process: `start`, then anything, then `drain` and `stop`."""
 
-    def __init__(self, settings: GatewaySettings, keys: PassKeys) -> None:
+    def __init__(self, settings: GatewaySettings, keys: PassKeys, sockets_max: int) -> None:
         self.settings = settings
         self.keys = keys
         self.metrics = Metrics()
-        self.bouncer = Bouncer(settings.handshakes_max)
+        self.bouncer = Door(settings.handshakes_max, sockets_max)
+        frames_per_second = (BURST_SECONDS + 1) * settings.frames_per_second_max
+        self.lot = Lot(self, sockets_max, Limits(frames_per_second_max=frames_per_second))
+        self.sockets = Sockets(self.lot)
         self.draining = False
         self.failed = False
         self._rooms: dict[str, Room] = {}
+        self._by_number: dict[int, Room] = {}
         self._unknown: dict[str, int] = {}
         self._proofs = Proofs(keys, settings.session_key_bytes, settings.token_issuer)
         self._commands = CommandsOut(settings.redis_url, self._rooms)
@@ -70,17 +79,38 @@ class Hub:
 
     async def start(self) -> None:
         """Begin to read, to write and to go the rounds; `ready` says when all that was in the log is read."""
-        runs = {"events": self._events.run(), "commands": self._commands.run(), "rounds": self._go_rounds()}
+        self.lot.open()
+        self.bouncer.open()
+        runs = {
+            "events": self._events.run(),
+            "commands": self._commands.run(),
+            "rounds": self._go_rounds(),
+            "announcements": self._announce(),
+        }
         self._tasks = [asyncio.create_task(run, name=name) for name, run in runs.items()]
         for task in self._tasks:
             task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
-        """End the three tasks."""
+        """End the tasks, and let go of every socket."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._lookups.close()
+        self.bouncer.shut()
+        self.lot.shut()
+
+    def received(self, slot: int, message: str | bytes) -> None:
+        """A socket of the lot has said ``message``."""
+        room = self._by_number.get(self.sockets.room_of(slot))
+        if room is not None:
+            conversations.receive(room, self.sockets.at(slot), message, self.settings.frames_per_second_max)
+
+    def closed(self, slot: int, code: int) -> None:
+        """A socket of the lot is gone."""
+        room = self._by_number.get(self.sockets.room_of(slot))
+        if room is not None:
+            room.leave(self.sockets.at(slot))
 
     async def drain(self) -> None:
         """Send every socket away, spread over the drain time; returns when all are gone."""
@@ -103,6 +133,9 @@ class Hub:
     async def room(self, experience: str) -> Room | None:
         """The caught-up room of ``experience``; None when there is none or it cannot be known now (`absence`)."""
         room = self._rooms.get(experience)
+        if room is not None and room.live:
+            return room
+        await asyncio.sleep(0)  # what follows asks for its task, and a handshake has one only once it has waited
         if room is None and await self._exists(experience):
             room = self._found(experience)
             await self._interrupt()
@@ -156,7 +189,8 @@ class Hub:
     def _found(self, experience: str) -> Room:
         room = self._rooms.get(experience)
         if room is None:
-            room = self._rooms[experience] = Room(experience, self._proofs, self.metrics, self._commands.want)
+            room = Room(experience, self.sockets, self._proofs, self.metrics, self._commands.want)
+            self._rooms[experience] = self._by_number[room.people.room] = room
             self._unknown.pop(experience, None)
         return room
 
@@ -201,6 +235,8 @@ class Hub:
             now_ms = monotonic_ms()
             sweeping = now_ms - swept_ms >= SWEEP_MS
             swept_ms = now_ms if sweeping else swept_ms
+            if sweeping:
+                self.sockets.budgets.sweep(now_ms)
             lost_ms = self._events.lost_since_ms
             store_lost = lost_ms is not None and now_ms - lost_ms > STORE_LOST_AFTER_MS
             self.metrics.store_lost.set(store_lost)
@@ -212,8 +248,15 @@ class Hub:
                         await sweep(room)
                 self._measure(room)
 
+    async def _announce(self) -> None:
+        while True:
+            await self.sockets.announced.wait()
+            self.sockets.announced.clear()
+            for room in list(self._rooms.values()):
+                await tell_announcements(room)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """None of the three ends by itself, unless by a fault of ours: better another process than half of this one."""
+        """None of the tasks ends by itself, unless by a fault of ours: better another process than half of this one."""
         if not task.cancelled():
             self.failed = True
             log.error("task_failed", task=task.get_name(), exc_info=task.exception())

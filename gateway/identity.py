@@ -5,11 +5,11 @@ is checked before anything is allocated. One that is presented and proves nothin
 """
 
 import os
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
-from starlette.requests import HTTPConnection
 
 from gateway.settings import GatewaySettings
 from protocol.events import CONSUMER_BYTES
@@ -21,6 +21,15 @@ SUBPROTOCOL = "stanchion.v1"
 BEARER_SUBPROTOCOL = "bearer."
 GUEST_LEVEL = 0
 
+_COOKIE = COOKIE.encode()
+_FIELDS: Final = {
+    b"authorization": "authorization",
+    b"cookie": "cookie",
+    b"host": "host",
+    b"origin": "origin",
+    b"sec-fetch-site": "fetch_site",
+}
+
 
 class Identity(Struct, frozen=True):
     """A session with its token; ``presented`` False: it was made just now."""
@@ -30,9 +39,43 @@ class Identity(Struct, frozen=True):
     presented: bool
 
 
-def identify(connection: HTTPConnection, settings: GatewaySettings, now: int) -> Identity | Refusal:
+class Caller:
+    """What a request or handshake says about who makes it: its headers, read once, and its query when asked for."""
+
+    __slots__ = ("_query", "authorization", "cookie", "fetch_site", "host", "origin", "subprotocols")
+
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        self.authorization = self.cookie = self.fetch_site = self.host = self.origin = b""
+        self.subprotocols: Iterable[str] = scope.get("subprotocols", ())
+        self._query: bytes = scope.get("query_string", b"")
+        for name, value in scope["headers"]:
+            field = _FIELDS.get(name)
+            if field is not None:
+                setattr(self, field, value)
+
+    def parameters(self, name: str) -> list[str]:
+        """The values of a parameter of the query."""
+        if not self._query:
+            return []
+        pairs = parse_qsl(self._query.decode("latin-1"), keep_blank_values=True)
+        return [value for key, value in pairs if key == name]
+
+    def token(self) -> str | None:
+        """The session token that is presented, unchecked."""
+        word, _, token = self.authorization.partition(b" ")
+        if word.lower() == b"bearer" and token:
+            return token.strip().decode("latin-1")
+        for subprotocol in self.subprotocols:
+            if subprotocol.startswith(BEARER_SUBPROTOCOL):
+                return subprotocol.removeprefix(BEARER_SUBPROTOCOL)
+        pairs = [part.strip().partition(b"=") for part in self.cookie.split(b";")] if self.cookie else []
+        values = [value for name, _, value in pairs if name == _COOKIE]
+        return values[-1].decode("latin-1") if values else None
+
+
+def identify(caller: Caller, settings: GatewaySettings, now: int) -> Identity | Refusal:
     """The session that is presented, a new guest where none is, or ``bad_token``. ``now`` in epoch seconds."""
-    token = presented_token(connection)
+    token = caller.token()
     if token is None:
         return new_guest(settings, now)
     try:
@@ -47,25 +90,16 @@ def new_guest(settings: GatewaySettings, now: int) -> Identity:
     return Identity(session, sign_session(session, settings.session_key_bytes), False)
 
 
-def presented_token(connection: HTTPConnection) -> str | None:
-    """The session token of a request or handshake, unchecked."""
-    word, _, token = connection.headers.get("authorization", "").partition(" ")
-    if word.lower() == "bearer" and token:
-        return token.strip()
-    for subprotocol in connection.scope.get("subprotocols", ()):
-        if subprotocol.startswith(BEARER_SUBPROTOCOL):
-            return str(subprotocol).removeprefix(BEARER_SUBPROTOCOL)
-    return connection.cookies.get(COOKIE)
-
-
-def origin_refusal(connection: HTTPConnection, allowed: Iterable[str]) -> Refusal | None:
+def origin_refusal(caller: Caller, allowed: Iterable[str]) -> Refusal | None:
     """``bad_origin`` for a page from elsewhere: Origin is fine when absent, equal to Host, or ``allowed``."""
-    origin = connection.headers.get("origin")
-    if origin is None or urlsplit(origin).netloc == connection.headers.get("host") or origin in allowed:
+    if not caller.origin:
+        return None
+    origin = caller.origin.decode("latin-1")
+    if urlsplit(origin).netloc == caller.host.decode("latin-1") or origin in allowed:
         return None
     return Refusal(Reason.BAD_ORIGIN)
 
 
-def is_from_elsewhere(connection: HTTPConnection) -> bool:
+def is_from_elsewhere(caller: Caller) -> bool:
     """Whether a page of another site made this request without saying which: an image on it, say."""
-    return connection.headers.get("sec-fetch-site") == "cross-site" and "origin" not in connection.headers
+    return caller.fetch_site == b"cross-site" and not caller.origin

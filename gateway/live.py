@@ -1,45 +1,86 @@
-"""``/live``: the handshake of a socket. What is known then is refused before the upgrade, with a problem document.
+"""``/live``: the handshake of a socket, as bare ASGI, for it is made by the ten thousand. What is known then is refused
+before the upgrade, with a problem document.
 
-Hands over to: `gateway.edge.asgi`, which holds the socket from then on.
+On the parked edge an ordinary handshake never waits: the answer, `welcome` and the place in the lot are one turn, and
+this coroutine ends. Under any other server the same app stays with its socket.
+
+Hands over to: `gateway.edge.parked.fallback`, which leaves the socket to the lot; the hub hears of it from then on.
 """
 
-from starlette.websockets import WebSocket
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
 
 from gateway import conversations
 from gateway.arrivals import Arrival, arrive
-from gateway.edge.asgi import hold
-from gateway.edge.outbox import Outbox
+from gateway.edge.parked.asgi import PARK
+from gateway.edge.parked.fallback import park
 from gateway.hub import Hub
 from gateway.identity import SUBPROTOCOL
 from gateway.problems import problem
 from protocol.close_codes import CloseCode
-from protocol.refusals import Refusal
+from protocol.refusals import Reason, Refusal
+
+DENIAL = "websocket.http.response"
+
+_ADDRESS = re.compile(r"/v1/experiences/([^/]+)/live\Z")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Any], Awaitable[None]]
 
 
-async def live(websocket: WebSocket) -> None:
-    """One socket, from handshake to end."""
-    hub: Hub = websocket.app.state.hub
-    with hub.bouncer.handshake():
-        arrival = await arrive(hub, websocket, websocket.path_params["experience"])
+class Live:
+    """The app of every WebSocket."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._handshakes = hub.metrics.handshakes.labels("socket")
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """One socket, from handshake to where it is parked."""
+        await receive()
+        parks = PARK in scope.get("extensions", {})
+        if parks:
+            arrival = await self._arrive(scope)
+        else:
+            with self._hub.bouncer.handshake():
+                arrival = self._hub.bouncer.refusal(self._hub.lot) or await self._arrive(scope)
         if isinstance(arrival, Refusal):
-            hub.metrics.refusals.labels(arrival.reason).inc()
-            await websocket.send_denial_response(problem(arrival, websocket.url.path))
+            await self._refuse(arrival, scope, receive, send)
             return
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
-    hub.metrics.handshakes.labels("socket").inc()
-    with hub.bouncer.guest():
-        await _stay(hub, websocket, arrival)
+        first, as_of = self._first_frames(arrival), arrival.room.as_of
+        subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
+        await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
+        for frame in first:
+            await send({"type": "websocket.send", "text": frame.decode()})
+        self._handshakes.inc()
+        await park(scope, receive, send, self._hub.lot, lambda slot: self._parked(slot, arrival, as_of, line=not parks))
 
+    async def _arrive(self, scope: Mapping[str, Any]) -> Arrival | Refusal:
+        found = _ADDRESS.match(scope["path"])
+        return Refusal(Reason.NOT_FOUND) if found is None else await arrive(self._hub, scope, found[1])
 
-async def _stay(hub: Hub, websocket: WebSocket, arrival: Arrival) -> None:
-    outbox = Outbox()
-    room, socket = arrival.room, arrival.socket(outbox)
-    per_second = hub.settings.frames_per_second_max
-    if not room.live:  # its log turned out to be another one while the handshake was answered
-        await websocket.close(CloseCode.BUSY)
-        return
-    conversations.enter(room, socket, arrival.commands, arrival.new_session)
-    try:
-        await hold(websocket, outbox, lambda data: conversations.receive(room, socket, data, per_second))
-    finally:
-        room.leave(socket)
+    async def _refuse(self, refusal: Refusal, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self._hub.metrics.refusals.labels(refusal.reason).inc()
+        if DENIAL in scope.get("extensions", {}):
+            await problem(refusal, scope["path"])(scope, receive, send)
+        else:
+            await send({"type": "websocket.close"})
+
+    def _first_frames(self, arrival: Arrival) -> list[bytes]:
+        """`welcome`, and the states where the engine need not be asked anything first."""
+        room, session = arrival.room, arrival.identity.session
+        welcome = conversations.welcome(
+            room, session, arrival.new_session, conversations.tickets(room, session.consumer)
+        )
+        return [welcome] if arrival.commands else [welcome, *room.first_states(session.level, arrival.watched)]
+
+    def _parked(self, slot: int, arrival: Arrival, as_of: tuple[str, bool], *, line: bool) -> None:
+        room = arrival.room
+        if not room.live:  # its log turned out to be another one while the handshake was answered
+            self._hub.lot.close(slot, CloseCode.BUSY)
+            return
+        socket = conversations.enter(room, slot, arrival.identity.session, arrival.watched, line=line)
+        if arrival.commands or room.as_of != as_of:  # the states that were told first are not those of now
+            room.open(socket, arrival.commands)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from gateway.arrivals import arrive
+from gateway.arrivals import arrived
 from gateway.consumer_api import set_session_cookie
 from gateway.endpoints import read_body
 from gateway.hub import Hub
@@ -76,16 +76,15 @@ class PlainPage:
     async def serve(self, request: Request) -> Response:
         """One request."""
         hub: Hub = request.app.state.hub
-        experience = request.path_params["experience"]
         with hub.bouncer.handshake():
             if request.method == "POST":
-                answer = await self._act(hub, request, experience)
+                answer = await self._act(hub, request)
             else:
-                answer = await self._show(hub, request, experience)
+                answer = await self._show(hub, request)
         return problem(answer, request.url.path) if isinstance(answer, Refusal) else answer
 
-    async def _show(self, hub: Hub, request: Request, experience: str) -> Response | Refusal:
-        arrival = await arrive(hub, request, experience)
+    async def _show(self, hub: Hub, request: Request) -> Response | Refusal:
+        arrival = await arrived(hub, request)
         if isinstance(arrival, Refusal):
             return arrival
         seen = await look(hub, arrival)
@@ -100,8 +99,8 @@ class PlainPage:
             page = page.replace(f"{{{{{name}}}}}", text if name == "action" else html.escape(text))
         return Response(page, headers=SECURITY_HEADERS | {"Cache-Control": "no-store"}, media_type="text/html")
 
-    async def _act(self, hub: Hub, request: Request, experience: str) -> Response | Refusal:
-        arrival = await arrive(hub, request, experience)
+    async def _act(self, hub: Hub, request: Request) -> Response | Refusal:
+        arrival = await arrived(hub, request)
         if isinstance(arrival, Refusal):
             return arrival
         content = await read_body(request, FORM_BYTES_MAX)

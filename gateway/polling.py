@@ -1,7 +1,6 @@
 """When somebody without a socket should look again: often when something is near, seldom when it is far."""
 
 from gateway.rooms import Room
-from gateway.session import Socket
 
 POLL_MS_MIN = 2_000
 POLL_MS_MAX = 15_000
@@ -9,9 +8,9 @@ POLL_MS_IDLE = 5_000
 POLLS_PER_WAIT = 10
 
 
-def poll_after_ms(room: Room, socket: Socket) -> int:
-    """Milliseconds until the consumer of ``socket`` should ask again: a tenth of the shortest wait that is left."""
-    person = room.people.by_consumer.get(socket.consumer)
+def poll_after_ms(room: Room, consumer: bytes) -> int:
+    """Milliseconds until ``consumer`` should ask again: a tenth of the shortest wait that is left."""
+    person = room.people.find(consumer)
     waits = []
     for path_id, ticket in ({} if person is None else person.tickets).items():
         path = room.replica.paths.get(path_id)

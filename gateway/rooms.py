@@ -12,6 +12,9 @@ import os
 import time
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway import told
 from gateway.asked import Asked
 from gateway.board import Board
@@ -21,7 +24,8 @@ from gateway.metrics import Metrics
 from gateway.outgoing import Answer, Outgoing
 from gateway.people import People, Person
 from gateway.proofs import Proofs
-from gateway.session import ArrivalCommand, Socket
+from gateway.session import ArrivalCommand
+from gateway.sockets import Slots32, Socket, Sockets
 from gateway.telling import Telling
 from gateway.voice import Voice
 from protocol import codec
@@ -41,18 +45,30 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def position_state(path: str) -> str:
+    """The key of the state that a position in ``path`` is."""
+    return f"position {path}"
+
+
 class Room:
     """One experience: ``replica`` (what the log says), ``people`` (who is here), ``outgoing`` (what was asked).
 
     ``live``: all that was in the log is read. ``away``: the engine or the store does not answer.
     """
 
-    def __init__(self, experience: str, proofs: Proofs, metrics: Metrics, want_write: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        experience: str,
+        sockets: Sockets,
+        proofs: Proofs,
+        metrics: Metrics,
+        want_write: Callable[[], None],
+    ) -> None:
         now_ms = monotonic_ms()
         self.experience = experience
-        self.people = People()
+        self.people = People(sockets)
         self.outgoing = Outgoing(lambda: os.urandom(SENDER_BYTES), now_ms)
-        self.voice = Voice(metrics, monotonic_ms)
+        self.voice = Voice(sockets, metrics, monotonic_ms)
         self.away = False
         self._proofs = proofs
         self._metrics = metrics
@@ -61,6 +77,7 @@ class Room:
         self._entry_at_ms = now_ms
         self._waiters: list[tuple[int, Callable[[], None]]] = []
         self._late: dict[Socket, list[ArrivalCommand]] = {}
+        self._announcements: list[tuple[Slots32, NDArray[np.uint32], bytes]] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -72,7 +89,16 @@ class Room:
     @property
     def sockets(self) -> int:
         """How many sockets of this process are in the room."""
-        return len(self.people.sockets)
+        return self.people.count
+
+    @property
+    def as_of(self) -> tuple[str, bool]:
+        """What the states depend on: as long as it is the same, so are they."""
+        return self.replica.entry_id, self.away
+
+    def sockets_now(self) -> list[Socket]:
+        """A view of each."""
+        return [self.people.sockets.at(slot) for slot in self.people.everybody().tolist()]
 
     def now_ms(self) -> int:
         """The log's time now: what consumers are told."""
@@ -117,7 +143,10 @@ class Room:
         self._wake_waiters()
 
     def _tell(self, entry: Entry, settled: list[tuple[Asked, Answer]]) -> None:
-        telling = Telling(self, settled, entry.now_ms)
+        with self.voice.turn():
+            self._tell_turn(entry, Telling(self, settled, entry.now_ms))
+
+    def _tell_turn(self, entry: Entry, telling: Telling) -> None:
         for event in entry.events:
             self.board.before(event, entry.now_ms)
             self.replica.apply(event)
@@ -142,7 +171,7 @@ class Room:
                 self.voice.tell(asked.socket, frame)
             if asked.socket is not None and asked.opening:
                 asked.socket.opening -= 1
-                if self.live and asked.socket.opening == 0 and asked.socket in self.people.sockets:
+                if self.live and asked.socket.opening == 0 and asked.socket.here:
                     self.opened(asked.socket)
             if asked.done is not None:
                 asked.done(answer, frame)
@@ -157,11 +186,11 @@ class Room:
     def caught_up(self) -> None:
         """Everything that was in the log is read: tell those who are here already what holds."""
         self.live = True
-        for person in self.people.by_consumer.values():
+        for person in self.people.holders():
             for path, ticket in person.tickets.items():
                 if path in self.replica.paths:
                     self._tell_again(person, path, ticket)
-        for socket in self.people.sockets:
+        for socket in self.sockets_now():
             if socket.opening == 0:
                 self.opened(socket)
 
@@ -225,11 +254,12 @@ class Room:
 
     def seat(self, path: str, ticket: int, ahead: int) -> None:
         """From now on the owner of ``ticket``, told ``ahead``, is told its position as it changes."""
-        self.people.seats(path).pacing.add(ticket, ahead, monotonic_ms())
+        seats = self.people.seats(path)
+        seats.pacing.add(seats.owner(ticket), ahead, monotonic_ms())
 
     def position(self, path: str, ahead: int, why: str | None) -> tuple[bytes, str]:
         """The position frame for one with ``ahead`` before them, and its state's key."""
-        return self.board.position(path, ahead, self.now_ms(), why, outage=self.away), f"position {path}"
+        return self.board.position(path, ahead, self.now_ms(), why, outage=self.away), position_state(path)
 
     def leave(self, socket: Socket) -> None:
         """``socket`` is gone. Idempotent."""
@@ -254,18 +284,38 @@ class Room:
     def opened(self, socket: Socket) -> None:
         """The handshake of ``socket`` is answered: tell it the states that it watches."""
         self.tell_states(socket, self.watched_paths(socket))
-        if socket.on_open is not None:
-            self.voice.when_durable(socket.on_open)
+        then = self.people.sockets.on_open.get(socket.slot)
+        if then is not None:
+            self.voice.when_durable(then)
 
     def watched_paths(self, socket: Socket) -> list[str]:
         """The paths whose states ``socket`` is told, in document order."""
         visible = told.visible_paths(self.replica, socket.level)
-        if socket.watched is None:
-            return visible
-        return [path for path in self.replica.paths if path in socket.watched]
+        watched = socket.watched
+        return visible if watched is None else [path for path in self.replica.paths if path in watched]
+
+    def announce(self, frame: bytes) -> None:
+        """``frame`` is a fact for everybody who is here now; `gateway.rounds` tells it at once, in chunks."""
+        slots = self.people.everybody()
+        self._announcements.append((slots, self.people.sockets.lot.stamps(slots), frame))
+        self.people.sockets.announced.set()
+
+    def announcements(self) -> list[tuple[Slots32, NDArray[np.uint32], bytes]]:
+        """What was announced since the last time, and to whom."""
+        taken, self._announcements = self._announcements, []
+        return taken
 
     def tell_states(self, socket: Socket, paths: list[str]) -> None:
         """Tell ``socket`` how ``paths`` stand."""
         for path in paths:
             for notice in self.board.of_path(path, self.now_ms(), outage=self.away):
                 self.voice.say(socket, notice.frame, notice.state)
+
+    def first_states(self, level: int, watched: frozenset[str] | None) -> list[bytes]:
+        """The same for a socket that is not in the room yet, and is told them as its first frames."""
+        visible = told.visible_paths(self.replica, level) if watched is None else self.replica.paths
+        paths = [path for path in visible if watched is None or path in watched]
+        notices = [one for path in paths for one in self.board.of_path(path, self.now_ms(), outage=self.away)]
+        for notice in notices:
+            self._metrics.count(notice.frame)
+        return [notice.frame for notice in notices]

@@ -7,68 +7,84 @@ checked again before it is told: nobody who was admitted hears of a position aft
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
 
 from gateway import told
-from gateway.board import Notice
-from gateway.fanout import KEEPALIVE_MS
+from gateway.edge.parked.lot import Stamps
+from gateway.fanout import KEEPALIVE_MS, Due
 from gateway.people import Seats
-from gateway.rooms import Room, monotonic_ms
-from gateway.session import Socket, ok
+from gateway.rooms import Room, monotonic_ms, position_state
+from gateway.session import ok
+from gateway.sockets import Slots32, Socket
 from protocol import codec
 from protocol.close_codes import CloseCode
 
 ROUND_MS = 250
 SWEEP_MS = 4_000
 CHUNK_SOCKETS = 500
-QUIET_MS = KEEPALIVE_MS - SWEEP_MS
+QUIET_S = KEEPALIVE_MS // 1_000 + 1
 
 
 async def tell_round(room: Room) -> None:
     """Shared states and positions of one room, as far as they are due."""
     for notice in room.board.changed(room.now_ms(), outage=room.away):
-        await _tell_shared(room, notice)
+        slots = room.people.everybody()
+        slots = slots[room.people.sockets.open_ones(slots, notice.path, notice.level)]
+        await _tell_shared(room, slots, room.people.sockets.lot.stamps(slots), notice.frame, notice.state)
     for path_id in list(room.replica.paths):
         await _tell_positions(room, path_id, room.people.seats(path_id))
 
 
+async def tell_announcements(room: Room) -> None:
+    """What everybody in the room is to be told."""
+    for slots, stamps, frame in room.announcements():
+        await _tell_shared(room, slots, stamps, frame, None)
+
+
 async def sweep(room: Room) -> None:
-    """A sign of life to every socket that has heard nothing for ``QUIET_MS``, and the end of those whose session is."""
-    for chunk in _chunks(room.people.sockets):
-        now_ms = monotonic_ms()
-        for socket in chunk:
-            if socket.expires * 1000 <= time.time_ns() // 1_000_000:
-                socket.line.close(CloseCode.SESSION_OVER)
-            elif now_ms - socket.told_ms >= QUIET_MS and socket.opening == 0:
+    """A sign of life to every socket that has heard nothing for ``QUIET_S``, and the end of those whose session is."""
+    sockets = room.people.sockets
+    slots = room.people.everybody()
+    over = sockets.expires.all[slots] <= time.time_ns() // 1_000_000_000
+    for slot in slots[over].tolist():
+        sockets.at(slot).close(CloseCode.SESSION_OVER)
+    quiet = sockets.told.all[slots] + QUIET_S <= monotonic_ms() // 1_000
+    quiet &= ~over & (sockets.opening.all[slots] == 0)
+    due = [sockets.at(slot) for slot in slots[quiet].tolist()]
+    for start in range(0, len(due), CHUNK_SOCKETS):
+        for socket in due[start : start + CHUNK_SOCKETS]:
+            if socket.here:
                 _tell_sign_of_life(room, socket)
         await asyncio.sleep(0)
 
 
-async def _tell_shared(room: Room, notice: Notice) -> None:
-    audience = [
-        socket
-        for socket in room.people.sockets
-        if socket.watches(notice.path) and socket.level >= notice.level and socket.opening == 0
-    ]
-    for chunk in _chunks(audience):
-        room.voice.tell_all(chunk, notice.frame, notice.state)
+async def _tell_shared(room: Room, slots: Slots32, stamps: Stamps, frame: bytes, state: str | None) -> None:
+    for start in range(0, len(slots), CHUNK_SOCKETS):
+        chunk = slice(start, start + CHUNK_SOCKETS)
+        room.voice.tell_slots(slots[chunk], frame, state, stamps[chunk])
         await asyncio.sleep(0)
 
 
 async def _tell_positions(room: Room, path_id: str, seats: Seats) -> None:
-    path = room.replica.paths.get(path_id)
-    due = [] if path is None else seats.pacing.due(path.roster, monotonic_ms())
-    for start in range(0, len(due), CHUNK_SOCKETS):
-        if room.replica.paths.get(path_id) is not path:
-            return  # the log is being read anew, or the path is gone
-        for ticket, ahead, why in due[start : start + CHUNK_SOCKETS]:
-            person = seats.owners.get(ticket)
-            if person is not None and ticket in seats.pacing:
-                frame, state = room.position(path_id, ahead, why)
-                for socket in person.sockets:
-                    if socket.opening == 0 and socket.watches(path_id):
-                        room.voice.tell(socket, frame, state)
-        await asyncio.sleep(0)
+    path = room.replica.paths[path_id]
+    for due in seats.pacing.due(path.roster, monotonic_ms()):
+        for start in range(0, len(due.persons), CHUNK_SOCKETS):
+            chunk = slice(start, start + CHUNK_SOCKETS)
+            if room.replica.paths.get(path_id) is not path:
+                return  # the log is being read anew, or the path is gone
+            _tell_chunk(room, path_id, seats, Due(due.why, due.persons[chunk], due.tickets[chunk], due.aheads[chunk]))
+            await asyncio.sleep(0)
+
+
+def _tell_chunk(room: Room, path_id: str, seats: Seats, due: Due) -> None:
+    """Nobody who was admitted or has gone meanwhile is told."""
+    sockets, still = room.people.sockets, seats.pacing.still(due)
+    persons, aheads = due.persons[still], due.aheads[still]
+    slots, whose = room.people.slots_of_all(persons)
+    open_ones = sockets.open_ones(slots, path_id)
+    slots, aheads = slots[open_ones], aheads[whose[open_ones]]
+    if len(slots):
+        frames = room.board.positions(path_id, aheads, room.now_ms(), due.why, outage=room.away)
+        room.voice.tell_each(slots, frames, position_state(path_id))
 
 
 def _tell_sign_of_life(room: Room, socket: Socket) -> None:
@@ -79,9 +95,3 @@ def _tell_sign_of_life(room: Room, socket: Socket) -> None:
     for path_id in watched:
         frame = told.phase(room.replica.paths[path_id], now_ms, outage=room.away)
         room.voice.tell(socket, codec.encode_frame(frame), f"phase {path_id}")
-
-
-def _chunks(sockets: Iterable[Socket]) -> Iterator[list[Socket]]:
-    everybody = list(sockets)
-    for start in range(0, len(everybody), CHUNK_SOCKETS):
-        yield everybody[start : start + CHUNK_SOCKETS]

@@ -1,20 +1,16 @@
 """One consumer's conversation over one socket, without any I/O: a client's frame in, what it asks for out.
 
-A `Socket` is all that the gateway keeps of a connection: who it belongs to, which paths it watches, its line, and two
-integers that limit how often it may speak. Several sockets of one consumer are equals. What is asked for is a value
-(`Ask`, `Watch`, `Say`, `Close`); the room carries it out.
+What is asked for is a value (`Ask`, `Watch`, `Say`, `Close`); the room carries it out.
 
-Hands over to: `gateway.rooms`.
+Hands over to: `gateway.conversations`.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway import told
-from gateway.edge.line import Line
 from protocol import codec
 from protocol.close_codes import CloseCode
 from protocol.commands import Attach, Decline, Join, Leave, Rejoin
@@ -31,11 +27,6 @@ from protocol.frames import (
     WatchFrame,
 )
 from protocol.refusals import Reason, Refusal
-from protocol.sessions import Session
-
-BURST_SECONDS = 2
-MILLI = 1_000
-
 
 FrameCommand = Join | Leave | Decline | Rejoin
 ArrivalCommand = Join | Attach
@@ -81,71 +72,21 @@ class Close(NamedTuple):
 Wish = Ask | Watch | Say | Close
 
 
-class Socket:
-    """One connection of ``consumer``, whose session ends at ``expires`` (epoch seconds).
-
-    ``watched`` None: every path that it may see. ``opening``: how many answers of its handshake are still to come;
-    ``on_open`` is called when they have. ``told_ms``: when it was last told anything (our monotonic clock).
-    """
-
-    __slots__ = (
-        "_budget",
-        "_budget_at_ms",
-        "consumer",
-        "expires",
-        "level",
-        "line",
-        "on_open",
-        "opening",
-        "told_ms",
-        "watched",
-    )
-
-    def __init__(self, session: Session, line: Line, watched: frozenset[str] | None) -> None:
-        self.consumer = session.consumer
-        self.level = session.level
-        self.expires = session.expires
-        self.line = line
-        self.watched = watched
-        self.opening = 0
-        self.on_open: Callable[[], None] | None = None
-        self.told_ms = 0
-        self._budget = -1
-        self._budget_at_ms = 0
-
-    def watches(self, path: str) -> bool:
-        """Whether it is told the states of ``path``."""
-        return self.watched is None or path in self.watched
-
-    def tell(self, frame: bytes, state: str | None, now_ms: int) -> None:
-        """Tell it ``frame``; ``state`` as for `Line.tell`."""
-        self.told_ms = now_ms
-        self.line.tell(frame, state)
-
-    def may_speak(self, now_ms: int, per_second: int) -> bool:
-        """Take one frame of its budget: ``per_second``, and ``BURST_SECONDS`` of them at once."""
-        full = per_second * BURST_SECONDS * MILLI
-        earned = (now_ms - self._budget_at_ms) * per_second
-        self._budget = full if self._budget < 0 else min(full, self._budget + earned)
-        self._budget_at_ms = now_ms
-        if self._budget < MILLI:
-            return False
-        self._budget -= MILLI
-        return True
-
-
-def hear(socket: Socket, data: str | bytes, monotonic_ms: int, log_ms: int, per_second: int) -> list[Wish]:
-    """What a message of the client asks for. Text is a frame; bytes are refused; too many end the socket."""
-    if not socket.may_speak(monotonic_ms, per_second):
-        limit = f"at most {per_second} frames a second"
-        return [Say(_error(Refusal(Reason.TOO_MANY, {"detail": limit}))), Close(CloseCode.TOO_MANY_FRAMES)]
+def hear(consumer: bytes, level: int, data: str | bytes, log_ms: int) -> Wish:
+    """What a message of ``consumer`` asks for. Text is a frame; bytes are refused."""
     if isinstance(data, bytes):
-        return [Say(_error(Refusal(Reason.BAD_FRAME, {"detail": "frames are JSON text, not binary"})))]
+        return Say(_error(Refusal(Reason.BAD_FRAME, {"detail": "frames are JSON text, not binary"})))
     try:
         frame = codec.decode_client_frame(data)
     except (codec.DecodeError, RecursionError) as error:
-        return [Say(_error(Refusal(Reason.BAD_FRAME, {"detail": str(error)}), _ref_of(data)))]
-    return [wish(frame, socket.consumer, socket.level, log_ms)]
+        return Say(_error(Refusal(Reason.BAD_FRAME, {"detail": str(error)}), _ref_of(data)))
+    return wish(frame, consumer, level, log_ms)
+
+
+def hear_too_much(per_second: int) -> list[Wish]:
+    """What becomes of a socket that says more than ``per_second`` frames."""
+    limit = f"at most {per_second} frames a second"
+    return [Say(_error(Refusal(Reason.TOO_MANY, {"detail": limit}))), Close(CloseCode.TOO_MANY_FRAMES)]
 
 
 def wish(frame: ClientFrame, consumer: bytes, level: int, log_ms: int) -> Ask | Watch | Say:

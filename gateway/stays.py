@@ -5,7 +5,8 @@ HTTP, `follow` an event stream.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from gateway import conversations
@@ -16,6 +17,7 @@ from gateway.hub import Hub
 from gateway.outgoing import Answer
 from gateway.polling import poll_after_ms
 from gateway.session import Say, wish
+from gateway.sockets import Socket
 from protocol.commands import Attach
 from protocol.frames import ClientFrame
 from protocol.refusals import Reason, Refusal
@@ -29,46 +31,57 @@ class Look(NamedTuple):
     after_ms: int
 
 
+@contextmanager
+def _stay(hub: Hub, arrival: Arrival, outbox: Outbox) -> Iterator[Socket]:
+    """A slot of the lot for as long as this lasts."""
+    slot = hub.lot.add_line(outbox)
+    socket = conversations.enter(arrival.room, slot, arrival.identity.session, arrival.watched, line=True)
+    try:
+        yield socket
+    finally:
+        arrival.room.leave(socket)
+        hub.lot.lost(slot)
+
+
 async def look(hub: Hub, arrival: Arrival) -> Look | Refusal:
     """A short stay in the room, until the handshake is answered or the answer is too long in coming."""
     outbox = Outbox()
-    room, socket = arrival.room, arrival.socket(outbox)
+    room, session = arrival.room, arrival.identity.session
     opened = asyncio.Event()
-    socket.on_open = opened.set
-    conversations.enter(room, socket, arrival.commands, arrival.new_session)
-    try:
-        async with asyncio.timeout(hub.settings.answer_timeout_ms / 1000):
-            await opened.wait()
-    except TimeoutError:
-        room.tell_states(socket, room.watched_paths(socket))
-    finally:
-        after_ms = poll_after_ms(room, socket)
-        tickets = conversations.tickets(room, socket)
-        room.leave(socket)
+    with _stay(hub, arrival, outbox) as socket:
+        socket.when_open(opened.set)
+        room.open(socket, arrival.commands)
+        try:
+            async with asyncio.timeout(hub.settings.answer_timeout_ms / 1000):
+                await opened.wait()
+        except TimeoutError:
+            room.tell_states(socket, room.watched_paths(socket))
+        after_ms = poll_after_ms(room, session.consumer)
+        tickets = conversations.tickets(room, session.consumer)
     if not room.live:
         return Refusal(Reason.ENGINE_AWAY)
-    return Look(conversations.welcome(room, socket, arrival.new_session, tickets), outbox.take_all()[1:], after_ms)
+    return Look(conversations.welcome(room, session, arrival.new_session, tickets), outbox.take_all(), after_ms)
 
 
 async def follow(hub: Hub, arrival: Arrival) -> AsyncIterator[bytes]:
     """The pieces of an event stream, for as long as the client follows it."""
     outbox = Outbox()
-    room, socket = arrival.room, arrival.socket(outbox)
+    room, session = arrival.room, arrival.identity.session
     if not room.live:  # its log turned out to be another one meanwhile: the client comes back
         return
-    with hub.bouncer.guest():
-        conversations.enter(room, socket, arrival.commands, arrival.new_session)
-        try:
-            async for piece in sse.stream(outbox, lambda: room.replica.entry_id):
-                yield piece
-        finally:
-            room.leave(socket)
+    outbox.tell(
+        conversations.welcome(room, session, arrival.new_session, conversations.tickets(room, session.consumer))
+    )
+    with _stay(hub, arrival, outbox) as socket:
+        room.open(socket, arrival.commands)
+        async for piece in sse.stream(outbox, lambda: room.replica.entry_id):
+            yield piece
 
 
 async def act(hub: Hub, arrival: Arrival, frame: ClientFrame) -> bytes | Refusal:
     """Do what ``frame`` asks for; the frame that answers it, as JSON text."""
-    room, socket = arrival.room, arrival.socket(Outbox())
-    asked = wish(frame, socket.consumer, socket.level, room.now_ms())
+    room, session = arrival.room, arrival.identity.session
+    asked = wish(frame, session.consumer, session.level, room.now_ms())
     if isinstance(asked, Say):
         return asked.frame
     answered: asyncio.Future[tuple[Answer, bytes | None]] = asyncio.get_running_loop().create_future()
@@ -77,16 +90,14 @@ async def act(hub: Hub, arrival: Arrival, frame: ClientFrame) -> bytes | Refusal
         if not answered.done():
             answered.set_result((answer, text))
 
-    room.people.attend(socket)
-    try:
-        room.open(socket, [Attach(socket.consumer)])  # whose tickets are these? the answer comes with the command's
-        conversations.carry_out(room, socket, asked, done)
-        async with asyncio.timeout(hub.settings.answer_timeout_ms / 1000):
-            answer, text = await answered
-    except TimeoutError:
-        return Refusal(Reason.ENGINE_AWAY)
-    finally:
-        room.leave(socket)
+    with _stay(hub, arrival, Outbox()) as socket:
+        try:
+            room.open(socket, [Attach(session.consumer)])  # whose tickets are these? the answers come together
+            conversations.carry_out(room, socket, asked, done)
+            async with asyncio.timeout(hub.settings.answer_timeout_ms / 1000):
+                answer, text = await answered
+        except TimeoutError:
+            return Refusal(Reason.ENGINE_AWAY)
     if answer.refusal is not None:
         ref = {} if asked.ref is None else {"ref": asked.ref}
         return Refusal(answer.refusal.reason, {**answer.refusal.detail, "path": asked.path, **ref})

@@ -19,7 +19,8 @@ from gateway.facts import Fact
 from gateway.fanout import RETURNED, aheads
 from gateway.outgoing import Answer
 from gateway.people import Person
-from gateway.session import Socket, ok
+from gateway.session import ok
+from gateway.sockets import Socket
 from protocol import codec
 from protocol.commands import Attach, Join
 from protocol.events import AnyEvent, Attached, Holding, Joined, NoticePosted, Returned
@@ -47,7 +48,7 @@ class Telling:
         self._refused: set[Socket] = set()
         self._opened: list[Socket] = []
         for asked, _ in settled:
-            if asked.socket is not None and asked.socket in room.people.sockets:
+            if asked.socket is not None and asked.socket.here:
                 self._asked.setdefault(asked.socket, []).append(asked)
 
     def hear(self, event: AnyEvent) -> None:
@@ -56,7 +57,7 @@ class Telling:
             self._attached(event)
         elif isinstance(event, NoticePosted):
             frame = codec.encode_frame(told.notice(event, self._now_ms))
-            self._voice.when_durable(self._voice.tell_all, list(self._room.people.sockets), frame, None)
+            self._voice.when_durable(self._room.announce, frame)
         else:
             for fact in self._room.facts.of(event, self._now_ms):
                 self._fact(fact, event)
@@ -64,7 +65,7 @@ class Telling:
     def finish(self) -> None:
         """After the last event of the entry."""
         for asked, answer in self._settled:
-            if asked.socket is not None and asked.socket in self._room.people.sockets:
+            if asked.socket is not None and asked.socket.here:
                 self._answer(asked, answer)
             if asked.done is not None:
                 self._voice.when_durable(asked.done, answer, self._answers.get(asked))
@@ -78,7 +79,8 @@ class Telling:
     def _fact(self, fact: Fact, event: AnyEvent) -> None:
         frame, path = fact.frame, fact.frame.path
         plain = codec.encode_frame(frame)
-        for socket in fact.person.sockets:
+        sockets = fact.person.sockets
+        for socket in sockets:
             asked = self._asked_by(socket, path, fact)
             text = plain
             if asked is not None:
@@ -90,8 +92,8 @@ class Telling:
                 self._joined.add((socket, path))
                 self._watch(socket, path)
         if isinstance(event, Joined | Returned):
-            ticket = fact.person.tickets[path]
-            self._waiting.setdefault(path, {})[ticket] = list(fact.person.sockets)
+            ticket = self._room.people.seats(path).ticket_of(fact.person.number)
+            self._waiting.setdefault(path, {})[ticket] = sockets
             if isinstance(event, Returned):
                 self._returned.add((path, ticket))
 
@@ -102,12 +104,12 @@ class Telling:
         return None
 
     def _attached(self, event: Attached) -> None:
-        person = self._room.people.by_consumer.get(event.consumer)
+        person = self._room.people.find(event.consumer)
         if person is None:
             return
         for holding in event.holdings:
             if holding.path in self._room.replica.paths:
-                self._room.people.hold(person, holding.path, holding.ticket)
+                person.hold(holding.path, holding.ticket)
                 self._sit(person, holding)
         for socket in person.sockets:
             for asked in self._asked.get(socket, ()):
@@ -119,7 +121,7 @@ class Telling:
     def _sit(self, person: Person, holding: Holding) -> None:
         """A waiting ticket that this gateway learns of late is told its position from now on."""
         seats = self._room.people.seats(holding.path)
-        if holding.state == TicketState.WAITING and holding.ticket not in seats.pacing:
+        if holding.state == TicketState.WAITING and not seats.paces(holding.ticket):
             self._waiting.setdefault(holding.path, {}).setdefault(holding.ticket, [])
 
     def _found(self, person: Person, socket: Socket, asked: Asked, holdings: list[Holding]) -> None:
@@ -152,8 +154,7 @@ class Telling:
     def _watch(self, socket: Socket, path: str) -> None:
         """The path of a ticket is watched."""
         if not socket.watches(path):
-            assert socket.watched is not None, "a socket that watches everything watches this path"
-            socket.watched |= {path}
+            socket.watched = (socket.watched or frozenset()) | {path}
             if not socket.opening:
                 self._new_paths.setdefault(socket, []).append(path)
 
@@ -172,7 +173,7 @@ class Telling:
         if answer.refusal is not None and not isinstance(asked.command, Attach):
             self._refused.add(socket)
         if socket.opening == 0 and socket in self._refused:
-            self._room.open(socket, [Attach(socket.consumer)])
+            self._room.open(socket, [Attach(self._room.people.person(socket).consumer)])
         elif socket.opening == 0:
             self._opened.append(socket)
 

@@ -6,7 +6,7 @@ counts only where the merchant shows them; what does not apply is absent.
 Hands over to: `gateway.rooms`, which says who is told and when.
 """
 
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
@@ -72,10 +72,12 @@ def experience_view(replica: Replica, level: int, now_ms: int, *, outage: bool =
 
 
 def welcome(
-    view: ExperienceView, who: ConsumerView, tickets: list[TicketView], now_ms: int, session: str | None
+    view: msgspec.Raw, who: ConsumerView, tickets: list[TicketView], now_ms: int, session: str | None
 ) -> Welcome:
-    """The first frame. ``session``: the token that was made for a consumer who brought none."""
-    return Welcome(WIRE_VERSION, now_ms, who, view, tickets, UNSET if session is None else session)
+    """The first frame. ``view``: an encoded `ExperienceView`; ``session``: the token made for who brought none."""
+    return Welcome(
+        WIRE_VERSION, now_ms, who, cast(ExperienceView, view), tickets, UNSET if session is None else session
+    )
 
 
 def consumer(consumer_id: bytes, level: int) -> ConsumerView:

@@ -5,22 +5,28 @@ how far the writer knows the log to be safe, and what lies behind that waits, in
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.metrics import Metrics
-from gateway.session import Socket
+from gateway.sockets import Slots32, Socket, Sockets
 
 
 class Voice:
     """Tells the sockets of one room. Entries are named by their number in the log (``seq``)."""
 
-    def __init__(self, metrics: Metrics, monotonic_ms: Callable[[], int]) -> None:
+    def __init__(self, sockets: Sockets, metrics: Metrics, monotonic_ms: Callable[[], int]) -> None:
+        self._sockets = sockets
         self._metrics = metrics
         self._monotonic_ms = monotonic_ms
         self._seq = -1
         self._is_durable = True
+        self._together: dict[Socket, list[tuple[bytes, str | None]]] | None = None
         self._held: deque[tuple[int, Callable[[], Any]]] = deque()
 
     def begin(self, seq: int, durable_seq: int) -> None:
@@ -49,16 +55,41 @@ class Voice:
         else:
             self._held.append((self._seq, partial(self.tell, socket, frame, state)))
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """What is told to one socket while this lasts goes out together at its end: one write for many frames."""
+        self._together = {}
+        try:
+            yield
+        finally:
+            together, self._together = self._together, None
+            now_ms = self._monotonic_ms()
+            for socket, frames in together.items():
+                socket.tell_together(frames, now_ms)
+
     def tell(self, socket: Socket, frame: bytes, state: str | None = None) -> None:
         """Tell ``frame`` now."""
         self._metrics.count(frame)
-        socket.tell(frame, state, self._monotonic_ms())
+        if self._together is None:
+            socket.tell(frame, state, self._monotonic_ms())
+        else:
+            self._together.setdefault(socket, []).append((frame, state))
 
     def tell_all(self, sockets: Iterable[Socket], frame: bytes, state: str | None) -> None:
         """Tell the same ``frame`` to each of ``sockets`` now."""
-        now_ms = self._monotonic_ms()
-        times = 0
         for socket in sockets:
-            socket.tell(frame, state, now_ms)
-            times += 1
-        self._metrics.count(frame, times)
+            self.tell(socket, frame, state)
+
+    def tell_slots(self, slots: Slots32, frame: bytes, state: str | None, stamps: NDArray[np.uint32]) -> None:
+        """Tell the same ``frame`` now to those of ``slots`` who are still whom `Lot.stamps` named."""
+        if len(slots):
+            self._sockets.told.all[slots] = self._monotonic_ms() // 1_000
+            self._sockets.lot.tell_all(slots, frame, state, stamps)
+            self._metrics.count(frame, len(slots))
+
+    def tell_each(self, slots: Slots32, frames: Sequence[bytes], state: str) -> None:
+        """Tell each of ``slots`` its own of ``frames`` now; they are all of one type."""
+        if len(slots):
+            self._sockets.told.all[slots] = self._monotonic_ms() // 1_000
+            self._sockets.lot.tell_each(slots, frames, state)
+            self._metrics.count(frames[0], len(slots))

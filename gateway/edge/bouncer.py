@@ -1,56 +1,44 @@
-"""The bouncer: who may come in at all, before anything is made for them.
+"""The door of one process: the bouncer of the parked edge, who also counts what comes over plain HTTP.
 
-Handshakes and requests that wait for the engine are counted together; so are sockets, against what the process may have
-open. Whoever is turned away is told to come back after a jittered while.
+Handshakes and requests that wait for the engine are counted together; how many sockets there may be the lot knows.
+Whoever is turned away is told to come back after a while that differs from one to the next.
 """
 
 import random
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gateway.edge.parked.bouncer import RETRY_AFTER_S_MAX, RETRY_AFTER_S_MIN, Bouncer
+from gateway.edge.parked.lot import Lot
 from protocol.refusals import Reason, Refusal
 
-FILES_KEPT = 1_024
-RETRY_AFTER_MS_MIN = 1_000
-RETRY_AFTER_MS_MAX = 5_000
+MILLI = 1_000
 
 
-class Bouncer:
-    """Counts at the door of one process; ``inside`` is how many sockets and event streams are let in."""
+class Door(Bouncer):
+    """A bouncer who also refuses in words."""
 
-    def __init__(self, handshakes_max: int) -> None:
-        self._handshakes_max = handshakes_max
-        self._handshakes = 0
-        self.inside = 0
+    def __init__(self, handshakes_max: int, sockets_max: int) -> None:
+        super().__init__(handshakes_max=handshakes_max)
+        self._sockets_max = sockets_max
+        self._together_max = handshakes_max
 
-    def refusal(self) -> Refusal | None:
-        """Why nobody more can come in now, or None."""
-        files_max, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        full = files_max != resource.RLIM_INFINITY and self.inside >= files_max - FILES_KEPT
-        if self._handshakes < self._handshakes_max and not full:
-            return None
-        return turned_away()
+    def refusal(self, lot: Lot) -> Refusal | None:
+        """Why nobody more can come in now, or None. Whoever asks is counted already."""
+        full = lot.full or lot.counts.parked >= self._sockets_max
+        return turned_away() if full or self.handshakes > self._together_max else None
 
     @contextmanager
     def handshake(self) -> Iterator[None]:
-        """Somebody is at the door."""
-        self._handshakes += 1
+        """Somebody is at the door whom the edge has not counted."""
+        self.handshakes += 1
         try:
             yield
         finally:
-            self._handshakes -= 1
-
-    @contextmanager
-    def guest(self) -> Iterator[None]:
-        """Somebody is inside."""
-        self.inside += 1
-        try:
-            yield
-        finally:
-            self.inside -= 1
+            self.handshakes -= 1
 
 
 def turned_away() -> Refusal:
-    """``busy``, with a while to wait that differs from one to the next."""
-    return Refusal(Reason.BUSY, {"retry_after_ms": random.randint(RETRY_AFTER_MS_MIN, RETRY_AFTER_MS_MAX)})
+    """``busy``, with a while to wait."""
+    after_ms = random.randint(RETRY_AFTER_S_MIN * MILLI, RETRY_AFTER_S_MAX * MILLI)
+    return Refusal(Reason.BUSY, {"retry_after_ms": after_ms})

@@ -3,7 +3,7 @@
 It is a dict in order of telling. A newer state leaves the older one's place and goes to the end, so that a ``position``
 never overtakes the ``joined`` before it. A client for whom ``FACTS_MAX`` facts wait is too slow to be held on to.
 
-Hands over to: whoever takes frames out of it (`gateway.edge.asgi`, `gateway.edge.sse`, the consumer API).
+Hands over to: whoever takes frames out of it (`gateway.edge.parked.fallback`, `gateway.edge.sse`, `gateway.stays`).
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Commands out: the numbered batches of all rooms, written in order, one pipeline at a time.
 
-While a pipeline is on its way the next commands gather, so under load a batch holds many and a lone command waits for
-nobody. An answer that does not come leaves open what was written: everything not known to be applied is then written
-again, from the first one on, over a new connection. The engine drops what it has already.
+While a pipeline is on its way, and for a moment after, the next commands gather: under load a batch holds many, and a
+lone command waits for nobody. An answer that does not come leaves open what was written: everything not known to be
+applied is then written again, from the first one on, over a new connection. The engine drops what it has already.
 
 Hands over to: the commands streams; `gateway.outgoing` keeps the numbers.
 """
@@ -17,6 +17,8 @@ from gateway.rooms import Room, monotonic_ms
 from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key
 
 BATCHES_PER_PIPELINE = 64
+GATHER_S = 0.004
+"""After a pipeline the next commands gather for so long: a lone one waits for nobody, a crowd comes in batches."""
 
 log = structlog.get_logger()
 
@@ -59,6 +61,7 @@ class CommandsOut:
             while await self._write_some(store):
                 self._lost = False
                 backoff.reset()
+                await asyncio.sleep(GATHER_S)
 
     async def _write_some(self, store: Store) -> bool:
         """One pipeline; False when there was nothing to write."""

@@ -30,6 +30,8 @@ from protocol.streams import (
 
 ENTRIES_PER_READ = 128
 BLOCK_MS = 1_000
+WAKES_EVERY_MS = 100
+"""So often the wake streams are read along with entries; naming all of them each time would cost more than the rest."""
 
 REST_MS_MIN = 500
 REST_MS_MAX = 30_000
@@ -85,11 +87,17 @@ class EventsIn:
         if self.lost_since_ms is not None and self.complete:
             log.info("store_back", stream="events")
         self.client_id = client_id
+        heard_ms = monotonic_ms() - WAKES_EVERY_MS
         while True:
             rooms = {name: room for name, room in self._rooms.items() if not self._rests(name)}
             streams: dict[Any, Any] = {events_key(name): room.replica.entry_id for name, room in rooms.items()}
             waits = self.lost_since_ms is None and all(room.live for room in rooms.values())
-            read = await reader.xread(streams | wakes, ENTRIES_PER_READ, BLOCK_MS if waits else None)
+            awake = monotonic_ms() - heard_ms < WAKES_EVERY_MS and bool(streams)
+            heard_ms = heard_ms if awake else monotonic_ms()
+            block_ms = WAKES_EVERY_MS if awake else BLOCK_MS
+            read = await reader.xread(
+                streams if awake else streams | wakes, ENTRIES_PER_READ, block_ms if waits else None
+            )
             self.lost_since_ms = None
             backoff.reset()
             self._take(rooms, wakes, {key.decode(): entries for key, entries in cast("list[Any]", read)})

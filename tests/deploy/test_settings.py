@@ -23,6 +23,14 @@ def test_there_is_a_gateway_per_core_unless_told_otherwise() -> None:
     assert StackSettings(workers=3).gateways == 3
 
 
+def test_more_gateways_run_where_one_may_not_have_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1_024, 21_024))
+    assert StackSettings(sockets=190_000).gateways == 10
+    assert StackSettings(sockets=1).gateways == len(os.sched_getaffinity(0))
+    with pytest.raises(SettingError, match="STANCHION_SOCKETS is 190000; allowed: what 9 workers can hold"):
+        StackSettings(sockets=190_000, workers=9)
+
+
 def test_every_interface_is_reached_by_loopback() -> None:
     assert StackSettings(host="0.0.0.0").room == "http://127.0.0.1:8000"
     assert StackSettings(host="10.0.0.5").shop == "http://10.0.0.5:8001"

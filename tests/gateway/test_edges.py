@@ -7,9 +7,20 @@ import asyncio
 import pytest
 
 from gateway.edge import sse
-from gateway.edge.bouncer import Bouncer
+from gateway.edge.bouncer import Door
 from gateway.edge.outbox import FACTS_MAX, Outbox
+from gateway.edge.parked.lot import Lot
 from gateway.log_clock import SPAN_MS, LogClock
+
+
+class Deaf:
+    """The handler of a lot in which nobody says anything."""
+
+    def received(self, slot: int, message: str | bytes) -> None:
+        raise AssertionError
+
+    def closed(self, slot: int, code: int) -> None:
+        assert slot >= 0
 
 
 def test_facts_are_kept_and_states_replaced() -> None:
@@ -67,17 +78,22 @@ async def test_an_event_stream_says_what_it_is_told(monkeypatch: pytest.MonkeyPa
         await anext(pieces)
 
 
-def test_the_bouncer_counts_who_is_at_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    bouncer = Bouncer(1)
-    with bouncer.handshake():
-        refusal = bouncer.refusal()
-        assert refusal is not None
-        assert (refusal.reason, refusal.status) == ("busy", 503)
-        assert 1_000 <= refusal.detail["retry_after_ms"] <= 5_000
-    assert bouncer.refusal() is None
-    monkeypatch.setattr("resource.getrlimit", lambda _: (1_025, 1_025))
-    with bouncer.guest():
-        assert bouncer.refusal() is not None
+async def test_the_door_counts_who_is_at_it() -> None:
+    door, lot = Door(1, 2), Lot(Deaf(), 10)
+    lot.open()
+    with door.handshake():
+        assert door.refusal(lot) is None
+        with door.handshake():
+            refusal = door.refusal(lot)
+    assert refusal is not None
+    assert (refusal.reason, refusal.status) == ("busy", 503)
+    assert 1_000 <= refusal.detail["retry_after_ms"] <= 5_000
+    assert door.refusal(lot) is None
+    slots = [lot.add_line(Outbox()) for _ in range(2)]
+    assert door.refusal(lot) is not None
+    lot.lost(slots[0])
+    lot.shut()
+    assert door.refusal(lot) is not None
 
 
 def test_the_log_says_what_time_it_is() -> None:

@@ -5,17 +5,33 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fanout import KEEPALIVE_MS, PACE_MS_MIN, Due, Pacing, aheads
+from gateway.columns import Column
+from gateway.fanout import KEEPALIVE_MS, PACE_MS_MIN, Pacing, aheads
 from protocol.roster import Roster
+
+Told = tuple[int, int, str | None]
 
 
 def line_of(count: int, *here: int) -> tuple[Roster, Pacing]:
-    """``count`` wait; ``here`` are ours, told at time 0."""
-    roster, pacing = Roster(), Pacing()
+    """``count`` wait; the owners of the tickets ``here`` are ours (with the same numbers), told at time 0."""
+    roster, tickets = Roster(), Column("i")
+    pacing = Pacing(tickets)
     roster.append(count)
     for ticket in here:
+        tickets.reach(ticket)
+        tickets.one[ticket] = ticket
         pacing.add(ticket, roster.ahead(ticket), 0)
     return roster, pacing
+
+
+def due(roster: Roster, pacing: Pacing, now_ms: int) -> list[Told]:
+    """(ticket, ahead, why) of all who are due."""
+    found = pacing.due(roster, now_ms)
+    return sorted(
+        (ticket, ahead, one.why)
+        for one in found
+        for ticket, ahead in zip(one.tickets.tolist(), one.aheads.tolist(), strict=True)
+    )
 
 
 def serve(roster: Roster, pacing: Pacing, *tickets: int) -> None:
@@ -28,40 +44,40 @@ def serve(roster: Roster, pacing: Pacing, *tickets: int) -> None:
 def test_near_the_front_every_change_is_told() -> None:
     roster, pacing = line_of(50, 40)
     serve(roster, pacing, 0)
-    assert pacing.due(roster, PACE_MS_MIN) == [Due(40, 39, None)]
+    assert due(roster, pacing, PACE_MS_MIN) == [(40, 39, None)]
 
 
 def test_at_most_once_a_second() -> None:
     roster, pacing = line_of(50, 40)
     serve(roster, pacing, 0)
-    assert pacing.due(roster, PACE_MS_MIN - 1) == []
-    assert pacing.due(roster, PACE_MS_MIN) == [Due(40, 39, None)]
+    assert due(roster, pacing, PACE_MS_MIN - 1) == []
+    assert due(roster, pacing, PACE_MS_MIN) == [(40, 39, None)]
     serve(roster, pacing, 1)
-    assert pacing.due(roster, PACE_MS_MIN + 1) == []
+    assert due(roster, pacing, PACE_MS_MIN + 1) == []
 
 
 def test_far_from_it_only_two_percent_are_news() -> None:
     roster, pacing = line_of(1_100, 1_000)
     serve(roster, pacing, *range(19))
-    assert pacing.due(roster, 5_000) == []
+    assert due(roster, pacing, 5_000) == []
     serve(roster, pacing, 19)
-    assert pacing.due(roster, 5_000) == [Due(1_000, 980, None)]
+    assert due(roster, pacing, 5_000) == [(1_000, 980, None)]
 
 
 def test_silence_is_broken_by_a_sign_of_life() -> None:
     roster, pacing = line_of(1_100, 1_000)
-    assert pacing.due(roster, KEEPALIVE_MS - 1) == []
-    assert pacing.due(roster, KEEPALIVE_MS) == [Due(1_000, 1_000, None)]
+    assert due(roster, pacing, KEEPALIVE_MS - 1) == []
+    assert due(roster, pacing, KEEPALIVE_MS) == [(1_000, 1_000, None)]
 
 
 def test_a_reason_is_told_to_everybody_once() -> None:
-    roster, pacing = line_of(1_100, 5, 1_000)
+    roster, pacing = line_of(1_100, 5, 7, 1_000)
+    pacing.drop(7)
     pacing.stir("paused")
-    told = sorted(pacing.due(roster, PACE_MS_MIN))
-    assert told == [Due(5, 5, "paused"), Due(1_000, 1_000, "paused")]
-    assert pacing.due(roster, 2 * PACE_MS_MIN) == []
+    assert due(roster, pacing, PACE_MS_MIN) == [(5, 5, "paused"), (1_000, 1_000, "paused")]
+    assert due(roster, pacing, 2 * PACE_MS_MIN) == []
     pacing.add(7, 7, PACE_MS_MIN)
-    assert pacing.due(roster, 3 * PACE_MS_MIN) == []
+    assert due(roster, pacing, 3 * PACE_MS_MIN) == []
 
 
 def test_a_position_rises_only_when_somebody_returned() -> None:
@@ -70,7 +86,8 @@ def test_a_position_rises_only_when_somebody_returned() -> None:
     pacing.due(roster, PACE_MS_MIN)
     roster.restore(0)
     pacing.move()
-    assert pacing.due(roster, 2 * PACE_MS_MIN) == [Due(5, 5, "returned")]
+    pacing.stir("paused")
+    assert due(roster, pacing, 2 * PACE_MS_MIN) == [(5, 5, "returned")]
 
 
 def test_who_is_dropped_is_forgotten_and_the_others_stay() -> None:
@@ -78,9 +95,17 @@ def test_who_is_dropped_is_forgotten_and_the_others_stay() -> None:
     for ticket in range(100, 180):
         pacing.drop(ticket)
     pacing.drop(3)
-    assert sorted(pacing.tickets()) == list(range(180, 190))
-    assert (len(pacing), 185 in pacing, 100 in pacing) == (10, True, False)
-    assert sorted(due.ticket for due in pacing.due(roster, KEEPALIVE_MS)) == list(range(180, 190))
+    assert pacing.persons().tolist() == list(range(180, 190))
+    assert (len(pacing), 185 in pacing, 100 in pacing, 10_000 in pacing) == (10, True, False, False)
+    assert [ticket for ticket, _, _ in due(roster, pacing, KEEPALIVE_MS)] == list(range(180, 190))
+
+
+def test_what_is_due_holds_only_as_long_as_it_is_true() -> None:
+    roster, pacing = line_of(30, 5, 6, 7)
+    (found,) = pacing.due(roster, KEEPALIVE_MS)
+    pacing.drop(5)
+    pacing._tickets.one[6] = 29
+    assert pacing.still(found).tolist() == [False, False, True]
 
 
 @given(st.sets(st.integers(0, 29)), st.sets(st.integers(0, 29), min_size=1))
@@ -88,7 +113,7 @@ def test_what_is_told_is_exact(gone: set[int], here: set[int]) -> None:
     roster, pacing = line_of(30, *here)
     serve(roster, pacing, *sorted(gone))
     waiting = [ticket for ticket in range(30) if ticket not in gone]
-    for due in pacing.due(roster, KEEPALIVE_MS):
-        assert due.ahead == waiting.index(due.ticket)
+    for ticket, ahead, _ in due(roster, pacing, KEEPALIVE_MS):
+        assert ahead == waiting.index(ticket)
     left = sorted(here - gone)
     assert aheads(roster, left) == [waiting.index(ticket) for ticket in left]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from gateway import conversations
 from gateway.rooms import monotonic_ms
-from gateway.rounds import sweep, tell_round
+from gateway.rounds import sweep, tell_announcements, tell_round
 from protocol.commands import Attach, Join
 from protocol.events import (
     Admitted,
@@ -220,6 +221,34 @@ async def test_a_round_tells_what_changed_for_all() -> None:
     assert line(watching).take() == []
 
 
+@pytest.mark.parametrize("why", [None, "paused"])
+@pytest.mark.parametrize("outage", [False, True])
+def test_many_positions_are_told_as_one_is(why: str | None, outage: bool) -> None:
+    stage = waiting_stage(200)
+    board, aheads = stage.room.board, np.arange(200, dtype=np.int32)
+    many = board.positions("general", aheads, START_MS, why, outage=outage)
+    assert many == [board.position("general", ahead, START_MS, why, outage=outage) for ahead in range(200)]
+
+
+async def test_a_round_tells_every_socket_of_those_who_wait_and_no_other() -> None:
+    stage = Stage()
+    twice = [stage.enter(1), stage.enter(1)]
+    elsewhere, nobody = stage.enter(2, watched=frozenset({"other"})), stage.enter(9)
+    stage.read(stage.log.join(0, 1, 2))
+    await tell_round(stage.room)
+    elsewhere.watched = frozenset({"other"})
+    for socket in (*twice, elsewhere, nobody):
+        line(socket).take()
+    stage.room.people.seats("general").pacing._told_ms.all[:] -= 2_000
+    stage.read(stage.log.append(PauseChanged("general", True, START_MS, "shop")))
+    await tell_round(stage.room)
+    for socket in twice:
+        assert [(one["ahead"], one["why"]) for one in line(socket).take() if one["type"] == "position"] == [
+            (0, "paused")
+        ]
+    assert [one["type"] for one in line(elsewhere).take() + line(nobody).take()] == ["phase"]
+
+
 async def test_a_sign_of_life_comes_when_nothing_else_did() -> None:
     stage = Stage()
     socket, nothing = stage.enter(1), stage.enter(2, watched=frozenset())
@@ -227,19 +256,22 @@ async def test_a_sign_of_life_comes_when_nothing_else_did() -> None:
     line(nothing).take()
     await sweep(stage.room)
     assert line(socket).take() == []
-    socket.told_ms = nothing.told_ms = monotonic_ms() - 45_000
+    stage.sockets.told.all[:] -= 45
     await sweep(stage.room)
     assert (line(socket).kinds(), line(nothing).kinds()) == (["phase"], ["ok"])
-    socket.expires = 1
+    stage.sockets.expires.one[socket.slot] = 1
     await sweep(stage.room)
     assert line(socket).code == 4401
 
 
-def test_a_notice_is_a_fact_for_everybody() -> None:
+async def test_a_notice_is_a_fact_for_everybody_who_is_here() -> None:
     stage = Stage()
     sockets = [stage.enter(number) for number in range(3)]
     stage.read(stage.log.append(NoticePosted("hello", "info", None, START_MS, "shop")))
-    assert [line(socket).take()[-1]["text"] for socket in sockets] == ["hello"] * 3
+    late = stage.enter(3)
+    await tell_announcements(stage.room)
+    texts = [[frame["text"] for frame in line(one).take() if "text" in frame] for one in (*sockets, late)]
+    assert texts == [["hello"]] * 3 + [[]]
 
 
 def test_a_log_that_does_not_follow_is_read_anew_and_everybody_is_told_again() -> None:
@@ -299,7 +331,7 @@ async def test_who_waits_is_told_when_the_rate_changes() -> None:
     socket = stage.enter(2)
     stage.read(stage.log.join(0, 1, 2))
     line(socket).take()
-    stage.room.people.seats("general").pacing._told_ms[:] -= 2_000
+    stage.room.people.seats("general").pacing._told_ms.all[:] -= 2_000
     stage.read(stage.log.append(ReleaseRateChanged("general", 1200, None, None, 2, "shop")))
     await tell_round(stage.room)
     (position,) = [frame for frame in line(socket).take() if frame["type"] == "position"]

@@ -6,22 +6,16 @@ import json
 
 import pytest
 
-from gateway.edge.outbox import Outbox
-from gateway.session import Ask, Close, Say, Socket, Watch, Wish, hear
+from gateway.budgets import Budgets
+from gateway.session import Ask, Close, Say, Watch, Wish, hear, hear_too_much
 from protocol.commands import Decline, Join, Leave, Rejoin
-from protocol.sessions import Session
 from tests.support.samples import consumer
 
 ME = consumer(7)
 
 
-def socket() -> Socket:
-    return Socket(Session(ME, 1, 0, 2**32 - 1), Outbox(), None)
-
-
 def heard(data: str | bytes) -> Wish:
-    (wish,) = hear(socket(), data, 0, 5, 20)
-    return wish
+    return hear(ME, 1, data, 5)
 
 
 @pytest.mark.parametrize(
@@ -62,12 +56,23 @@ def test_anything_else_is_a_bad_frame(data: str | bytes, ref: str | int | None) 
 
 
 def test_two_seconds_of_talk_at_once_and_no_more() -> None:
-    one = socket()
-    ping = '{"type":"ping"}'
-    assert all(len(hear(one, ping, 0, 0, 20)) == 1 for _ in range(40))
-    said, closed = hear(one, ping, 0, 0, 20)
+    budgets = Budgets()
+    assert all(budgets.take(1, 0, 20) for _ in range(40))
+    assert not budgets.take(1, 0, 20)
+    assert budgets.take(2, 0, 20)
+    assert budgets.take(1, 50, 20)
+    assert not budgets.take(1, 50, 20)
+    said, closed = hear_too_much(20)
     assert isinstance(said, Say)
     assert json.loads(said.frame)["reason"] == "too_many"
     assert closed == Close(4529)
-    assert len(hear(one, ping, 50, 0, 20)) == 1
-    assert len(hear(one, ping, 50, 0, 20)) == 2
+
+
+def test_budgets_that_are_full_again_are_forgotten() -> None:
+    budgets = Budgets()
+    budgets.take(1, 0, 20)
+    budgets.take(2, 1_000, 20)
+    budgets.sweep(2_500)
+    assert len(budgets) == 1
+    budgets.forget(2)
+    assert len(budgets) == 0

@@ -4,13 +4,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.requests import Request
 
+from gateway.edge.parked.lot import Lot
 from gateway.metrics import Metrics
 from gateway.pass_keys import PassKeys, claims_of
 from gateway.proofs import Proofs
 from gateway.rooms import Room
+from gateway.sockets import Sockets
 from gateway.verify_api import UNKNOWN_AGE_S_MAX, open_until, pass_of
 from protocol.events import Admitted, Configured, Joined, Left, WindowMoved
 from protocol.passes import PassClaims, PassError
+from tests.gateway.test_edges import Deaf
 from tests.support.samples import consumer, document
 
 ADMITTED_AT = 1_700_000_000_000
@@ -20,7 +23,7 @@ EXPIRES_AT = ADMITTED_AT + 600_000
 @pytest.fixture
 def room() -> Room:
     keys = PassKeys({"k1": Ed25519PrivateKey.generate()})
-    made = Room("drop", Proofs(keys, bytes(32), "http://room"), Metrics(), lambda: None)
+    made = Room("drop", Sockets(Lot(Deaf(), 10)), Proofs(keys, bytes(32), "http://room"), Metrics(), lambda: None)
     made.replica.apply(Configured(1, document(), "k1", "control"))
     made.replica.apply(Joined("general", 0, consumer(1), b"\x01"))
     made.replica.apply(Admitted("general", ADMITTED_AT, EXPIRES_AT, "k1", [0], b"a" * 16, False))

@@ -53,7 +53,7 @@ async def hub(redis_url: str) -> AsyncIterator[Hub]:
         redis_url=redis_url,
         answer_timeout_ms=300,
     )
-    made = Hub(settings, PassKeys({"k1": Ed25519PrivateKey.generate()}))
+    made = Hub(settings, PassKeys({"k1": Ed25519PrivateKey.generate()}), 100)
     await made.start()
     yield made
     await made.stop()
@@ -122,7 +122,7 @@ async def test_what_is_not_applied_is_written_again_as_it_was(hub: Hub, writer: 
 
 async def test_an_experience_made_elsewhere_is_found_when_it_is_asked_for(hub: Hub, redis_url: str) -> None:
     await settled(hub.ready)
-    other = Hub(hub.settings, hub.keys)
+    other = Hub(hub.settings, hub.keys, 100)
     await other.start()
     await settled(other.ready)
     await other.create("elsewhere")

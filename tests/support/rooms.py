@@ -8,17 +8,20 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import conversations
+from gateway.edge.parked.lot import Lot
 from gateway.metrics import Metrics
 from gateway.pass_keys import PassKeys
 from gateway.proofs import Proofs
 from gateway.rooms import Room
-from gateway.session import ArrivalCommand, Socket
+from gateway.session import ArrivalCommand
+from gateway.sockets import Socket, Sockets
 from protocol.sessions import Session
 from tests.support.log import Log, Read
 from tests.support.samples import EXPERIENCE, consumer
 
 KID = "k1"
 NEVER = 2**32 - 1
+SOCKETS_MAX = 100
 
 
 class Recorder:
@@ -53,7 +56,9 @@ class Stage:
         self.writes = 0
         proofs = Proofs(PassKeys({KID: Ed25519PrivateKey.generate()}), bytes(32), "https://room.example")
         self.metrics = Metrics()
-        self.room = Room(EXPERIENCE, proofs, self.metrics, self._want_write)
+        self.lot = Lot(self, SOCKETS_MAX)
+        self.sockets = Sockets(self.lot)
+        self.room = Room(EXPERIENCE, self.sockets, proofs, self.metrics, self._want_write)
         self.log = Log()
         self.log.configure(**fields)
         self.catch_up()
@@ -73,9 +78,18 @@ class Stage:
 
     def enter(self, number: int, *commands: ArrivalCommand, watched: frozenset[str] | None = None) -> Socket:
         """A socket of consumer ``number``."""
-        socket = Socket(Session(consumer(number), 0, 0, NEVER), Recorder(), watched)
-        conversations.enter(self.room, socket, list(commands), None)
+        recorder, session = Recorder(), Session(consumer(number), 0, 0, NEVER)
+        tickets = conversations.tickets(self.room, session.consumer)
+        recorder.tell(conversations.welcome(self.room, session, None, tickets))
+        socket = conversations.enter(self.room, self.lot.add_line(recorder), session, watched, line=True)
+        self.room.open(socket, list(commands))
         return socket
+
+    def received(self, slot: int, message: str | bytes) -> None:
+        raise AssertionError("nobody hears a lot that is not open")
+
+    def closed(self, slot: int, code: int) -> None:
+        raise AssertionError("nobody is lost by a lot that is not open")
 
     def answer(self, *events: Any, **options: Any) -> None:
         """The engine applies all that was sent so far; these are the events of it."""
@@ -87,5 +101,6 @@ class Stage:
 
 def line(socket: Socket) -> Recorder:
     """What a socket was told."""
-    assert isinstance(socket.line, Recorder)
-    return socket.line
+    recorder = socket._all.lot._lines[socket.slot]
+    assert isinstance(recorder, Recorder)
+    return recorder

@@ -30,7 +30,7 @@ class Role:
     """One process of the product, which a test may kill and start again."""
 
     def __init__(self, role: str, environment: Mapping[str, str], log: Path) -> None:
-        self._command = [sys.executable, "-m", "deploy.cli", role]
+        self.command = [sys.executable, "-m", "deploy.cli", role]
         self._environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment}
         self._log = log
         self.process: subprocess.Popen[bytes] | None = None
@@ -38,7 +38,7 @@ class Role:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self.command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def kill(self) -> None:
