@@ -9,7 +9,7 @@ socket of a consumer. What few have (passes) is kept by number only while it las
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,6 +186,11 @@ class People:
     def forget_tickets(self) -> None:
         """Nothing is known of any ticket any more; who is here stays."""
         self._seats.clear()
+
+    def forget_paths(self, paths: Iterable[str]) -> None:
+        """These paths are gone, and whatever was held there: one of the same id later is another one."""
+        for path in paths:
+            self._seats.pop(path, None)
 
     def _number(self, consumer: bytes) -> int:
         if self._unused:

@@ -30,7 +30,7 @@ from gateway.telling import Telling
 from gateway.voice import Voice
 from protocol import codec
 from protocol.commands import Join
-from protocol.events import SENDER_BYTES, Entry, Joined, WriterChanged
+from protocol.events import SENDER_BYTES, AnyEvent, Configured, Entry, Joined, WriterChanged
 from protocol.refusals import Reason, Refusal
 from protocol.replica import Replica
 from protocol.states import Phase, TicketState
@@ -148,18 +148,27 @@ class Room:
 
     def _tell_turn(self, entry: Entry, telling: Telling) -> None:
         for event in entry.events:
-            self.board.before(event, entry.now_ms)
-            self.replica.apply(event)
+            telling.forget(self._apply(event, entry.now_ms))
             telling.hear(event)
         telling.finish()
 
     def _learn(self, entry: Entry, settled: list[tuple[Asked, Answer]]) -> None:
         for event in entry.events:
-            self.board.before(event, entry.now_ms)
-            self.replica.apply(event)
+            self._apply(event, entry.now_ms)
             if isinstance(event, Joined):
                 self.facts.learn_joined(event)
         self._end(settled)
+
+    def _apply(self, event: AnyEvent, now_ms: int) -> set[str]:
+        """The ids of the paths that are no more: nothing is known of what was held there."""
+        self.board.before(event, now_ms)
+        before = self.replica.paths
+        self.replica.apply(event)
+        if not isinstance(event, Configured):
+            return set()
+        gone = before.keys() - self.replica.paths.keys()
+        self.people.forget_paths(gone)
+        return gone
 
     def _end(self, settled: list[tuple[Asked, Answer]]) -> None:
         """These are answered while nothing can be told of the tickets; `caught_up` tells the rest."""

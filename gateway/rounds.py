@@ -65,7 +65,9 @@ async def _tell_shared(room: Room, slots: Slots32, stamps: Stamps, frame: bytes,
 
 
 async def _tell_positions(room: Room, path_id: str, seats: Seats) -> None:
-    path = room.replica.paths[path_id]
+    path = room.replica.paths.get(path_id)
+    if path is None:
+        return  # it is gone since the round began
     for due in seats.pacing.due(path.roster, monotonic_ms()):
         for start in range(0, len(due.persons), CHUNK_SOCKETS):
             chunk = slice(start, start + CHUNK_SOCKETS)

@@ -9,6 +9,7 @@ Hands over to: `gateway.voice`, which keeps what must wait for durability.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -50,6 +51,17 @@ class Telling:
         for asked, _ in settled:
             if asked.socket is not None and asked.socket.here:
                 self._asked.setdefault(asked.socket, []).append(asked)
+
+    def forget(self, paths: Set[str]) -> None:
+        """These paths are gone: nothing more is told of them, nor of others that come in their place."""
+        for path in paths:
+            self._waiting.pop(path, None)
+        if paths:
+            self._joined = {(socket, path) for socket, path in self._joined if path not in paths}
+            self._returned = {(path, ticket) for path, ticket in self._returned if path not in paths}
+            self._new_paths = {
+                socket: [path for path in news if path not in paths] for socket, news in self._new_paths.items()
+            }
 
     def hear(self, event: AnyEvent) -> None:
         """The replica has applied ``event``."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
+from msgspec import structs
 
 from gateway import conversations
 from gateway.rooms import monotonic_ms
@@ -13,11 +16,13 @@ from protocol.events import (
     Admitted,
     Attached,
     Completed,
+    Configured,
     Expired,
     Holding,
     Left,
     NoticePosted,
     PauseChanged,
+    PhaseChanged,
     Redeemed,
     Refused,
     ReleaseRateChanged,
@@ -347,3 +352,68 @@ def test_the_ticket_of_someone_gone_is_nobodys_here() -> None:
     stage.read(stage.log.append(admitted(0)))
     assert "admitted" not in line(socket).kinds()
     assert (stage.room.sockets, len(stage.room.people.seats("general").pacing)) == (0, 0)
+
+
+def with_paths(stage: Stage, revision: int, *ids: str) -> Configured:
+    """The document of ``stage`` with these paths."""
+    document = stage.room.replica.document
+    assert document is not None
+    first = document.paths[0]
+    return Configured(
+        revision, structs.replace(document, paths=[structs.replace(first, id=one) for one in ids]), KID, ""
+    )
+
+
+def extra_opens() -> PhaseChanged:
+    return PhaseChanged("extra", "open", START_MS, None, None, "")
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_path_that_comes_back_is_another_one(live: bool) -> None:
+    stage = Stage()
+    stage.read(stage.log.append(with_paths(stage, 2, "general", "extra"), extra_opens()))
+    before = stage.enter(1)
+    stage.read(stage.log.join(0, 1, path="extra"))
+    stage.room.live = live
+    stage.read(stage.log.append(Left("extra", START_MS, 0, "left"), with_paths(stage, 3, "general")))
+    stage.read(stage.log.append(with_paths(stage, 4, "general", "extra"), extra_opens()))
+    assert line(stage.enter(1)).take()[0]["tickets"] == []
+    stage.read(stage.log.join(0, 2, path="extra"))
+    stage.room.live = True
+    line(before).take()
+    stage.read(stage.log.append(Admitted("extra", START_MS, START_MS + 600_000, KID, [0], ADMISSION, False)))
+    assert line(before).take() == []
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_path_may_come_and_go_in_one_entry(comes_back: bool) -> None:
+    stage = Stage()
+    stage.read(stage.log.append(with_paths(stage, 2, "general", "extra"), extra_opens()))
+    socket = stage.enter(1, Join(consumer(1), "extra", implicit=True), watched=frozenset({"general"}))
+    line(socket).take()
+    gone = with_paths(stage, 3, "general")
+    back = [with_paths(stage, 4, "general", "extra")] if comes_back else []
+    stage.answer(joined(0, 1, path="extra"), Left("extra", START_MS, 0, "left"), gone, *back)
+    assert line(socket).kinds()[:2] == ["joined", "ticket"]
+    assert "position" not in line(socket).kinds()
+    other = stage.enter(2)
+    stage.read(stage.log.append(with_paths(stage, 5, "general", "extra"), extra_opens()))
+    conversations.receive(stage.room, other, '{"type":"join","path":"extra"}', 20)
+    line(other).take()
+    stage.answer(joined(0, 2, path="extra"), Left("extra", START_MS, 0, "left"), with_paths(stage, 6, "general"))
+    assert line(other).kinds()[:2] == ["joined", "ticket"]
+
+
+async def test_a_path_may_go_during_a_round() -> None:
+    stage = Stage()
+    stage.read(stage.log.append(with_paths(stage, 2, "general", "extra"), extra_opens()))
+    socket = stage.enter(1)
+    stage.read(stage.log.join(0, 5, 1))
+    await tell_round(stage.room)
+    line(socket).take()
+    stage.room.people.seats("general").pacing._told_ms.all[:] -= 50_000
+    telling = asyncio.create_task(tell_round(stage.room))
+    await asyncio.sleep(0)
+    stage.read(stage.log.append(with_paths(stage, 3, "general")))
+    await telling
+    assert line(socket).kinds() == ["position"]
