@@ -8,6 +8,8 @@ Hands over to: `gateway.rooms` (one experience), `gateway.io` (the store), `gate
 
 import asyncio
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -241,11 +243,12 @@ class Hub:
             store_lost = lost_ms is not None and now_ms - lost_ms > STORE_LOST_AFTER_MS
             self.metrics.store_lost.set(store_lost)
             for room in list(self._rooms.values()):
-                room.tend(now_ms, store_lost=store_lost)
-                if room.live and room.replica.document is not None:
-                    await tell_round(room)
-                    if sweeping:
-                        await sweep(room)
+                with self._fault_of(room):
+                    room.tend(now_ms, store_lost=store_lost)
+                    if room.live and room.replica.document is not None:
+                        await tell_round(room)
+                        if sweeping:
+                            await sweep(room)
                 self._measure(room)
 
     async def _announce(self) -> None:
@@ -253,7 +256,17 @@ class Hub:
             await self.sockets.announced.wait()
             self.sockets.announced.clear()
             for room in list(self._rooms.values()):
-                await tell_announcements(room)
+                with self._fault_of(room):
+                    await tell_announcements(room)
+
+    @contextmanager
+    def _fault_of(self, room: Room) -> Iterator[None]:
+        """What goes wrong in one room costs no other."""
+        try:
+            yield
+        except Exception:
+            log.exception("room_failed", experience=room.experience)
+            room.count_fault()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """None of the tasks ends by itself, unless by a fault of ours: better another process than half of this one."""

@@ -30,6 +30,9 @@ class Metrics(Collector):
         self.resyncs = Counter(
             "stanchion_gateway_resyncs", "Replicas thrown away and read anew", of_room, registry=self.registry
         )
+        self.faults = Counter(
+            "stanchion_gateway_faults", "Unexpected errors of ours in a room", of_room, registry=self.registry
+        )
         self.handshakes = Counter(
             "stanchion_gateway_handshakes", "Sockets, event streams and polls let in", ("way",), registry=self.registry
         )

@@ -9,7 +9,7 @@ Hands over to: `gateway.io.commands_out` (what to write), `gateway.rooms` (whose
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -73,6 +73,13 @@ class Outgoing:
         self._commands.append((command, waits))
         self.backlog += 1
         return True
+
+    def waiting(self) -> Iterator[Any]:
+        """Everything (W) that is to be answered still."""
+        for sent in self._sent:
+            yield from sent.waiting
+        for _, waits in self._commands:
+            yield waits
 
     def to_write(self, batches_max: int) -> list[Sent]:
         """The next batches that are not on the stream, in order; `written` says that they are."""

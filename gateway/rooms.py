@@ -191,6 +191,15 @@ class Room:
         self.people.forget_tickets()
         self.voice.forget()
         self._begin()
+        self._count_openings()
+
+    def _count_openings(self) -> None:
+        """Answers that were lost with an entry are not waited for."""
+        for socket in self.sockets_now():
+            socket.opening = 0
+        for asked in self.outgoing.waiting():
+            if asked.socket is not None and asked.opening:
+                asked.socket.opening += 1
 
     def caught_up(self) -> None:
         """Everything that was in the log is read: tell those who are here already what holds."""
@@ -260,6 +269,10 @@ class Room:
     def count_refusal(self, refusal: Refusal) -> None:
         """Somebody was told ``refusal``."""
         self._metrics.refusals.labels(refusal.reason).inc()
+
+    def count_fault(self) -> None:
+        """Something went wrong here that should not have."""
+        self._metrics.faults.labels(self.experience).inc()
 
     def seat(self, path: str, ticket: int, ahead: int) -> None:
         """From now on the owner of ``ticket``, told ``ahead``, is told its position as it changes."""

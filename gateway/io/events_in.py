@@ -110,9 +110,7 @@ class EventsIn:
                 self._found(fields[FIELD_EXPERIENCE].decode())
         for name, room in rooms.items():
             entries = read.get(events_key(name), [])
-            whole = self._receive(room, entries)
-            if whole and not room.live and len(entries) < ENTRIES_PER_READ:
-                room.caught_up()
+            if self._receive(room, entries) and room.live:
                 self._resting.pop(name, None)
 
     def _rests(self, name: str) -> bool:
@@ -120,18 +118,28 @@ class EventsIn:
         return name in self._resting and monotonic_ms() < self._resting[name].until_ms
 
     def _receive(self, room: Room, entries: list[Any]) -> bool:
-        """False when the entries do not hold together: the room was reset."""
+        """False when the entries do not hold together, or could not be told: the room was reset."""
         try:
             for entry_id, fields in entries:
                 room.receive(entry_id.decode(), fields[FIELD_ENTRY], fields[FIELD_CHAIN])
+            if not room.live and len(entries) < ENTRIES_PER_READ:
+                room.caught_up()
         except ReplicaError as error:
             log.error("replica_discarded", experience=room.experience, why=str(error))
-            room.reset()
-            before = self._resting.get(room.experience)
-            pause_ms = 0 if before is None else min(max(2 * before.pause_ms, REST_MS_MIN), REST_MS_MAX)
-            self._resting[room.experience] = _Rest(monotonic_ms() + pause_ms, pause_ms)
+            self._discard(room)
+            return False
+        except Exception:  # a fault of ours in one room must not cost the others
+            log.exception("room_failed", experience=room.experience)
+            room.count_fault()
+            self._discard(room)
             return False
         return True
+
+    def _discard(self, room: Room) -> None:
+        room.reset()
+        before = self._resting.get(room.experience)
+        pause_ms = 0 if before is None else min(max(2 * before.pause_ms, REST_MS_MIN), REST_MS_MAX)
+        self._resting[room.experience] = _Rest(monotonic_ms() + pause_ms, pause_ms)
 
     async def _check_tails(self, reader: Store) -> None:
         for name, room in list(self._rooms.items()):

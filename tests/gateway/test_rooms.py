@@ -35,7 +35,7 @@ from protocol.events import (
 )
 from protocol.replica import ReplicaError
 from protocol.states import TicketState
-from tests.support.log import START_MS, joined
+from tests.support.log import START_MS, Log, joined
 from tests.support.rooms import KID, Stage, line
 from tests.support.samples import consumer, raw_product, raw_variant
 
@@ -417,3 +417,20 @@ async def test_a_path_may_go_during_a_round() -> None:
     stage.read(stage.log.append(with_paths(stage, 3, "general")))
     await telling
     assert line(socket).kinds() == ["position"]
+
+
+def test_a_handshake_whose_answer_was_lost_with_its_entry_is_told_what_holds() -> None:
+    stage = Stage()
+    lost, asks = stage.enter(1, Join(consumer(1), "general", implicit=True)), stage.enter(2)
+    with pytest.raises(KeyError):
+        stage.answer(Left("nowhere", START_MS, 0, "left"))
+    stage.room.reset()
+    line(lost).take()
+    stage.log = Log()
+    stage.log.configure()
+    stage.log.join(0, 1)
+    stage.catch_up()
+    assert (lost.opening, line(lost).kinds()) == (0, ["joined", "position", "phase"])
+    stage.room.open(asks, [Attach(consumer(2))])
+    stage.room.reset()
+    assert asks.opening == 1

@@ -15,12 +15,14 @@ from gateway.pass_keys import PassKeys
 from gateway.rooms import Room
 from gateway.settings import GatewaySettings
 from protocol.commands import Attach
+from protocol.events import Left
 from protocol.refusals import Reason
 from protocol.streams import FIELD_CHAIN, FIELD_ENTRY, commands_key, events_key
-from tests.support.log import Log, Read
+from tests.support.log import START_MS, Log, Read
 from tests.support.samples import EXPERIENCE, consumer
 
 SETTLED_WITHIN_S = 15.0
+FAULTS = "stanchion_gateway_faults_total"
 
 
 class Writer:
@@ -98,6 +100,19 @@ async def test_a_broken_entry_stops_its_room_until_the_log_is_whole_again(hub: H
     await writer.write(*writer.log.entries)
     await settled(lambda: room.live)
     assert room.replica.chain == chain
+
+
+async def test_what_goes_wrong_in_one_room_costs_no_other(hub: Hub, writer: Writer) -> None:
+    room = await known(hub)
+    whole = list(writer.log.entries)
+    await writer.write(writer.log.append(Left("nowhere", START_MS, 0, "left")))
+    await settled(lambda: hub.metrics.registry.get_sample_value(FAULTS, {"experience": EXPERIENCE}) is not None)
+    await settled(lambda: not room.live)
+    assert (await hub.create("elsewhere")).live
+    assert hub.ready()
+    await writer.store.delete(events_key(EXPERIENCE))
+    await writer.write(*whole)
+    await settled(lambda: room.live)
 
 
 async def test_a_command_that_nobody_answers_is_refused_in_time(hub: Hub, writer: Writer) -> None:
