@@ -23,6 +23,9 @@ from protocol.commands import Attach, Join
 from protocol.documents import PATHS_MAX
 from protocol.refusals import Reason, Refusal
 
+SOCKETS_PER_CONSUMER_MAX = 64
+"""At one process: what is told to one consumer is told to each of their sockets."""
+
 
 class Arrival(Struct, frozen=True):
     """Somebody who may come in: into which room, as whom, what is asked for first and what is watched (None: all)."""
@@ -53,6 +56,9 @@ async def arrive(hub: Hub, scope: Mapping[str, Any], experience: str) -> Arrival
     refusal = origin_refusal(caller, room.replica.document.allowed_origins)
     if refusal is not None:
         return refusal
+    if _sockets_of(room, identity) >= SOCKETS_PER_CONSUMER_MAX:
+        limit = f"at most {SOCKETS_PER_CONSUMER_MAX} sockets of one consumer"
+        return Refusal(Reason.TOO_MANY, {"detail": limit})
     joins, watches = caller.parameters("join"), caller.parameters("watch")
     if len(joins) + len(watches) > 2 * PATHS_MAX:
         return Refusal(Reason.INVALID, {"detail": f"at most {PATHS_MAX} paths can be joined and watched"})
@@ -72,6 +78,11 @@ async def configured_room(hub: Hub, experience: str) -> Room | Refusal:
     if room is None:
         return hub.absence(experience)
     return room if room.replica.document is not None else Refusal(Reason.NOT_FOUND)
+
+
+def _sockets_of(room: Room, identity: Identity) -> int:
+    person = room.people.find(identity.session.consumer) if identity.presented else None
+    return 0 if person is None else len(room.people.slots_of(person.number))
 
 
 def _commands(identity: Identity, joins: list[str]) -> list[ArrivalCommand]:

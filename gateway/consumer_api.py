@@ -148,7 +148,10 @@ _NAMED = (
     Parameter("join", "query", "path to join, empty: by priority; only with a session", repeated=True),
     Parameter("watch", "query", "path to be told the states of", repeated=True),
 )
-_AT_THE_DOOR = (Reason.NOT_FOUND, Reason.BAD_TOKEN, Reason.BAD_ORIGIN, Reason.INVALID, Reason.BUSY, Reason.ENGINE_AWAY)
+_AT_THE_DOOR = (
+    *(Reason.NOT_FOUND, Reason.BAD_TOKEN, Reason.BAD_ORIGIN, Reason.INVALID),
+    *(Reason.TOO_MANY, Reason.BUSY, Reason.ENGINE_AWAY),
+)
 _ROOM = "/v1/experiences/{experience}"
 
 CONSUMER_ENDPOINTS: tuple[Endpoint, ...] = (

@@ -9,6 +9,7 @@ Hands over to: `gateway.voice`, which keeps what must wait for durability.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,9 @@ class Telling:
         self._voice = room.voice
         self._now_ms = now_ms
         self._settled = settled
-        self._asked: dict[Socket, list[Asked]] = {}
+        self._asked: dict[tuple[Socket, type[object], str], deque[Asked]] = {}
+        self._seeking: dict[Socket, list[Asked]] = {}
+        self._held: dict[int, list[Holding]] = {}
         self._answers: dict[Asked, bytes] = {}
         self._joined: set[tuple[Socket, str]] = set()
         self._waiting: dict[str, dict[int, list[Socket]]] = {}
@@ -50,13 +53,16 @@ class Telling:
         self._opened: list[Socket] = []
         for asked, _ in settled:
             if asked.socket is not None and asked.socket.here:
-                self._asked.setdefault(asked.socket, []).append(asked)
+                self._asked.setdefault((asked.socket, type(asked.command), asked.path), deque()).append(asked)
+                if asked.opening or isinstance(asked.command, Join):
+                    self._seeking.setdefault(asked.socket, []).append(asked)
 
     def forget(self, paths: Set[str]) -> None:
         """These paths are gone: nothing more is told of them, nor of others that come in their place."""
         for path in paths:
             self._waiting.pop(path, None)
         if paths:
+            self._held.clear()
             self._joined = {(socket, path) for socket, path in self._joined if path not in paths}
             self._returned = {(path, ticket) for path, ticket in self._returned if path not in paths}
             self._new_paths = {
@@ -110,25 +116,39 @@ class Telling:
                 self._returned.add((path, ticket))
 
     def _asked_by(self, socket: Socket, path: str, fact: Fact) -> Asked | None:
-        for asked in self._asked.get(socket, ()):
-            if not asked.answered and isinstance(asked.command, fact.answers) and asked.path in ("", path):
-                return asked
+        """The first of what ``socket`` asked for that ``fact`` answers: in its path, else in any."""
+        for command in fact.answers:
+            for where in (path, ""):
+                waiting = self._asked.get((socket, command, where), ())
+                while waiting:
+                    asked = waiting.popleft()
+                    if not asked.answered:
+                        return asked
         return None
 
     def _attached(self, event: Attached) -> None:
+        """Hundreds may say the same of one consumer: those who asked are looked for once."""
         person = self._room.people.find(event.consumer)
-        if person is None:
+        if person is None or self._held.get(person.number) == event.holdings:
             return
+        self._held[person.number] = event.holdings
         for holding in event.holdings:
             if holding.path in self._room.replica.paths:
                 person.hold(holding.path, holding.ticket)
                 self._sit(person, holding)
         for socket in person.sockets:
-            for asked in self._asked.get(socket, ()):
-                if asked.opening:
-                    self._holdings(person, socket, event.holdings, None)
-                elif isinstance(asked.command, Join) and not asked.answered:
-                    self._found(person, socket, asked, event.holdings)
+            seeking = self._seeking.pop(socket, None)
+            if seeking is not None:
+                self._seeking[socket] = self._seek(person, socket, seeking, event.holdings)
+
+    def _seek(self, person: Person, socket: Socket, seeking: list[Asked], holdings: list[Holding]) -> list[Asked]:
+        """Tell what was found to those of ``seeking`` whom it answers, and return the others."""
+        if any(asked.opening for asked in seeking):
+            self._holdings(person, socket, holdings, None)
+        for asked in seeking:
+            if not asked.opening and not asked.answered:
+                self._found(person, socket, asked, holdings)
+        return [asked for asked in seeking if asked.opening or not asked.answered]
 
     def _sit(self, person: Person, holding: Holding) -> None:
         """A waiting ticket that this gateway learns of late is told its position from now on."""

@@ -434,3 +434,37 @@ def test_a_handshake_whose_answer_was_lost_with_its_entry_is_told_what_holds() -
     stage.room.open(asks, [Attach(consumer(2))])
     stage.room.reset()
     assert asks.opening == 1
+
+
+def test_what_many_sockets_of_one_consumer_ask_for_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = waiting_stage(1)
+    sockets = [stage.enter(0) for _ in range(20)]
+    for number in range(10):
+        for socket in sockets:
+            conversations.receive(stage.room, socket, f'{{"type":"join","path":"general","ref":{number}}}', 20)
+    for socket in sockets:
+        line(socket).take()
+    looks: list[int] = []
+    slots_of = stage.room.people.slots_of
+
+    def looked_up(number: int) -> list[int]:
+        looks.append(number)
+        return slots_of(number)
+
+    monkeypatch.setattr(stage.room.people, "slots_of", looked_up)
+    stage.answer(*[Attached(consumer(0), [holding(0, TicketState.WAITING)])] * 200)
+    assert len(looks) == 1
+    for socket in sockets:
+        frames = line(socket).take()
+        assert [frame["ref"] for frame in frames if frame["type"] == "joined"] == list(range(10))
+        assert "ok" not in {frame["type"] for frame in frames}
+
+
+def test_each_of_two_joins_is_answered_once() -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    for ref in (1, 2):
+        conversations.receive(stage.room, socket, f'{{"type":"join","path":"general","ref":{ref}}}', 20)
+    line(socket).take()
+    stage.answer(joined(0, 1), Attached(consumer(1), [holding(0, TicketState.WAITING)]))
+    assert [frame["ref"] for frame in line(socket).take() if frame["type"] == "joined"] == [1, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -12,6 +13,7 @@ import pytest
 import websockets.asyncio.client
 import websockets.exceptions
 
+from gateway.arrivals import SOCKETS_PER_CONSUMER_MAX
 from protocol.sessions import Session, sign_session
 from tests.integration.test_live_queue import make
 from tests.support.live import Consumer, consumer, guest
@@ -53,6 +55,19 @@ async def test_handshakes_that_are_refused(waiting_room: WaitingRoom) -> None:
         status, problem = await refused(waiting_room, "door", headers={"Origin": "https://evil.example"})
         assert (status, problem["reason"]) == (403, "bad_origin")
         await still_there(other)
+
+
+async def test_one_consumer_has_so_many_sockets_and_no_more(waiting_room: WaitingRoom) -> None:
+    await make(waiting_room, "many", release_rate_per_minute=0)
+    async with waiting_room.client() as client, contextlib.AsyncExitStack() as stack:
+        token = await guest(client)
+        for _ in range(SOCKETS_PER_CONSUMER_MAX):
+            last = await stack.enter_async_context(consumer(waiting_room.origins[0], "many", token=token))
+        await present(last)
+        status, problem = await refused(waiting_room, "many", token=token)
+        assert (status, problem["reason"], problem["temporary"]) == (429, "too_many", True)
+        async with consumer(waiting_room.origins[0], "many") as other:
+            await present(other)
 
 
 async def test_the_own_origin_is_fine(waiting_room: WaitingRoom) -> None:
