@@ -21,7 +21,7 @@ from gateway.live import Live, Receive, Send
 from gateway.openapi import openapi_endpoint
 from gateway.pass_keys import PassKeys
 from gateway.plain import PlainPage
-from gateway.problems import not_found, unexpected, wrong_method
+from gateway.problems import not_found, too_slow, unexpected, wrong_method
 from gateway.service_api import SERVICE_ENDPOINTS
 from gateway.settings import GatewaySettings
 from gateway.static_pages import page_routes
@@ -75,7 +75,7 @@ def _http(hub: Hub, settings: GatewaySettings) -> Starlette:
             *page_routes(),
         ],
         middleware=[Middleware(Cors)],
-        exception_handlers={404: not_found, 405: wrong_method, 500: unexpected},
+        exception_handlers={404: not_found, 405: wrong_method, 408: too_slow, 500: unexpected},
         lifespan=lifespan,
     )
     app.state.hub = hub

@@ -5,11 +5,14 @@ A handler gets a ``Call``, which is checked already (API key, size and form of t
 is what is enforced or, for answers, what the handler makes; nothing is written down twice.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,6 +24,7 @@ from protocol.refusals import Reason, Refusal
 
 BODY_BYTES_MAX = 64 * 1_024
 DOCUMENT_BYTES_MAX = 1_024 * 1_024
+BODY_S_MAX = 5.0
 KEY_LENGTH_MAX = 200
 
 _json = msgspec.json.Encoder()
@@ -143,17 +147,22 @@ async def _body(endpoint: Endpoint, request: Request) -> Any | Refusal:
 
 
 async def read_body(request: Request, bytes_max: int) -> bytes | Refusal:
-    """The whole body, or ``too_large`` as soon as it is seen to be longer than ``bytes_max``."""
+    """The whole body, or ``too_large`` as soon as it is seen to be longer than ``bytes_max``.
+
+    Raises HTTPException (408) for one that takes longer than ``BODY_S_MAX``: the connection ends with the answer."""
     too_large = Refusal(Reason.TOO_LARGE, {"detail": f"at most {bytes_max} bytes are taken here"})
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > bytes_max:
         return too_large
     content = bytearray()
     try:
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > bytes_max:
-                return too_large
+        async with asyncio.timeout(BODY_S_MAX):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > bytes_max:
+                    return too_large
+    except TimeoutError as error:
+        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from error
     except ClientDisconnect:
         return invalid("$", "ended before it was complete")
     return bytes(content)

@@ -76,11 +76,11 @@ class PlainPage:
     async def serve(self, request: Request) -> Response:
         """One request."""
         hub: Hub = request.app.state.hub
+        content = await read_body(request, FORM_BYTES_MAX) if request.method == "POST" else None
+        if isinstance(content, Refusal):
+            return problem(content, request.url.path)
         with hub.bouncer.handshake():
-            if request.method == "POST":
-                answer = await self._act(hub, request)
-            else:
-                answer = await self._show(hub, request)
+            answer = await (self._show(hub, request) if content is None else self._act(hub, request, content))
         return problem(answer, request.url.path) if isinstance(answer, Refusal) else answer
 
     async def _show(self, hub: Hub, request: Request) -> Response | Refusal:
@@ -99,13 +99,10 @@ class PlainPage:
             page = page.replace(f"{{{{{name}}}}}", text if name == "action" else html.escape(text))
         return Response(page, headers=SECURITY_HEADERS | {"Cache-Control": "no-store"}, media_type="text/html")
 
-    async def _act(self, hub: Hub, request: Request) -> Response | Refusal:
+    async def _act(self, hub: Hub, request: Request, content: bytes) -> Response | Refusal:
         arrival = await arrived(hub, request)
         if isinstance(arrival, Refusal):
             return arrival
-        content = await read_body(request, FORM_BYTES_MAX)
-        if isinstance(content, Refusal):
-            return content
         form = {name: values[0] for name, values in parse_qs(content.decode(errors="replace")).items()}
         make = _ACTIONS.get(form.get("action", ""))
         frame = JoinFrame() if make is None else make(path=form.get("path", ""))

@@ -94,6 +94,12 @@ async def wrong_method(request: Request, error: Exception) -> Response:
     return problem(refusal, request.url.path, {"Allow": allowed})
 
 
+async def too_slow(request: Request, _error: Exception) -> Response:
+    """For the app's ``exception_handlers``, at 408: the body did not come in time, and nobody waits for the rest."""
+    body = {"type": "about:blank", "title": "Request Timeout", "status": 408, "instance": request.url.path}
+    return Response(_json.encode(body), 408, {"Cache-Control": "no-store", "Connection": "close"}, MEDIA_TYPE)
+
+
 async def unexpected(request: Request, _error: Exception) -> Response:
     """For the app's ``exception_handlers``, at 500: a fault of ours, which says nothing about itself outside."""
     body = {"type": "about:blank", "title": "Internal Server Error", "status": 500, "instance": request.url.path}

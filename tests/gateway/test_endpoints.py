@@ -1,7 +1,8 @@
 """Endpoints as values: what a table says of key, body and methods is what is enforced."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -9,9 +10,10 @@ from msgspec import Meta, Struct
 from starlette.applications import Starlette
 from starlette.responses import Response
 
+from gateway import endpoints
 from gateway.api_keys import Scope, known_keys
 from gateway.endpoints import KEY_LENGTH_MAX, Call, Endpoint, json_answer, routes
-from gateway.problems import wrong_method
+from gateway.problems import too_slow, wrong_method
 from protocol.refusals import Reason, Refusal
 
 KEYS = known_keys("control_0123456789abcdef", "checkout_0123456789abcdef")
@@ -106,6 +108,25 @@ async def test_too_large_is_seen_with_and_without_a_length(client: httpx.AsyncCl
     for answer in (announced, streamed):
         assert (answer.status_code, answer.json()["reason"]) == (413, "too_large")
     assert (await client.post("/small", json={"count": 2})).status_code == 200
+
+
+async def test_nobody_waits_for_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "BODY_S_MAX", 0.01)
+    app = Starlette(routes=routes(TABLE, KEYS), exception_handlers={408: too_slow})
+    head = {"type": "http", "method": "POST", "path": "/raw", "query_string": b"", "headers": []}
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    async with asyncio.timeout(10):
+        await app(head, receive, send)
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
 
 
 async def test_a_key_for_repeats_has_a_bound(client: httpx.AsyncClient) -> None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import MutableMapping
+from typing import Any
 
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.app import Gateway
+from gateway.hub import Hub
+from gateway.pass_keys import PassKeys
 from gateway.plain import view_of
+from gateway.settings import GatewaySettings
 from protocol.frames import AdmittedFrame, PhaseFrame, PositionFrame, ServerFrame, TicketFrame
 
 NOW = 1_800_000_000_000
@@ -43,3 +51,20 @@ def test_every_state_has_its_words(frames: list[ServerFrame], headline: str, par
 def test_markup_in_an_address_stays_text() -> None:
     view = view_of([AdmittedFrame("general", "aa", NOW, 'https://s.example/?"><b>', NOW, "p")])
     assert "<b>" not in view.action
+
+
+async def test_nobody_is_at_the_door_before_their_form_is_read() -> None:
+    settings = GatewaySettings(session_key="00" * 32, control_key="control-key-01234", checkout_key="checkout-key-0123")
+    hub = Hub(settings, PassKeys({"k1": Ed25519PrivateKey.generate()}), 100)
+    at_the_door: list[int] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        at_the_door.append(hub.bouncer.handshakes)
+        return {"type": "http.disconnect"}
+
+    async def send(_message: MutableMapping[str, Any]) -> None:
+        pass
+
+    head = {"type": "http", "method": "POST", "path": "/r/drop/plain", "query_string": b"", "headers": []}
+    await Gateway(hub, settings)(head, receive, send)
+    assert at_the_door == [0]
