@@ -22,6 +22,8 @@ from protocol.refusals import Reason, Refusal
 COMMANDS_PER_BATCH_MAX = 500
 BACKLOG_COMMANDS_MAX = 20_000
 SILENCE_MS_MAX = 600_000
+SENDER_MS_MAX = 840_000
+"""Without progress: less than the 15 minutes after which the engine closes a silent sender."""
 RESEND_AFTER_MS = 1_000
 RESEND_AFTER_MS_MAX = 8_000
 
@@ -134,7 +136,10 @@ class Outgoing:
 
     def renew(self, now_ms: int) -> list[tuple[Any, Answer]]:
         """Take another sender if this one was silent for long; what it gives up comes back as ``engine_away``."""
-        if now_ms - self._progress_ms < SILENCE_MS_MAX or (not self._sent and self._number == 0):
+        if not self._sent and self._number == 0:
+            self._progress_ms = now_ms
+        since_ms = self.waits_since_ms() or self._progress_ms
+        if now_ms - since_ms < SILENCE_MS_MAX and now_ms - self._progress_ms < SENDER_MS_MAX:
             return []
         given_up = Answer("", Refusal(Reason.ENGINE_AWAY))
         settled = [(waits, given_up) for sent in self._sent for waits in sent.waiting]

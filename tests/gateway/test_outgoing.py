@@ -8,6 +8,7 @@ from gateway.outgoing import (
     BACKLOG_COMMANDS_MAX,
     COMMANDS_PER_BATCH_MAX,
     RESEND_AFTER_MS,
+    SENDER_MS_MAX,
     SILENCE_MS_MAX,
     Outgoing,
 )
@@ -150,3 +151,21 @@ def test_what_nobody_answered_for_that_long_is_given_up() -> None:
     assert answer.refusal is not None
     assert answer.refusal.reason == Reason.ENGINE_AWAY
     assert (out.backlog, write(out)) == (1, [1])
+
+
+def test_nothing_is_given_up_because_nobody_asked_for_long() -> None:
+    out = outgoing()
+    add(out, "a")
+    write(out)
+    out.settle("1-1", entry(out, 1), 0)
+    for now_ms in range(SILENCE_MS_MAX - 1_000, 3 * SILENCE_MS_MAX, 1_000):
+        assert out.renew(now_ms) == []
+    add(out, "b")
+    write(out, 3 * SILENCE_MS_MAX)
+    assert out.renew(3 * SILENCE_MS_MAX + 1_000) == []
+    out.settle("1-2", entry(out, 1), 3 * SILENCE_MS_MAX + 1_000)
+    add(out, "c")
+    write(out, 4 * SILENCE_MS_MAX)
+    assert out.renew(4 * SILENCE_MS_MAX + 2_000) == []
+    ((waits, _),) = out.renew(3 * SILENCE_MS_MAX + 1_000 + SENDER_MS_MAX)
+    assert waits == "c"
