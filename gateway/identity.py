@@ -95,9 +95,11 @@ def origin_refusal(caller: Caller, allowed: Iterable[str]) -> Refusal | None:
     if not caller.origin:
         return None
     origin = caller.origin.decode("latin-1")
-    if urlsplit(origin).netloc == caller.host.decode("latin-1") or origin in allowed:
-        return None
-    return Refusal(Reason.BAD_ORIGIN)
+    try:
+        netloc = urlsplit(origin).netloc
+    except ValueError as error:
+        return Refusal(Reason.BAD_ORIGIN, {"detail": str(error)})
+    return None if netloc == caller.host.decode("latin-1") or origin in allowed else Refusal(Reason.BAD_ORIGIN)
 
 
 def is_from_elsewhere(caller: Caller) -> bool:
