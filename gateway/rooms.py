@@ -230,7 +230,7 @@ class Room:
 
     def forget_waiter(self, then: Callable[[], None]) -> None:
         """``then`` waits no more."""
-        self._waiters = [waiter for waiter in self._waiters if waiter[1] is not then]
+        self._waiters = [waiter for waiter in self._waiters if waiter[1] != then]
 
     def _wake_waiters(self) -> None:
         if self._waiters:

@@ -468,3 +468,10 @@ def test_each_of_two_joins_is_answered_once() -> None:
     line(socket).take()
     stage.answer(joined(0, 1), Attached(consumer(1), [holding(0, TicketState.WAITING)]))
     assert [frame["ref"] for frame in line(socket).take() if frame["type"] == "joined"] == [1, 2]
+
+
+def test_who_stops_waiting_for_an_entry_is_forgotten() -> None:
+    stage, there = Stage(), asyncio.Event()
+    stage.room.at_entry("1-99", there.set)
+    stage.room.forget_waiter(there.set)
+    assert stage.room._waiters == []
