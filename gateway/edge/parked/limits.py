@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from gateway.edge.parked.wheel import SPAN
 
+FILES_MIN = 64
 FILES_KEPT = 1_024
-"""Descriptors that stay free for handshakes in flight, streams to the store, files."""
+KEPT_PARTS = 4
+"""Descriptors that stay free for handshakes in flight, streams to the store, files: so many, or a quarter of few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ PRODUCT = Limits()
 
 
 def sockets_max(files_max: int) -> int:
-    """How many sockets a process with this file limit may park. Raises ValueError when that is none."""
-    if files_max <= FILES_KEPT:
-        raise ValueError(f"the file limit is {files_max}: more than {FILES_KEPT} are needed")
-    return files_max - FILES_KEPT
+    """How many sockets a process with this file limit may park. Raises ValueError for fewer than ``FILES_MIN``."""
+    if files_max < FILES_MIN:
+        raise ValueError(f"the file limit is {files_max}: at least {FILES_MIN} are needed")
+    return files_max - min(FILES_KEPT, files_max // KEPT_PARTS)

@@ -1,4 +1,4 @@
-"""The room of `serving` as a process with a file limit: ``python -m tests.gateway.edge.child_server FILES``.
+"""The room of `serving` as a process with a file limit: ``python -m tests.gateway.edge.child_server FILES SOCKETS``.
 
 Prints its port. A plain GET answers what the process holds: descriptors, memory, sockets, slots.
 """
@@ -44,7 +44,7 @@ class Child(Room):
 def main() -> None:
     files_max = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
-    room = Child(sockets_max=sockets_max(files_max))
+    room = Child(sockets_max=min(int(sys.argv[2]), sockets_max(files_max)))
     listener = listening_socket("127.0.0.1", 0)
     listener.listen(BACKLOG)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")

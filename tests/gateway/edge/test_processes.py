@@ -70,7 +70,7 @@ async def knock(client: Client) -> bool:
 
 
 async def test_at_the_file_limit_everybody_is_served_or_refused() -> None:
-    async with child("tests.gateway.edge.child_server", str(FILES_KEPT + ROOM)) as process:
+    async with child("tests.gateway.edge.child_server", str(FILES_KEPT + ROOM), str(ROOM)) as process:
         port = await port_of(process)
         async with contextlib.AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(client_of(port)) for _ in range(KNOCKING)]
@@ -84,7 +84,7 @@ async def test_at_the_file_limit_everybody_is_served_or_refused() -> None:
 
 
 async def test_storms_leave_descriptors_arrays_and_memory_as_they_were() -> None:
-    async with child("tests.gateway.edge.child_server", str(FILES_KEPT + ROOM)) as process:
+    async with child("tests.gateway.edge.child_server", str(FILES_KEPT + ROOM), str(ROOM)) as process:
         port = await port_of(process)
         after = []
         for _ in range(ROUNDS):

@@ -8,7 +8,7 @@ from websockets.frames import Frame, Opcode
 
 from gateway.edge.parked.backlog import Backlog, Kept, LastWords
 from gateway.edge.parked.framing import BINARY, close_frame, frame, text_frame
-from gateway.edge.parked.limits import FILES_KEPT, Limits, sockets_max
+from gateway.edge.parked.limits import FILES_MIN, Limits, sockets_max
 from gateway.edge.parked.slots import GONE, PINGED, SLOTS_MIN, SLOW, Slots
 from gateway.edge.parked.wheel import SPAN, Wheel
 
@@ -182,6 +182,6 @@ def test_the_bounds_fit_each_other() -> None:
         Limits(slow_s_max=20)
     with pytest.raises(AssertionError):
         Limits(answer_s_max=30)
-    assert sockets_max(FILES_KEPT + 200) == 200
-    with pytest.raises(ValueError, match="the file limit is 1024"):
-        sockets_max(FILES_KEPT)
+    assert [sockets_max(files_max) for files_max in (FILES_MIN, 1_024, 4_096, 20_000)] == [48, 768, 3_072, 18_976]
+    with pytest.raises(ValueError, match="the file limit is 63"):
+        sockets_max(FILES_MIN - 1)
