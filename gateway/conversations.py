@@ -12,7 +12,6 @@ from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
 from gateway.session import Ask, Close, Say, Watch, Wish, hear, hear_too_much, ok
 from gateway.sockets import Socket
 from protocol import codec
-from protocol.commands import Join
 from protocol.frames import TicketView
 from protocol.refusals import Reason, Refusal
 from protocol.sessions import Session
@@ -68,15 +67,9 @@ def carry_out(room: Room, socket: Socket, wish: Wish, done: Done | None) -> None
 
 
 def _ask(room: Room, socket: Socket, asked: Asked) -> None:
-    refusal = _unknown_path(room, asked) or room.ask(asked)
+    refusal = room.unknown_path(asked) or room.ask(asked)
     if refusal is not None:
         _end(room, socket, codec.encode_frame(told.error(refusal, asked.path, asked.ref)), asked.done, refusal)
-
-
-def _unknown_path(room: Room, asked: Asked) -> Refusal | None:
-    if not room.live or asked.path in room.replica.paths or (asked.path == "" and isinstance(asked.command, Join)):
-        return None
-    return Refusal(Reason.NOT_FOUND, {"detail": "no path of this experience has that id"})
 
 
 def _watch(room: Room, socket: Socket, path: str, on: bool) -> Refusal | None:

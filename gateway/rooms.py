@@ -29,7 +29,7 @@ from gateway.sockets import Slots32, Socket, Sockets
 from gateway.telling import Telling
 from gateway.voice import Voice
 from protocol import codec
-from protocol.commands import Join
+from protocol.commands import Attach, Join
 from protocol.events import SENDER_BYTES, AnyEvent, Configured, Entry, Joined, WriterChanged
 from protocol.refusals import Reason, Refusal
 from protocol.replica import Replica
@@ -266,6 +266,13 @@ class Room:
         self._want_write()
         return None
 
+    def unknown_path(self, asked: Asked) -> Refusal | None:
+        """``not_found`` for a path that is none of the experience's; a join may name no path at all."""
+        known = asked.path in self.replica.paths or (asked.path == "" and isinstance(asked.command, Join | Attach))
+        if known or not self.live:
+            return None
+        return Refusal(Reason.NOT_FOUND, {"detail": "no path of this experience has that id"})
+
     def count_refusal(self, refusal: Refusal) -> None:
         """Somebody was told ``refusal``."""
         self._metrics.refusals.labels(refusal.reason).inc()
@@ -293,15 +300,22 @@ class Room:
         if self.away and commands:
             self._late[socket] = commands
             commands = []
-        for command in commands:
-            path = command.path if isinstance(command, Join) else ""
-            refusal = self.ask(Asked(command, socket=socket, path=path, opening=True))
-            if refusal is None:
-                socket.opening += 1
-            else:
-                self.voice.tell(socket, codec.encode_frame(told.error(refusal, path)))
-        if socket.opening == 0:
+        refused = [refusal.reason for command in commands if (refusal := self._open(socket, command)) is not None]
+        if socket.opening == 0 and Reason.NOT_FOUND in refused:
+            self.open(socket, [Attach(self.people.person(socket).consumer)])
+        elif socket.opening == 0:
             self.opened(socket)
+
+    def _open(self, socket: Socket, command: ArrivalCommand) -> Refusal | None:
+        """Send one command of a handshake, or tell why not."""
+        path = command.path if isinstance(command, Join) else ""
+        asked = Asked(command, socket=socket, path=path, opening=True)
+        refusal = self.unknown_path(asked) or self.ask(asked)
+        if refusal is None:
+            socket.opening += 1
+        else:
+            self.voice.tell(socket, codec.encode_frame(told.error(refusal, path)))
+        return refusal
 
     def opened(self, socket: Socket) -> None:
         """The handshake of ``socket`` is answered: tell it the states that it watches."""

@@ -475,3 +475,16 @@ def test_who_stops_waiting_for_an_entry_is_forgotten() -> None:
     stage.room.at_entry("1-99", there.set)
     stage.room.forget_waiter(there.set)
     assert stage.room._waiters == []
+
+
+def test_a_handshake_that_joins_what_is_not_there_is_told_so_here() -> None:
+    stage = waiting_stage(1)
+    joins = [Join(consumer(0), path, implicit=True) for path in ("nowhere", "general")]
+    both, alone = stage.enter(0, *joins), stage.enter(0, joins[0])
+    for socket in (both, alone):
+        error = line(socket).take()[1]
+        assert (error["reason"], error["path"]) == ("not_found", "nowhere")
+    assert [asked.command for asked in stage.room.outgoing.waiting()] == [joins[1], Attach(consumer(0))]
+    stage.answer(Attached(consumer(0), [holding(0, TicketState.WAITING)]))
+    for socket in (both, alone):
+        assert line(socket).kinds() == ["joined", "position", "phase"]
