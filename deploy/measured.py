@@ -11,8 +11,9 @@ from loadtests.parts import Core, Parts
 
 
 def parts() -> Parts:
-    """The core, the command of an engine, and the command of a store."""
-    return Parts(core, [sys.executable, "-m", "deploy.cli", "engine"], store)
+    """The core, and the commands of an engine, of a store and of the whole stack."""
+    command = [sys.executable, "-m", "deploy.cli"]
+    return Parts(core, [*command, "engine"], store, [*command, "up"])
 
 
 def core(experience: str) -> Core:

@@ -3,60 +3,111 @@
     stanchion bench engine    joins/s and mixed commands/s of the pure core
     stanchion bench stream    commands/s and delay through a real store, for both ways of syncing it
     stanchion bench ranks     positions of a gateway's sockets in a big roster
-    stanchion bench all       all of them
+    stanchion bench edge      memory, frames, handshakes and latency of sockets on a real stack, beside the floors
+    stanchion bench storm     what must hold: a storm of reconnects, clients that do not read, coming and going, a drain
+    stanchion bench million   as many sockets as are asked for, all with a ticket, and what they cost
+    stanchion bench all       all of them but the million
 
-Hands over to: ``bench_engine``, ``bench_stream``, ``bench_ranks``; ``report`` writes what they find.
+Hands over to: ``bench_engine``, ``bench_stream``, ``bench_ranks``, ``bench_edge``, ``bench_storm``, ``bench_million``;
+``report`` writes what they find.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import httpx
 import redis
 
+from loadtests.bench_edge import Sizes, bench_edge
 from loadtests.bench_engine import bench_engine
+from loadtests.bench_million import bench_million
 from loadtests.bench_ranks import bench_ranks
+from loadtests.bench_storm import RUNS, bench_storm
 from loadtests.bench_stream import bench_stream
 from loadtests.parts import Parts
 from loadtests.report import RESULTS, Report, progress
 
-BENCHES = ("engine", "stream", "ranks")
 FSYNCS = ("always", "everysec")
 FAILURE = 1
+SIGNALLED = 128
+SECONDS_STREAM = 10
+SECONDS_EDGE = 60
+SOCKETS_RANKS = 20_000
+SOCKETS_EDGE = 15_000
+SOCKETS_STORM = 20_000
+SOCKETS_MILLION = 1_000_000
+SOCKETS_EDGE_MAX = 18_000
+"""One gateway and one swarm process hold them: so many that a file limit of 20,000 leaves room for."""
 
 
 def main(argv: Sequence[str], parts: Parts) -> int:
     """Run what ``argv`` asks for on ``parts``; the exit code. A wrong argument exits with 2."""
     asked = _parser().parse_args(argv)
+    signal.signal(
+        signal.SIGTERM, lambda number, _: sys.exit(SIGNALLED + number)
+    )  # what was started is ended on the way
     folder = None if asked.no_save else asked.results
-    benches = BENCHES if asked.bench == "all" else (asked.bench,)
+    benches = [name for name in BENCHES if name != "million"] if asked.bench == "all" else [asked.bench]
     try:
         for bench in benches:
-            _run(bench, asked, parts, Report(bench, folder))
-    except (RuntimeError, OSError, redis.RedisError) as error:
+            BENCHES[bench](asked, parts, Report(bench, folder))
+    except (RuntimeError, OSError, redis.RedisError, httpx.HTTPError) as error:
         progress.print(f"the bench failed: {error}", markup=False)
         return FAILURE
     return 0
 
 
-def _run(bench: str, asked: argparse.Namespace, parts: Parts, report: Report) -> None:
-    if bench == "engine":
-        bench_engine(parts, report, joins_count=asked.joins, mixed_count=asked.mixed, slices=asked.pairs)
-    elif bench == "ranks":
-        bench_ranks(report, places=asked.places, sockets=asked.sockets, pairs=asked.pairs)
-    else:
-        for fsync in FSYNCS:
-            bench_stream(
-                parts,
-                report,
-                fsync=fsync,
-                joins=asked.stream_joins,
-                pairs=asked.pairs,
-                rate=asked.rate,
-                seconds=asked.seconds,
-            )
+def _engine(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    bench_engine(parts, report, joins_count=asked.joins, mixed_count=asked.mixed, slices=asked.pairs)
+
+
+def _stream(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    seconds = asked.seconds or SECONDS_STREAM
+    for fsync in FSYNCS:
+        bench_stream(
+            parts,
+            report,
+            fsync=fsync,
+            joins=asked.stream_joins,
+            pairs=asked.pairs,
+            rate=asked.rate,
+            seconds=seconds,
+        )
+
+
+def _ranks(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    bench_ranks(report, places=asked.places, sockets=asked.sockets or SOCKETS_RANKS, pairs=asked.pairs)
+
+
+def _edge(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    sockets = asked.sockets or SOCKETS_EDGE
+    if sockets > SOCKETS_EDGE_MAX:
+        raise RuntimeError(f"--sockets is {sockets}; allowed for edge: at most {SOCKETS_EDGE_MAX}")
+    sizes = Sizes(sockets, asked.queue, asked.pairs, asked.seconds or SECONDS_EDGE, asked.handshakes)
+    bench_edge(parts, report, sizes, None if asked.no_save else asked.results)
+
+
+def _storm(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    bench_storm(parts, report, asked.runs, sockets=asked.sockets or SOCKETS_STORM, rounds=asked.rounds)
+
+
+def _million(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    bench_million(parts, report, sockets=asked.sockets or SOCKETS_MILLION, seconds=asked.seconds or SECONDS_EDGE)
+
+
+BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
+    "engine": _engine,
+    "stream": _stream,
+    "ranks": _ranks,
+    "edge": _edge,
+    "storm": _storm,
+    "million": _million,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,9 +121,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mixed", type=_between(1, 10_000_000), default=500_000, help="mixed commands of it")
     parser.add_argument("--stream-joins", type=_between(1, 2_000_000), default=300_000, help="joins of a turn")
     parser.add_argument("--rate", type=_between(200, 500_000), default=50_000, help="commands/s for the delay")
-    parser.add_argument("--seconds", type=_between(1, 300), default=10, help="how long that rate is kept, in s")
+    parser.add_argument(
+        "--seconds",
+        type=_between(1, 300),
+        help=f"how long that rate is kept, or a moving queue watched, in s; {SECONDS_STREAM} and {SECONDS_EDGE}",
+    )
     parser.add_argument("--places", type=_between(1, 20_000_000), default=1_000_000, help="places of the roster")
-    parser.add_argument("--sockets", type=_between(1, 1_000_000), default=20_000, help="places that are asked for")
+    parser.add_argument(
+        "--sockets",
+        type=_between(1, 2_000_000),
+        help=f"places that are asked for ({SOCKETS_RANKS:,}), or sockets held: edge {SOCKETS_EDGE:,}, "
+        f"storm {SOCKETS_STORM:,}, million {SOCKETS_MILLION:,}",
+    )
+    parser.add_argument("--queue", type=_between(100, 10_000_000), default=100_000, help="who waits before the sockets")
+    parser.add_argument("--handshakes", type=_between(1, 18_000), default=10_000, help="handshakes of a turn")
+    parser.add_argument("--runs", nargs="+", choices=RUNS, default=RUNS, help="runs of the storm")
+    parser.add_argument(
+        "--rounds", type=_between(1, 1_000), default=100, help="how often the storm's crowd comes and goes"
+    )
     parser.add_argument("--pairs", type=_between(1, 100), default=5, help="turns with the floor")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the figures are appended in")
     parser.add_argument("--no-save", action="store_true", help="append nothing")

@@ -31,8 +31,9 @@ class Core(Protocol):
 class Parts(NamedTuple):
     """``core``: an empty experience of this id. ``engine``: the command that runs an engine on the store that
     ``STANCHION_REDIS_URL`` names. ``store``: prepares a store in this folder, on this loopback port, with this
-    ``appendfsync``, and answers the command that runs it."""
+    ``appendfsync``, and answers the command that runs it. ``up``: the command of the whole stack."""
 
     core: Callable[[str], Core]
     engine: list[str]
     store: Callable[[Path, int, str], list[str]]
+    up: list[str]

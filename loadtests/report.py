@@ -22,7 +22,7 @@ from rich.console import Console
 RESULTS = Path(__file__).parent / "results"
 DIGITS = 4
 
-progress = Console(stderr=True, highlight=False)
+progress = Console(stderr=True, highlight=False, soft_wrap=True)
 """What a person who waits reads; never part of the result."""
 
 
@@ -90,6 +90,13 @@ class Report:
             with self._file.open("a") as file:
                 file.write(line)
         return added
+
+    def check(
+        self, figure: str, unit: str, bar: str, value: float, *, holds: bool, detail: dict[str, Any] | None = None
+    ) -> None:
+        """Report one ``value`` and whether what it is about ``holds``."""
+        progress.print(f"{'holds' if holds else 'DOES NOT HOLD'}: {figure} {rounded(value):g} {unit}, bar {bar}")
+        self.add(figure, unit, bar, [value], detail={"holds": holds, **(detail or {})})
 
 
 def rounded(value: float) -> float:

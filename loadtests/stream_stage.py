@@ -6,7 +6,6 @@ Whatever happens, leaving the stage ends the processes that it started and remov
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from loadtests.children import end, free_port
 from loadtests.parts import Parts
 from loadtests.stream_sender import Burst, Pace, Prepare, Sent
 from loadtests.workload import EXPERIENCE, configure, sender_id
@@ -42,7 +42,6 @@ from protocol.streams import (
 
 HOST = "127.0.0.1"
 READY_S = 30.0
-END_S = 10.0
 ASK_AGAIN_S = 0.05
 READ_ENTRIES = 64
 READ_BLOCK_MS = 100
@@ -86,7 +85,7 @@ class Stage:
 
     def _start(self) -> None:
         folder = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="stanchion-bench-")))
-        port = _free_port()
+        port = free_port()
         log = self._exit.enter_context((folder / "processes.log").open("w"))
         self._run(self._parts.store(folder / "store", port, self._append_fsync), log)
         url = f"redis://{HOST}:{port}/0"
@@ -107,7 +106,7 @@ class Stage:
         process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=log, text=True, env={**os.environ, **(environment or {})}
         )
-        self._exit.callback(_end, process)
+        self._exit.callback(end, process)
         return process
 
     def _configure(self) -> None:
@@ -135,7 +134,7 @@ class Stage:
             assert sender.stdout is not None, "senders are piped"
             line = sender.stdout.readline()
             if not line:
-                raise RuntimeError(f"a sender ended with {sender.wait(END_S)}")
+                raise RuntimeError(f"a sender ended with {sender.wait(READY_S)}")
             found.append(msgspec.json.decode(line, type=Sent))
         return found
 
@@ -163,13 +162,6 @@ class Stage:
         return [fields[FIELD_ENTRY] for _, fields in entries]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _wait_until_ready(store: redis.Redis) -> None:
     until_s = time.monotonic() + READY_S
     while True:
@@ -180,16 +172,3 @@ def _wait_until_ready(store: redis.Redis) -> None:
             if time.monotonic() > until_s:
                 raise RuntimeError(f"the store did not answer within {READY_S:g} s") from error
             time.sleep(ASK_AGAIN_S)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End one process that the stage started; one that has ended is fine."""
-    process.terminate()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-    try:
-        process.wait(END_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(END_S)

@@ -40,10 +40,10 @@ MIX_RATE = 2_400_000
 """Admissions a minute at 1,000 commands in 5 ms: as many as the mix has commands about admissions."""
 
 
-def configure(sender: bytes, **distribution: Any) -> Batch:
-    """Batch 1 of ``sender``: the experience with one queue, changed by ``distribution``."""
-    raw = {
-        "id": EXPERIENCE,
+def document(experience: str, **distribution: Any) -> dict[str, Any]:
+    """The document of an experience with one queue, changed by ``distribution``; its stock never ends."""
+    return {
+        "id": experience,
         "name": "Bench",
         "checkout_url": "http://127.0.0.1/checkout",
         "products": [
@@ -55,7 +55,12 @@ def configure(sender: bytes, **distribution: Any) -> Batch:
         ],
         "paths": [{"id": PATH, "distribution": {"kind": "queue", "release_rate_per_minute": 600, **distribution}}],
     }
-    return Batch(sender, 1, [c.Configure("bench", "", parse(raw, EXPERIENCE), bytes(32), "k1")])
+
+
+def configure(sender: bytes, **distribution: Any) -> Batch:
+    """Batch 1 of ``sender``: the experience, changed by ``distribution``."""
+    parsed = parse(document(EXPERIENCE, **distribution), EXPERIENCE)
+    return Batch(sender, 1, [c.Configure("bench", "", parsed, bytes(32), "k1")])
 
 
 def sender_id(number: int) -> bytes:

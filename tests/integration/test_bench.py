@@ -44,6 +44,35 @@ def _figures(lines: str) -> list[dict[str, Any]]:
                 for figure in ("commands through the store, ", "sent to committed, p50, ", "sent to committed, p99, ")
             ],
         ),
+        (
+            "million",
+            ["--sockets", "60", "--seconds", "1"],
+            [
+                "P10 sockets held, all with a ticket",
+                "P10 memory of the serving side per socket",
+                "P10 position frames while the queue moves",
+                "P10 CPU of all gateways while the queue moves",
+                "P10 a shared frame to all, posted to last arrival",
+            ],
+        ),
+        pytest.param(
+            "edge",
+            ["--sockets", "40", "--queue", "200", "--pairs", "1", "--seconds", "2", "--handshakes", "20"],
+            [
+                "P1 user memory per parked socket that holds a ticket",
+                "P8 CPU of a gateway whose sockets wait",
+                "P8 frames to a consumer far from the front",
+                "P2 shared frame, CPU per socket",
+                "P2 shared frame, first to last arrival per socket",
+                "P3 personal position frame, CPU per socket",
+                "P7 admission decided to frame at the socket, p99",
+                "P4 handshake until welcome, gateway CPU",
+                "P4 handshakes until welcome",
+                "P4 handshake until joined, gateway CPU",
+                "P4 handshakes until joined",
+            ],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_bench_writes_its_figures(bench: str, arguments: list[str], names: list[str], tmp_path: Path) -> None:
@@ -54,8 +83,20 @@ def test_a_bench_writes_its_figures(bench: str, arguments: list[str], names: lis
     assert _figures((tmp_path / f"{bench}.jsonl").read_text()) == figures
     for figure in figures:
         assert {"value", "unit", "bar", "spread", "samples", "machine", "at"} <= set(figure)
-        assert figure["value"] > 0 and set(figure["machine"]) == MACHINE
+        assert isinstance(figure["value"], float) and set(figure["machine"]) == MACHINE
         assert ("ratio" in figure) == ("floor" in figure)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("run", "checks"), [("reconnects", 5), ("churn", 2), ("silence", 3), ("drain", 3)])
+def test_what_must_hold_in_a_storm_is_judged(run: str, checks: int, tmp_path: Path) -> None:
+    few = ["--sockets", "80", "--rounds", "2", "--runs", run, "--results", str(tmp_path)]
+    done = _stanchion("bench", "storm", *few)
+    assert done.returncode == 0, done.stderr
+    judged = _figures(done.stdout)
+    assert len(judged) == checks
+    assert all(figure["detail"]["holds"] in (True, False) for figure in judged)
+    assert done.stderr.count("holds: ") + done.stderr.count("DOES NOT HOLD: ") == checks
 
 
 def test_figures_are_appended_and_can_be_left_out(tmp_path: Path) -> None:

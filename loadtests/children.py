@@ -1,0 +1,53 @@
+"""Processes that a bench starts and ends, and the loopback ports they get. A bench ends nothing that it did not start.
+
+Ports are taken below those that the kernel gives to clients, or a swarm would sit on the next server's port.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import subprocess
+from typing import Any
+
+HOST = "127.0.0.1"
+END_S = 10.0
+PORTS = range(10_000, 32_000)
+TRIES_MAX = 200
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    return free_ports(1)
+
+
+def free_ports(count: int) -> int:
+    """The first of ``count`` ports in a row that nobody listens on. Raises RuntimeError when there are none."""
+    for _ in range(TRIES_MAX):
+        first = random.randrange(PORTS.start, PORTS.stop - count)
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+    raise RuntimeError(f"there are no {count} free ports in a row")
+
+
+def end(process: subprocess.Popen[Any], timeout_s: float = END_S) -> None:
+    """End a process in order, by force after ``timeout_s``; one that has ended is fine."""
+    process.terminate()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout_s)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True

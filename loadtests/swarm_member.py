@@ -1,0 +1,197 @@
+"""One member of the swarms that a bench commands: a process with a `Swarm`, which reads jobs, a JSON object a line, and
+answers each with one. Between two jobs it goes on hearing its sockets.
+
+A consumer is a number: its id is a hash of it, and its session is signed with the key of the room that is measured, so
+that who comes back, from whichever process, is the same consumer. Instants are of the machine's monotonic clock in ns,
+which all processes share.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from loadtests.swarm import Swarm, raise_file_limit
+from loadtests.swarm_seen import Watch
+from loadtests.swarm_target import Target
+from protocol.events import CONSUMER_BYTES
+from protocol.sessions import new_session, sign_session
+
+STDIN = 0
+READ_BYTES = 65_536
+
+
+class Job(Struct, tag_field="job", tag=str.lower):
+    """What a member is told to do."""
+
+
+class Gather(Job):
+    """Be ``sockets`` clients of ``url``, the consumers from number ``first`` on. Without ``key_file`` they have no
+    session. The rest is as a `Swarm` takes it."""
+
+    url: str
+    sockets: int
+    join: str | None = None
+    key_file: str | None = None
+    first: int = 0
+    first_source: int = 0
+    returning: bool = False
+    checking: bool = True
+    receive_bytes: int | None = None
+
+
+class Connect(Job):
+    """Open all that is not, until each that opened was told a frame of type ``until`` (empty: until each is open)."""
+
+    until: str = ""
+    at_once: int = 256
+    timeout_s: float = 60.0
+
+
+class WatchFor(Job):
+    """Count and time the frames of ``type`` (empty: of any) from here on."""
+
+    type: str = ""
+
+
+class Await(Job):
+    """Answer once ``count`` frames that are watched for have come, or ``open`` sockets are open."""
+
+    count: int = 0
+    open: int = 0
+    timeout_s: float = 60.0
+
+
+class Drop(Job):
+    """Leave without a word; ``reset``: the other side is told."""
+
+    reset: bool = True
+
+
+class StopReading(Job):
+    """Read nothing any more."""
+
+
+class CutOff(Job):
+    """Acknowledge nothing any more."""
+
+
+AnyJob = Gather | Connect | WatchFor | Await | Drop | StopReading | CutOff
+
+
+class Heard(Struct):
+    """``late``: the job was not done within its time. ``begun_ns``, ``ended_ns``: of the job; a ``Connect`` ended with
+    the last frame that it waited for. ``latencies``: how many frames had so many steps of a tenth of a millisecond."""
+
+    open: int = 0
+    late: bool = False
+    begun_ns: int = 0
+    ended_ns: int = 0
+    watch: Watch = msgspec.field(default_factory=Watch)
+    latencies: dict[int, int] = {}
+    seen: dict[str, Any] = {}
+
+
+class Member:
+    """Performs jobs."""
+
+    def __init__(self) -> None:
+        self._swarm = Swarm(Target("127.0.0.1", 1, "/", None), 0)
+
+    def perform(self, job: AnyJob) -> Heard:
+        """Do one job."""
+        begun_ns = time.monotonic_ns()
+        late = False
+        try:
+            self._do(job)
+        except TimeoutError:
+            late = True
+        seen, ended_ns = self._swarm.seen, time.monotonic_ns()
+        if isinstance(job, Connect) and job.until and not late:
+            ended_ns = seen.watch.last_ns
+        return Heard(self._swarm.open, late, begun_ns, ended_ns, seen.watch, seen.latencies(), seen.figures())
+
+    def idle(self) -> None:
+        """Hear whoever has something to say."""
+        self._swarm.turn()
+
+    def _do(self, job: AnyJob) -> None:
+        match job:
+            case Gather():
+                self._gather(job)
+            case Connect():
+                self._connect(job)
+            case WatchFor():
+                self._swarm.seen.watch_for(job.type)
+            case Await():
+                self._await(job)
+            case Drop():
+                self._swarm.drop(reset=job.reset)
+            case StopReading():
+                self._swarm.stop_reading()
+            case CutOff():
+                self._swarm.cut_off()
+
+    def _gather(self, job: Gather) -> None:
+        raise_file_limit(job.sockets)
+        tokens = [] if job.key_file is None else list(_tokens(Path(job.key_file), job.first, job.sockets))
+        self._swarm = Swarm(
+            Target.of(job.url, job.join),
+            job.sockets,
+            session=tokens.__getitem__ if tokens else None,
+            returning=job.returning,
+            checking=job.checking,
+            first_source=job.first_source,
+            receive_bytes=job.receive_bytes,
+        )
+
+    def _connect(self, job: Connect) -> None:
+        swarm, seen = self._swarm, self._swarm.seen
+        deadline = time.monotonic() + job.timeout_s
+        seen.watch_for(job.until)
+        before = seen.opened
+        swarm.connect(at_once=job.at_once, timeout_s=job.timeout_s)
+        if job.until:
+            swarm.listen(lambda: seen.watch.count >= seen.opened - before, deadline - time.monotonic())
+
+    def _await(self, job: Await) -> None:
+        seen = self._swarm.seen
+        self._swarm.listen(lambda: seen.watch.count >= job.count and self._swarm.open >= job.open, job.timeout_s)
+
+
+def _tokens(key_file: Path, first: int, count: int) -> Iterator[str]:
+    key, now = bytes.fromhex(key_file.read_text().strip()), int(time.time())
+    for number in range(first, first + count):
+        consumer = blake2b(number.to_bytes(8, "big"), digest_size=CONSUMER_BYTES).digest()
+        yield sign_session(new_session(consumer, 0, now), key)
+
+
+def main() -> None:
+    """Perform the jobs of standard input until it ends."""
+    member, waiting = Member(), b""
+    decoder, told = msgspec.json.Decoder(AnyJob), select.poll()
+    told.register(STDIN, select.POLLIN)
+    while True:
+        if not told.poll(0):
+            member.idle()
+            continue
+        read = os.read(STDIN, READ_BYTES)
+        if not read:
+            return
+        *lines, waiting = (waiting + read).split(b"\n")
+        for line in lines:
+            sys.stdout.write(msgspec.json.encode(member.perform(decoder.decode(line))).decode() + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
