@@ -59,14 +59,20 @@ class Roster:
 
     def ahead(self, place: int) -> int:
         """How many wait before ``place``: one rank, in time linear in the place at memory speed."""
-        return int(np.count_nonzero(self._waits[:place]))
+        return int(np.count_nonzero(self._waits[:place].view(np.bool_)))
 
     def waiting_places(self) -> NDArray[np.int64]:
         """All places that wait, ascending."""
         return np.flatnonzero(self._waits[: self.places])
 
     def ranks(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """``ahead`` of every one of ``places`` (shape (n,)) at once: one pass over the roster, then a gather."""
-        before = np.cumsum(self._waits[: self.places], dtype=np.int64)
-        before -= self._waits[: self.places]
-        return before[places]
+        """``ahead`` of every one of ``places`` (shape (n,)) at once: a count up to the foremost of them, one pass over
+        the roster from there on, then a gather. Those who have just joined stand at the back, so they cost little."""
+        if not len(places):
+            return places
+        start = int(places.min())
+        waits, own = self._waits[start : self.places], places - start
+        found: NDArray[np.int64] = np.cumsum(waits, dtype=np.int64)[own]
+        found += self.ahead(start)
+        found -= waits[own]
+        return found
