@@ -65,11 +65,14 @@ class Board:
         self._views: dict[tuple[str, int, bool], tuple[int, msgspec.Raw]] = {}
 
     def of_path(self, path_id: str, now_ms: int, *, outage: bool) -> list[Notice]:
-        """All states of a path as they are now."""
-        return [self._notice(path_id, state, frame) for state, frame in self._states(path_id, now_ms, outage).items()]
+        """All states of a path as they are now. What nobody was told before counts as told: there is no news in it."""
+        states = self._states(path_id, now_ms, outage)
+        for state, frame in states.items():
+            self._told.setdefault(state, _timeless(frame))
+        return [self._notice(path_id, state, frame) for state, frame in states.items()]
 
     def changed(self, now_ms: int, *, outage: bool) -> list[Notice]:
-        """The states of all paths that are not as this said the last time."""
+        """The states of all paths that are not as they were first told, or as this said the last time."""
         if not self._stale and outage == self._outage:
             return []
         self._stale, self._outage = False, outage

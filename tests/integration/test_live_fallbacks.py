@@ -110,7 +110,8 @@ async def test_an_event_stream_tells_the_same_frames(waiting_room: WaitingRoom) 
                     await operate(waiting_room, "sse", "paths/general/admit", count=1)
                 if frame["type"] == "admitted":
                     break
-    assert kinds == ["welcome", "joined", "position", "phase", "stock", "admitted"]
+    firsts = list(dict.fromkeys(kinds))  # a state may be told again at any time
+    assert firsts == ["welcome", "joined", "position", "phase", "stock", "admitted"]
 
 
 async def test_an_image_on_another_page_joins_nobody(waiting_room: WaitingRoom) -> None:
