@@ -39,6 +39,7 @@ from protocol.refusals import Reason, Refusal
 
 STORE_LOST_AFTER_MS = 2_000
 REACHED_WITHIN_MS = 200
+CANCEL_AGAIN_S = 0.1
 UNKNOWN_MS = 1_000
 UNKNOWN_IDS_MAX = 1_024
 
@@ -95,9 +96,11 @@ class Hub:
 
     async def stop(self) -> None:
         """End the tasks, and let go of every socket."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        running = set(self._tasks)
+        while running:  # one that is cancelled in the instant in which the store answers may not notice
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
         await self._lookups.close()
         self.bouncer.shut()
         self.lot.shut()
