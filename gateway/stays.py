@@ -101,5 +101,4 @@ async def act(hub: Hub, arrival: Arrival, frame: ClientFrame) -> bytes | Refusal
     if answer.refusal is not None:
         ref = {} if asked.ref is None else {"ref": asked.ref}
         return Refusal(answer.refusal.reason, {**answer.refusal.detail, "path": asked.path, **ref})
-    assert text is not None, "what is not refused is answered with a frame"
-    return text
+    return Refusal(Reason.ENGINE_AWAY) if text is None else text  # None: done, but the log is being read anew

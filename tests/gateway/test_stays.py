@@ -1,0 +1,37 @@
+"""Stays without a socket, at a room whose log is written by hand."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.arrivals import Arrival
+from gateway.hub import Hub
+from gateway.identity import Identity
+from gateway.pass_keys import PassKeys
+from gateway.settings import GatewaySettings
+from gateway.stays import act
+from protocol.frames import JoinFrame
+from protocol.refusals import Reason, Refusal
+from protocol.sessions import Session
+from tests.support.log import joined
+from tests.support.rooms import NEVER, Stage
+from tests.support.samples import consumer
+
+
+async def test_what_is_done_while_the_log_is_read_anew_is_engine_away() -> None:
+    settings = GatewaySettings(session_key="00" * 32, control_key="control-key-01234", checkout_key="checkout-key-0123")
+    stage, hub = Stage(), Hub(settings, PassKeys({"k1": Ed25519PrivateKey.generate()}), 100)
+    hub.lot = stage.lot
+    arrival = Arrival(stage.room, Identity(Session(consumer(1), 0, 0, NEVER), "", True), [], None)
+    acting = asyncio.create_task(act(hub, arrival, JoinFrame(path="general")))
+    await asyncio.sleep(0)
+    assert stage.room.outgoing.backlog == 2
+    stage.room.reset()
+    for entry in stage.log.entries:
+        stage.read(entry)
+    stage.answer(joined(0, 1))
+    refusal = await acting
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == Reason.ENGINE_AWAY
