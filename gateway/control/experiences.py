@@ -26,6 +26,8 @@ from protocol.commands import Configure, Limits, PostNotice, SetReleaseRate
 from protocol.refusals import Reason, Refusal
 
 SECRET_BYTES = 32
+FIRST = {"revision": 1, "changed": True}
+"""What the engine answers to the document that made the experience."""
 
 
 async def list_experiences(call: Call) -> Response | Refusal:
@@ -59,16 +61,17 @@ async def put_experience(call: Call) -> Response | Refusal:
         return document
     hub = hub_of(call)
     try:
-        room = await hub.room(experience) or await hub.create(experience)
+        known = await hub.room(experience)
+        room = known if known is not None and known.replica.document is not None else await hub.create(experience)
     except STORE_ERRORS:
         return Refusal(Reason.ENGINE_AWAY, {"detail": "the store does not answer at the moment"})
-    status = 201 if room.replica.document is None else 200
+    unmade = room.replica.document is None
     secret = secrets.token_bytes(SECRET_BYTES)
     outcome = await hub.perform(experience, Configure(call.actor, call.key, document, secret, hub.keys.active_kid))
     if outcome.refusal is not None:
         return outcome.refusal
     await hub.reached(room, outcome.entry)
-    return _answer(room, outcome.entry, status)
+    return _answer(room, outcome.entry, 201 if unmade and outcome.answer == FIRST else 200)
 
 
 def _document(raw: Any, experience: str) -> documents.Experience | Refusal:

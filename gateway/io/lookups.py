@@ -19,6 +19,7 @@ class Lookups:
         self._url = url
         self._store: Store | None = None
         self._lock = asyncio.Lock()
+        self._failures = 0
 
     async def exists(self, experience: str) -> bool:
         """Whether there is such an experience."""
@@ -29,12 +30,14 @@ class Lookups:
         return await self._ask(ask)
 
     async def create(self, experience: str) -> None:
-        """Make it known to everybody; twice is as good as once."""
+        """Make it known to everybody, both at once; twice is as good as once."""
         shard = shard_of(experience)
 
         async def ask(store: Store) -> None:
-            await store.sadd(experiences_key(shard), experience)
-            await store.xadd(wake_key(shard), {FIELD_EXPERIENCE: experience}, maxlen=WAKE_LENGTH_MAX)
+            pipeline = store.pipeline(transaction=True)
+            pipeline.sadd(experiences_key(shard), experience)
+            pipeline.xadd(wake_key(shard), {FIELD_EXPERIENCE: experience}, maxlen=WAKE_LENGTH_MAX)
+            await pipeline.execute()
 
         await self._ask(ask)
 
@@ -52,11 +55,15 @@ class Lookups:
             await self._store.aclose()
 
     async def _ask(self, ask: Callable[[Store], Awaitable[Answer]]) -> Answer:
+        failures = self._failures
         async with self._lock:
+            if self._failures != failures:
+                raise ConnectionError("the store did not answer somebody before in the line")
             store = self._store = self._store or connect(self._url)
             try:
                 return await ask(store)
             except STORE_ERRORS:
+                self._failures += 1
                 self._store = None
                 await store.aclose()
                 raise

@@ -3,12 +3,16 @@ everywhere."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
+import redis
 
+from protocol.streams import FIELD_EXPERIENCE, experiences_key, shard_of, wake_key
 from tests.support.samples import raw_document, raw_path, raw_product, raw_variant
+from tests.support.valkey import ValkeyProcess
 from tests.support.waiting_room import WaitingRoom
 
 
@@ -35,6 +39,26 @@ async def test_put_twice_is_the_same_as_once(waiting_room: WaitingRoom) -> None:
     assert first.json()["revision"] == again.json()["revision"] == 1
     assert (first.json()["phase"], first.json()["warnings"]) == ("open", [])
     assert {"id": "twice", "name": "Sneaker drop", "phase": "open", "revision": 1} in listed
+
+
+async def test_only_the_document_that_made_it_is_told_201(waiting_room: WaitingRoom) -> None:
+    async with waiting_room.control(0) as one, waiting_room.control(1) as other:
+        documents = [experience_of("race") | {"name": name} for name in "abc"]
+        answers = await asyncio.gather(
+            *(put(control, document) for control, document in zip((one, other, one), documents, strict=True))
+        )
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 201]
+
+
+async def test_what_was_half_made_is_made_known(waiting_room: WaitingRoom, valkey_process: ValkeyProcess) -> None:
+    shard = shard_of("half")
+    with redis.Redis.from_url(valkey_process.url) as store:
+        store.sadd(experiences_key(shard), "half")
+        async with waiting_room.control() as control:
+            assert (await control.get(address("half"))).status_code == 404
+            assert (await put(control, experience_of("half"))).status_code == 201
+        wakes: Any = store.xrange(wake_key(shard))
+    assert b"half" in {fields[FIELD_EXPERIENCE] for _, fields in wakes}
 
 
 async def test_what_get_returns_can_be_put_back(waiting_room: WaitingRoom) -> None:

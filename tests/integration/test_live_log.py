@@ -11,6 +11,8 @@ import redis.asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.hub import Hub
+from gateway.io import store
+from gateway.io.lookups import Lookups
 from gateway.pass_keys import PassKeys
 from gateway.rooms import Room
 from gateway.settings import GatewaySettings
@@ -146,3 +148,26 @@ async def test_an_experience_made_elsewhere_is_found_when_it_is_asked_for(hub: H
     assert room.replica.document is None
     assert await hub.room("Not an id") is None
     await other.stop()
+
+
+async def test_an_experience_is_made_at_once_or_not_at_all(hub: Hub, writer: Writer) -> None:
+    await settled(hub.ready)
+    await hub.create("whole")
+    commands = await writer.store.info("commandstats")
+    assert commands["cmdstat_exec"]["calls"] >= 1
+
+
+async def test_who_stands_in_line_for_a_store_that_hangs_waits_as_long_as_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "ANSWER_TIMEOUT_MS", 200)
+    connections: list[asyncio.StreamWriter] = []
+    hanging = await asyncio.start_server(lambda _, connection: connections.append(connection), "127.0.0.1", 0)
+    lookups = Lookups(f"redis://127.0.0.1:{hanging.sockets[0].getsockname()[1]}/0")
+    answers = await asyncio.gather(*[lookups.exists(f"no-{number}") for number in range(20)], return_exceptions=True)
+    assert all(isinstance(answer, store.STORE_ERRORS) for answer in answers)
+    assert len(connections) == 1
+    await lookups.close()
+    for connection in connections:
+        connection.close()
+    hanging.close()
