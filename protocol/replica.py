@@ -87,7 +87,7 @@ class PathReplica:
         self.completed = 0
         self.expired = 0
         self.waits = Waits()
-        self._recent: deque[tuple[int, int]] = deque()
+        self.recent: deque[tuple[int, int]] = deque()
 
     @property
     def tickets(self) -> int:
@@ -106,13 +106,13 @@ class PathReplica:
 
     def admissions_since(self, since_ms: int) -> int:
         """How many were admitted by the rate at or after ``since_ms``, at most ``RATE_SPAN_MS`` back."""
-        return sum(count for at, count in self._recent if at >= since_ms)
+        return sum(count for at, count in self.recent if at >= since_ms)
 
     def count_recent(self, at: int, count: int) -> None:
         """``count`` were admitted by the rate at ``at``; what is older than ``RATE_SPAN_MS`` is forgotten."""
-        self._recent.append((at, count))
-        while self._recent[0][0] < at - RATE_SPAN_MS:
-            self._recent.popleft()
+        self.recent.append((at, count))
+        while self.recent[0][0] < at - RATE_SPAN_MS:
+            self.recent.popleft()
 
     def close_ticket(self, ticket: int, state: TicketState) -> None:
         """The ticket waits no more and has no window, or no longer this one."""
@@ -166,8 +166,12 @@ class Replica:
             raise ReplicaError(f"entry {entry_id} takes over behind {first.previous}, not behind {self.entry_id}")
         if chain != codec.next_chain(self.chain, payload):
             raise ReplicaError(f"the chain breaks at entry {entry_id}")
-        self.entry_id, self.chain, self.now_ms = entry_id, chain, entry.now_ms
+        self.stand_at(entry_id, chain, entry.now_ms)
         return entry
+
+    def stand_at(self, entry_id: str, chain: bytes, now_ms: int) -> None:
+        """This entry is the last one taken, known to be the next by whoever wrote it."""
+        self.entry_id, self.chain, self.now_ms = entry_id, chain, now_ms
 
     def _decode(self, entry_id: str, payload: bytes) -> Entry:
         try:

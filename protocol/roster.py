@@ -19,6 +19,15 @@ class Roster:
         self.places = 0
         self.waiting = 0
 
+    @classmethod
+    def of(cls, waits: NDArray[np.uint8]) -> "Roster":
+        """A place for each of ``waits``, which is 1 where it waits and 0 where it does not."""
+        roster = cls()
+        roster.append(len(waits))
+        roster._waits[: roster.places] = waits
+        roster.waiting = int(np.count_nonzero(waits))
+        return roster
+
     def append(self, count: int) -> None:
         """``count`` new places at the back, all waiting."""
         end = self.places + count

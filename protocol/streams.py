@@ -8,6 +8,10 @@ shard, so that the append script and blocking reads over a shard work on a clust
 | ``…:x:<id>:commands``  | stream | gateways, control API   | until trimmed below what is applied          |
 | ``…:x:<id>:events``    | stream | the experience's writer | until trimmed below what every reader has    |
 | ``…:x:<id>:tip``       | hash   | the append script       | as long as the events                        |
+| ``…:x:<id>:snapshot``  | hash   | the experience's writer | its two newest manifests, by entry ID        |
+| ``…:snapshot:<entry>`` | hash   | a child of that writer  | as long as the manifest that names it        |
+| ``…:replica:<entry>``  | hash   | a child of that writer  | as long as the manifest that names it        |
+| ``…:x:<id>:readers``   | hash   | worker, archive         | until struck out for being too far behind    |
 | ``…:lease``            | string | engines                 | ``LEASE_TTL_MS``, renewed with every beat    |
 | ``…:epoch``            | string | the append script       | for ever                                     |
 | ``…:experiences``      | set    | control API             | for ever                                     |
@@ -15,7 +19,9 @@ shard, so that the append script and blocking reads over a shard work on a clust
 
 Fields of the entries: a ``commands`` entry has ``sender`` (8 bytes), ``number`` (decimal) and ``batch``
 (msgpack, a list of commands); an ``events`` entry has ``entry`` (msgpack, ``events.Entry``) and ``chain``
-(32 bytes); a ``wake`` entry has ``experience``. The ``tip`` hash has ``id``, ``writer`` and ``chain``.
+(32 bytes); a ``wake`` entry has ``experience``. The ``tip`` hash has ``id``, ``writer`` and ``chain``. Chunks of a
+snapshot or replica are fields ``0``, ``1`` … of their hash (``manifest``); a manifest that is empty names chunks that
+do not count yet. The ``readers`` hash has the last entry that each registered reader is done with, by its name.
 """
 
 from hashlib import sha256
@@ -67,6 +73,26 @@ def events_key(experience: str) -> str:
 def tip_key(experience: str) -> str:
     """Hash (id, writer, chain): the last event entry and who may append the next."""
     return _of_experience(experience, "tip")
+
+
+def snapshot_key(experience: str) -> str:
+    """Hash: entry ID → manifest of the snapshot and the replica that stand at this entry; empty until they count."""
+    return _of_experience(experience, "snapshot")
+
+
+def snapshot_chunks_key(experience: str, entry_id: str) -> str:
+    """Hash: number → a piece of the engine's state at this entry."""
+    return _of_experience(experience, f"snapshot:{entry_id}")
+
+
+def replica_chunks_key(experience: str, entry_id: str) -> str:
+    """Hash: number → a piece of the replica at this entry."""
+    return _of_experience(experience, f"replica:{entry_id}")
+
+
+def readers_key(experience: str) -> str:
+    """Hash: name of a registered reader → the last entry it is done with; trimming stays below the least of them."""
+    return _of_experience(experience, "readers")
 
 
 def lease_key(shard: int) -> str:

@@ -6,6 +6,8 @@ Tickets join in batches, so the instants are kept as runs (first ticket, instant
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 RECENT_MAX = 10_000
 
@@ -17,6 +19,24 @@ class Waits:
         self._firsts: list[int] = []
         self._joined_ms: list[int] = []
         self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT_MAX)
+
+    @property
+    def runs(self) -> tuple[list[int], list[int]]:
+        """First ticket and instant of each run, as differences to the run before: most of them are small."""
+        return _differences(self._firsts), _differences(self._joined_ms)
+
+    @property
+    def recent(self) -> list[tuple[int, int]]:
+        """(admitted at, waited ms) of those admitted lately."""
+        return list(self._recent)
+
+    @classmethod
+    def of(cls, runs: tuple[list[int], list[int]], recent: Sequence[tuple[int, int]]) -> "Waits":
+        """The waits that ``runs`` and ``recent`` tell of."""
+        waits = cls()
+        waits._firsts, waits._joined_ms = (list(accumulate(column)) for column in runs)
+        waits._recent.extend(recent)
+        return waits
 
     def joined(self, first: int, now_ms: int) -> None:
         """Tickets from ``first`` on joined at ``now_ms``."""
@@ -38,3 +58,7 @@ class Waits:
         if not waits:
             return None
         return [waits[max(0, -(-len(waits) * part // 100) - 1)] for part in parts]
+
+
+def _differences(column: list[int]) -> list[int]:
+    return column[:1] + [later - sooner for sooner, later in pairwise(column)]

@@ -76,3 +76,12 @@ class RosterBesideAList(RuleBasedStateMachine):
 
 TestRosterBesideAList = RosterBesideAList.TestCase
 TestRosterBesideAList.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_a_roster_is_made_of_who_waits() -> None:
+    waits = np.array([1, 0, 0, 1, 1] * 500, dtype=np.uint8)
+    roster = Roster.of(waits)
+    assert (roster.places, roster.waiting, roster.first(), roster.ahead(4)) == (2_500, 1_500, 0, 2)
+    roster.append(1)
+    assert roster.ahead(2_500) == 1_500
+    assert Roster.of(np.zeros(0, dtype=np.uint8)).first() is None

@@ -21,10 +21,13 @@ def test_all_keys_of_an_experience_lie_on_its_shard(experience: str) -> None:
     shard = streams.shard_of(experience)
     assert 0 <= shard < streams.SHARDS
     of_experience = [streams.commands_key, streams.events_key, streams.tip_key]
+    of_experience += [streams.snapshot_key, streams.readers_key]
+    of_entry = [streams.snapshot_chunks_key, streams.replica_chunks_key]
     of_shard = [streams.lease_key, streams.epoch_key, streams.experiences_key, streams.wake_key]
     keys = [key(experience) for key in of_experience] + [key(shard) for key in of_shard]
+    keys += [key(experience, entry_id) for key in of_entry for entry_id in ("1-2", "1-3")]
     assert len({_tag(key) for key in keys}) == 1
-    assert len(set(keys)) == 7
+    assert len(set(keys)) == 13
 
 
 @given(IDS, IDS)
