@@ -13,7 +13,7 @@ from engine.io.clock import LogClock
 from engine.metrics import Metrics
 from engine.restoration import Restoration
 from engine.writer import Writer
-from protocol.streams import shard_of
+from protocol.streams import START_ID, shard_of
 
 log = structlog.get_logger()
 
@@ -46,8 +46,13 @@ class Duties:
     def restored(self, experience: str) -> None:
         """The state is rebuilt up to our take-over: it is written from now on."""
         restoration, clock, append = self.restoring.pop(experience)
-        self.writers[experience] = Writer(restoration.experience, clock, append)
-        log.info("restored", experience=experience, entries=restoration.entries, commands=restoration.commands)
+        self.writers[experience] = Writer(restoration, clock, append)
+        for fault in restoration.faults:
+            self._metrics.snapshots_unusable.inc()
+            log.error("snapshot not used", experience=experience, why=fault)
+        began = START_ID if restoration.manifest is None else restoration.manifest.entry_id
+        counts = {"entries": restoration.entries, "commands": restoration.commands}
+        log.info("restored", experience=experience, snapshot=began, **counts)
 
     def degrade(self, experience: str) -> None:
         """Called while handling what went wrong: this process serves the experience no more."""

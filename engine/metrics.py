@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 COMMIT_BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 LATE_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+SNAPSHOT_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+FORK_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 
 class Metrics:
@@ -45,6 +47,31 @@ class Metrics:
         )
         self.store_losses = Counter(
             "stanchion_engine_store_losses", "Times the store did not answer", registry=self.registry
+        )
+
+        self.snapshots = Counter(
+            "stanchion_engine_snapshots", "Snapshots by what became of them", ["outcome"], registry=self.registry
+        )
+        self.snapshot_bytes = Gauge(
+            "stanchion_engine_snapshot_bytes", "Size of the last snapshot, without its replica", registry=self.registry
+        )
+        self.snapshot_seconds = Histogram(
+            "stanchion_engine_snapshot_seconds",
+            "From the fork of a snapshot's child to its manifest",
+            buckets=SNAPSHOT_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.fork_seconds = Histogram(
+            "stanchion_engine_fork_seconds",
+            "How long forks held the loop",
+            buckets=FORK_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.snapshots_unusable = Counter(
+            "stanchion_engine_snapshots_unusable", "Stored snapshots that did not verify", registry=self.registry
+        )
+        self.readers_struck_out = Counter(
+            "stanchion_engine_readers_struck_out", "Readers that were too far behind", registry=self.registry
         )
 
     def serve(self, host: str, port: int) -> None:

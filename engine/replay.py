@@ -1,5 +1,7 @@
 """``stanchion replay EXPERIENCE``: what the log says, read once more from its first byte.
 
+Where the log was trimmed it begins at the oldest snapshot that still verifies, and says so.
+
 Every entry must follow the one before it by its chain, and every step must come out byte for byte as it stands there.
 What is left at the end is the state that the writer had at that entry: the digest is the one that the engine logs when
 it ends in order.
@@ -16,9 +18,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from engine.beginning import begin_early
 from engine.io.streams import connect, log_length
 from engine.restoration import Restoration
 from engine.takeover import LogError
+from protocol.manifest import Manifest
 from protocol.replica import PathReplica, Replica, ReplicaError
 from protocol.states import TicketState
 from protocol.streams import START_ID, parse_entry_id
@@ -39,7 +43,7 @@ def main(experience: str, redis_url: str, until: str | None) -> int:
         complaints.print(str(error), markup=False)
         return USAGE
     with connect(redis_url) as client:
-        restoration = Restoration(client, experience, until)
+        restoration = Restoration(client, experience, until, begin_early)
         started_ns = time.monotonic_ns()
         try:
             _replay(restoration, log_length(client, experience))
@@ -59,9 +63,7 @@ def _replay(restoration: Restoration, entries: int) -> None:
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("entries", total=entries)
         while not restoration.done:
-            for entry in restoration.advance(SLICE_MS):
-                for event in entry.events:
-                    restoration.replica.apply(event)
+            restoration.advance(SLICE_MS)
             progress.update(task, completed=restoration.entries)
 
 
@@ -69,6 +71,9 @@ def _report(restoration: Restoration, seconds: float) -> Table:
     replica = restoration.replica
     table = Table.grid(padding=(0, 2))
     table.add_row("experience", replica.experience)
+    for fault in restoration.faults:
+        table.add_row("not used", fault)
+    table.add_row("from", beginning_of(restoration.manifest))
     table.add_row("entry", replica.entry_id)
     table.add_row("time", f"{replica.now_ms} ms")
     table.add_row("entries", f"{restoration.entries}")
@@ -82,6 +87,13 @@ def _report(restoration: Restoration, seconds: float) -> Table:
     table.add_row("chain", replica.chain.hex())
     table.add_row("digest", restoration.experience.digest())
     return table
+
+
+def beginning_of(manifest: Manifest | None) -> str:
+    """Where a reading of the log began, in words."""
+    if manifest is None:
+        return "the first entry"
+    return f"the snapshot at entry {manifest.entry_id}: what came before is trimmed and was not looked at"
 
 
 def _paths(replica: Replica) -> Iterator[str]:

@@ -1,71 +1,94 @@
-"""An experience rebuilt from its log: the very same steps once more, and each must yield the very same bytes.
+"""An experience rebuilt from a snapshot and its log: the very same steps once more, each yielding the very same bytes.
 
-Bounds and times of the batches come from the entries of the log, their commands from the commands stream. Any
-difference (a gap, a changed byte, a command that is gone, an event that comes out otherwise) raises ``LogError``:
-an engine that went on from there would tell people things that never happened.
+Where it begins says ``engine.beginning``; from there on bounds and times of the batches come from the entries of the
+log, their commands from the commands stream. Any difference (a gap, a changed byte, a command that is gone, an event
+that comes out otherwise) raises ``LogError``: an engine that went on from there would tell people things that never
+happened.
 
-It is done in slices of time, because an engine has leases to renew and other experiences to serve meanwhile.
+It is done in slices of time, because an engine has leases to renew and other experiences to serve meanwhile. The
+first slice, a snapshot, is as long as that takes: half a second for a million tickets.
 
 Hands over to: ``engine.runner``, which writes on from there; ``engine.replay``, which reports what was found.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import redis
 
+from engine.beginning import Beginning, begin
 from engine.core.experience import Batch, Experience
 from engine.io.streams import CommandEntry, LogEntry, StreamError, read_commands, read_log
 from engine.takeover import LogError, check_rules
 from protocol import codec
 from protocol.codec import DecodeError
 from protocol.events import Entry, WriterChanged
+from protocol.manifest import Manifest
 from protocol.replica import Replica, ReplicaError
 from protocol.streams import START_ID, parse_entry_id
 
+Begin = Callable[[redis.Redis, str, str | None], Beginning]
+
 
 class Restoration:
-    """Rebuilds one experience up to and with the entry ``until``, or to the end of the log where that is None."""
+    """Rebuilds one experience up to and with the entry ``until``, or to the end of the log where that is None.
 
-    def __init__(self, client: redis.Redis, experience_id: str, until: str | None) -> None:
+    ``experience`` and ``replica`` are rebuilt; ``manifest`` is of the snapshot that it began at, None for the first
+    entry; ``faults`` says what is wrong with others. ``entries``, ``commands``, ``log_bytes`` count what was replayed.
+    """
+
+    def __init__(self, client: redis.Redis, experience_id: str, until: str | None, begin: Begin = begin) -> None:
         self.experience = Experience(experience_id)
         self.replica = Replica(experience_id)
-        """Follows the log; its events are applied by whoever wants to see them."""
+        self.manifest: Manifest | None = None
+        self.faults: list[str] = []
         self.command_id = START_ID
         self.done = False
         self.entries = 0
         self.commands = 0
+        self.log_bytes = 0
+        self._client = client
         self._until = until
-        self._log = read_log(client, experience_id)
-        self._commands = read_commands(client, experience_id)
+        self._begin = begin
+        self._log: Iterator[LogEntry] | None = None
+        self._commands: Iterator[CommandEntry] = iter(())
         self._next_command: CommandEntry | None = None
 
-    def advance(self, budget_ms: int) -> Iterator[Entry]:
-        """Replay for about ``budget_ms``; the entries replayed. Sets ``done`` behind the last one.
-
-        Raises LogError, RedisError.
-        """
+    def advance(self, budget_ms: int) -> None:
+        """Replay for about ``budget_ms``. Sets ``done`` behind the last entry. Raises LogError, RedisError."""
         end_ns = time.monotonic_ns() + budget_ms * 1_000_000
+        log = self._begun() if self._log is None else self._log
         while not self.done and time.monotonic_ns() < end_ns:
             try:
-                found = next(self._log, None)
+                found = next(log, None)
                 if found is not None:
-                    yield self._replay(found)
+                    self._replay(found)
             except (StreamError, DecodeError, ReplicaError) as error:
                 raise LogError(str(error)) from error
             if found is None and self._until is not None:
                 raise LogError(f"the log ends at {self.replica.entry_id}, before {self._until}")
             self.done = found is None or self.replica.entry_id == self._until
 
-    def _replay(self, found: LogEntry) -> Entry:
+    def _begun(self) -> Iterator[LogEntry]:
+        self.experience, self.replica, self.command_id, self.manifest, self.faults = self._begin(
+            self._client, self.experience.id, self._until
+        )
+        self._log = read_log(self._client, self.experience.id, self.replica.entry_id)
+        self._commands = read_commands(self._client, self.experience.id, self.command_id)
+        self.done = self.replica.entry_id == self._until
+        return self._log
+
+    def _replay(self, found: LogEntry) -> None:
         entry = self.replica.follow(*found)
         check_rules(found.entry_id, entry)
         if len(entry.events) == 1 and isinstance(entry.events[0], WriterChanged):
             self.experience.take_over(entry.events[0], entry.now_ms)
         else:
             self._step(found, entry)
+        for event in entry.events:
+            self.replica.apply(event)
         self.entries += 1
-        return entry
+        self.log_bytes += len(found.payload)
 
     def _step(self, found: LogEntry, entry: Entry) -> None:
         batches = list(self._batches(found.entry_id, entry.command_id))

@@ -1,8 +1,9 @@
 """The engine process: the one place that orders reading, applying and appending.
 
 A turn of the loop: tend the leases; take over what a lease gives; wait for commands, a deadline or a beat; let every
-experience make at most one step; commit all steps in one round trip; replay a slice of what is being restored. The
-next question to the store is out before the steps are made, so the store works while we do.
+experience make at most one step; commit all steps in one round trip; see to the snapshot that is being made or due;
+replay a slice of what is being restored. The next question to the store is out before the steps are made, so the
+store works while we do.
 
 What can go wrong, and what is done:
 
@@ -34,6 +35,7 @@ from engine.io.streams import Found, StreamReader, connect, read_experiences
 from engine.metrics import Metrics
 from engine.restoration import Restoration
 from engine.settings import EngineSettings
+from engine.snapshots import Snapshots
 from engine.standby import Standby
 from engine.takeover import LogError, behind_log, writer_changed
 from engine.writer import STEP_ENTRIES_MAX, PoisonError, Writer
@@ -65,6 +67,7 @@ class Runner:
         self._leases = LeaseDesk(self._client, owner, settings.lease_ms, settings.beat_ms)
         self._standby = Standby()
         self._duties = Duties(metrics)
+        self._snapshots = Snapshots(self._client, settings, metrics)
         self._wakes: dict[str, str] = {}
         self._look_ms = 0
 
@@ -104,6 +107,7 @@ class Runner:
         time.sleep(pause_ms / 1000)
 
     def _end(self) -> None:
+        self._snapshots.end()
         try:
             self._leases.release()
         except RedisError as error:
@@ -126,6 +130,7 @@ class Runner:
         if found and self._look_ms:  # else there may be more to ask for after the next look at the leases
             self._ask(reader)
         self._step_all()
+        self._snapshots.tend(self._duties.writers, _steady_ms(read_clocks()))
         self._restore_some()
 
     def _ask(self, reader: StreamReader) -> None:
@@ -276,8 +281,7 @@ class Runner:
         """One slice of one restoration."""
         for experience, (restoration, _, _) in self._duties.restoring.items():
             try:
-                for _ in restoration.advance(RESTORE_SLICE_MS):
-                    continue
+                restoration.advance(RESTORE_SLICE_MS)
             except LogError:
                 self._duties.degrade(experience)
                 return

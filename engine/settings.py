@@ -43,6 +43,22 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     beat_ms: Annotated[
         int, Meta(ge=50, le=LEASE_TTL_MS // 4, description="how often an engine renews its leases, in ms")
     ] = 1_000
+    snapshot_commands: Annotated[
+        int, Meta(ge=1, le=100_000_000, description="a snapshot is made after so many commands")
+    ] = 200_000
+    snapshot_entries: Annotated[int, Meta(ge=1, le=100_000_000, description="or after so many entries of the log")] = (
+        10_000
+    )
+    snapshot_mib: Annotated[int, Meta(ge=1, le=1_000_000, description="or after so many MiB of the log")] = 64
+    snapshot_s: Annotated[
+        int, Meta(ge=1, le=7 * 86_400, description="or when the last one is so many s old and anything has happened")
+    ] = 600
+    snapshot_pause_ms: Annotated[
+        int, Meta(ge=0, le=1_000, description="pause between two chunks of 256 KiB of a snapshot, in ms")
+    ] = 5
+    reader_behind_entries: Annotated[
+        int, Meta(ge=1, le=100_000_000, description="a reader so many entries behind holds up no trimming any more")
+    ] = 100_000
     metrics_host: Annotated[str, Meta(min_length=1, description="address of the metrics page")] = "127.0.0.1"
     metrics_port: Annotated[
         Annotated[int, Meta(ge=1, le=65_535)] | None, Meta(description="port of the metrics page [default: none]")

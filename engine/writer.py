@@ -1,21 +1,24 @@
-"""One experience as this process writes it: the state, its time, and where its log ends.
+"""One experience as this process writes it: the state, the replica, its time, and where its log ends.
 
 Every step becomes an entry, even where nothing came of it, because the state knows the time of its last step and a
 replay must reach the same state. While an entry is on its way the state is ``ahead`` of the log; if it cannot be
-learned whether the entry came through, the state is thrown away and rebuilt.
+learned whether the entry came through, the state is thrown away and rebuilt. The replica, which snapshots store for
+the gateways, is never ahead: it takes an entry's events when the entry is in the log.
 
-Hands over to: ``engine.runner``, which feeds it and commits its appends.
+Hands over to: ``engine.runner``, which feeds it and commits its appends; ``engine.snapshots``, which stores it.
 """
 
 from collections import deque
 
-from engine.core.experience import RULES, Batch, Experience
+from engine.core.experience import RULES, Batch
 from engine.core.limits import OUTAGE_MIN_MS
 from engine.io.append import Append, LogEnd, append_of
 from engine.io.clock import LogClock
 from engine.io.streams import RawEntry, command_entry
+from engine.restoration import Restoration
+from engine.snapshot_pace import Since
 from protocol import codec
-from protocol.events import Entry, WriterChanged
+from protocol.events import AnyEvent, Entry, WriterChanged
 from protocol.streams import commands_key
 
 STEP_ENTRIES_MAX = 64
@@ -33,7 +36,8 @@ class PoisonError(Exception):
 class Writer:
     """The writer of one experience, from its take-over on."""
 
-    def __init__(self, experience: Experience, clock: LogClock, taken: Append) -> None:
+    def __init__(self, restoration: Restoration, clock: LogClock, taken: Append) -> None:
+        experience = restoration.experience
         self.id = experience.id
         self.commands_key = commands_key(experience.id)
         self.clock = clock
@@ -41,8 +45,13 @@ class Writer:
         self.ahead: Append | None = None
         self.interrupted = False
         """The store was away: it must take over anew before it writes on."""
-        self._experience = experience
-        self._writer = taken.writer
+        self.replica = restoration.replica
+        self.base = restoration.manifest
+        """The last snapshot that is known to hold: it began there, or made it since."""
+        self.since = Since(restoration.entries, restoration.commands, restoration.log_bytes)
+        self.state = experience
+        self.writer = taken.writer
+        self._events: list[AnyEvent] = []
         self._inbox: deque[RawEntry] = deque()
         self._received_id = taken.end.command_id
         self._just_changed = True
@@ -89,12 +98,13 @@ class Writer:
         assert self.ahead is None, "one entry at a time"
         try:
             command_id, batches = self._take()
-            events, applied = self._experience.step(now_ms, batches)
+            events, applied = self.state.step(now_ms, batches)
         except Exception as error:
             raise PoisonError(f"behind entry {self.end.entry_id}: {error!r}") from error
+        self._events = events
         entry = Entry(RULES, now_ms, command_id, applied, "", events)
-        self.ahead = append_of(self.id, self._writer, self.end.epoch, self.end, entry)
-        self._deadline_ms = self._experience.next_deadline_ms()
+        self.ahead = append_of(self.id, self.writer, self.end.epoch, self.end, entry)
+        self._deadline_ms = self.state.next_deadline_ms()
         self._just_changed = False
         return self.ahead
 
@@ -108,12 +118,18 @@ class Writer:
             command_id = entry.entry_id
             count += len(commands)
         self.commands += count
+        self.since.commands += count
         return command_id, batches
 
     def committed(self) -> None:
         """The entry that was on its way is in the log."""
         assert self.ahead is not None
+        self.since.entries += 1
+        self.since.log_bytes += len(self.ahead.payload)
         self.end, self.ahead = self.ahead.end, None
+        self.replica.stand_at(self.end.entry_id, self.end.chain, self.end.now_ms)
+        for event in self._events:
+            self.replica.apply(event)
 
     def interrupt(self) -> None:
         """The store was away: what was received may be gone, and somebody else may have written."""
@@ -126,13 +142,19 @@ class Writer:
         assert taken.previous == self.end
         event = codec.decode_entry(taken.payload).events[0]
         assert isinstance(event, WriterChanged)
-        self._experience.take_over(event, taken.end.now_ms)
-        self.end, self._writer = taken.end, taken.writer
-        self._deadline_ms = self._experience.next_deadline_ms()
+        self.state.take_over(event, taken.end.now_ms)
+        self.end, self.writer = taken.end, taken.writer
+        self.replica.stand_at(self.end.entry_id, self.end.chain, self.end.now_ms)
+        self._deadline_ms = self.state.next_deadline_ms()
         self._just_changed = True
         self.interrupted = False
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether a snapshot may stand here: behind a step that is in the log."""
+        return self.ahead is None and not self._just_changed and not self.interrupted
 
     def digest(self) -> str:
         """SHA-256 of the state as of ``end``."""
         assert self.ahead is None, "the state is ahead of the log"
-        return self._experience.digest()
+        return self.state.digest()

@@ -8,6 +8,7 @@ State of a million tickets: one byte of state, one of reason, one of hats and 16
 consumer to latest ticket, which is rebuilt from these when a snapshot is restored.
 """
 
+from struct import iter_unpack
 from typing import Any, Final
 
 from protocol.events import CONSUMER_BYTES
@@ -138,6 +139,6 @@ class Tickets:
         tickets.texts = dict(texts)
         tickets.waiting = tickets.states.count(WAITING)
         tickets.latest = {
-            consumers[ticket * CONSUMER_BYTES : (ticket + 1) * CONSUMER_BYTES]: ticket for ticket in range(len(states))
+            consumer: ticket for ticket, (consumer,) in enumerate(iter_unpack(f"{CONSUMER_BYTES}s", consumers))
         }
         return tickets

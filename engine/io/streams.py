@@ -6,7 +6,7 @@ a second. The functions read what is there, in chunks.
 
 The client's own retries are off everywhere: what is sent twice must be sent twice by us, knowingly.
 
-Hands over to: ``engine.runner`` (waiting), ``engine.restoration`` and ``engine.takeover`` (reading).
+Hands over to: ``engine.runner`` (waiting), ``engine.beginning``, ``engine.restoration``, ``engine.takeover`` (reading).
 """
 
 from collections.abc import Iterator, Mapping
@@ -113,20 +113,32 @@ def log_length(client: redis.Redis, experience: str) -> int:
     return int(_sync(client.xlen(events_key(experience))))
 
 
-def read_log(client: redis.Redis, experience: str) -> Iterator[LogEntry]:
-    """The log from its first entry on, in chunks. Raises StreamError."""
-    for entry_id, fields in _read_all(client, events_key(experience), LOG_CHUNK_ENTRIES):
+def first_entry_id(client: redis.Redis, experience: str) -> str | None:
+    """The ID of the oldest entry that is left of the log, or None."""
+    entries = _sync(client.xrange(events_key(experience), count=1))
+    return entries[0][0].decode() if entries else None
+
+
+def log_entry_at(client: redis.Redis, experience: str, entry_id: str) -> LogEntry | None:
+    """The entry of this ID, or None where it is not in the log. Raises StreamError."""
+    for found, fields in _sync(client.xrange(events_key(experience), entry_id, entry_id)):
+        return log_entry(found.decode(), fields)
+    return None
+
+
+def read_log(client: redis.Redis, experience: str, after: str = START_ID) -> Iterator[LogEntry]:
+    """The log behind the entry ``after``, in chunks. Raises StreamError."""
+    for entry_id, fields in _read_all(client, events_key(experience), after, LOG_CHUNK_ENTRIES):
         yield log_entry(entry_id, fields)
 
 
-def read_commands(client: redis.Redis, experience: str) -> Iterator[CommandEntry]:
-    """The commands from the first entry on, in chunks. Raises StreamError."""
-    for entry_id, fields in _read_all(client, commands_key(experience), COMMANDS_CHUNK_ENTRIES):
+def read_commands(client: redis.Redis, experience: str, after: str = START_ID) -> Iterator[CommandEntry]:
+    """The commands behind the entry ``after``, in chunks. Raises StreamError."""
+    for entry_id, fields in _read_all(client, commands_key(experience), after, COMMANDS_CHUNK_ENTRIES):
         yield command_entry(entry_id, fields)
 
 
-def _read_all(client: redis.Redis, key: str, chunk: int) -> Iterator[RawEntry]:
-    after = START_ID
+def _read_all(client: redis.Redis, key: str, after: str, chunk: int) -> Iterator[RawEntry]:
     while True:
         entries = _sync(client.xrange(key, min=f"({after}", count=chunk))
         for entry_id, fields in entries:

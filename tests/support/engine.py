@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from threading import Thread
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -20,10 +21,10 @@ POLL_S = 0.01
 class RunningEngine:
     """Runs from ``with`` to its end, where it stops in order. Quick leases, so that tests are quick."""
 
-    def __init__(self, redis_url: str, number: int = 0) -> None:
-        settings = EngineSettings(redis_url=redis_url, number=number, lease_ms=600, beat_ms=200)
+    def __init__(self, redis_url: str, number: int = 0, **settings: Any) -> None:
+        quick = {"lease_ms": 600, "beat_ms": 200}
         self._metrics = Metrics()
-        self.runner = Runner(settings, self._metrics)
+        self.runner = Runner(EngineSettings(redis_url=redis_url, number=number, **(quick | settings)), self._metrics)
         self._thread = Thread(target=self.runner.run)
 
     @property

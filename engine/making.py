@@ -1,0 +1,142 @@
+"""A snapshot is made by a forked child, so that the writer goes on: the child has the state as it was at one instant.
+
+Copy-on-write makes that instant short (5 ms at a million tickets) whatever the state holds. The child encodes the
+snapshot and the replica, stores their chunks over a connection of its own, reads them back, and answers with the
+manifest through a pipe; then it ends. It lets nothing count: that is the writer's, who may have been replaced by then.
+It closes every descriptor that it inherited, takes no lock that another thread may hold (it never logs), and ends
+when its parent has.
+
+Hands over to: ``engine.snapshots``, which lets the manifest count.
+"""
+
+import gc
+import os
+import signal
+import warnings
+from typing import Any, NamedTuple
+
+from redis.exceptions import RedisError
+
+from engine.core.experience import RULES, Experience
+from engine.io.append import LogEnd
+from engine.io.snapshots import announce, fetch, write_chunks
+from engine.io.streams import connect
+from protocol.manifest import VERSION, Manifest, ManifestError, decode_manifest, encode_manifest, part_of
+from protocol.replica import Replica
+from protocol.replica_codec import encode_replica
+from protocol.streams import replica_chunks_key, snapshot_chunks_key
+
+NICENESS = 5
+READ_BYTES = 65_536
+FIRST_DESCRIPTOR = 3
+DONE = b"+"
+FAILED = b"-"
+
+
+class MakingError(Exception):
+    """The child could not make the pair; the text says why."""
+
+
+class Order(NamedTuple):
+    """What a child is to store, and as whom: ``end`` is the entry that ``state`` and ``replica`` stand at."""
+
+    url: str
+    writer: bytes
+    state: Experience
+    replica: Replica
+    end: LogEnd
+    pause_ms: int
+
+
+class Child:
+    """One child at work."""
+
+    def __init__(self, order: Order, began_ms: int) -> None:
+        self.experience, self.writer, self.entry_id = order.state.id, order.writer, order.end.entry_id
+        self.began_ms = began_ms
+        self._answer = b""
+        self._pipe, answers = os.pipe()
+        os.set_blocking(self._pipe, False)
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # the other thread, of the metrics, holds no lock of ours
+            self._pid = os.fork()
+        if self._pid == 0:
+            _live(order, answers, parent)
+        os.close(answers)
+
+    def poll(self) -> Manifest | None:
+        """The manifest, once all is stored; None before that. Raises MakingError: then it has ended in vain."""
+        while (part := self._read()) is not None:
+            self._answer += part
+            if not part:
+                self._reap()
+                return self._manifest()
+        return None
+
+    def _read(self) -> bytes | None:
+        try:
+            return os.read(self._pipe, READ_BYTES)
+        except BlockingIOError:
+            return None
+
+    def _manifest(self) -> Manifest:
+        kind, content = self._answer[:1], self._answer[1:]
+        if kind == DONE:
+            return decode_manifest(content)
+        raise MakingError(content.decode() if kind == FAILED else "the child ended without an answer")
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        os.kill(self._pid, signal.SIGKILL)
+        self._reap()
+
+    def _reap(self) -> None:
+        os.close(self._pipe)
+        os.waitpid(self._pid, 0)
+
+
+def _live(order: Order, answers: int, parent: int) -> None:
+    """The child's whole life; never returns."""
+    code = 1
+    try:
+        gc.disable()
+        os.closerange(FIRST_DESCRIPTOR, answers)
+        os.closerange(answers + 1, os.sysconf("SC_OPEN_MAX"))
+        os.nice(NICENESS)
+        os.write(answers, _answer_of(order, parent))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _answer_of(order: Order, parent: int) -> bytes:
+    try:
+        return DONE + encode_manifest(store(order, parent))
+    except (MakingError, ManifestError, RedisError) as error:
+        return FAILED + f"{type(error).__name__}: {error}".encode()
+
+
+def store(order: Order, parent: int) -> Manifest:
+    """Encode and store both, and read them back; the manifest that names them. ``parent``: who must be alive.
+
+    Raises MakingError, ManifestError, RedisError.
+    """
+    experience, entry_id = order.state.id, order.end.entry_id
+    snapshot, replica = order.state.snapshot(), encode_replica(order.replica)
+    parts = {snapshot_chunks_key(experience, entry_id): snapshot, replica_chunks_key(experience, entry_id): replica}
+    named = {key: part_of(data) for key, data in parts.items()}
+    with connect(order.url) as client:
+        if not announce(client, experience, order.writer, entry_id):
+            raise MakingError("somebody else writes")
+        for key, data in parts.items():
+            for _ in write_chunks(client, key, data, order.pause_ms):
+                if os.getppid() != parent:
+                    raise MakingError("the engine has ended")
+        for key, part in named.items():
+            fetch(client, key, part)
+    chain, command_id = order.end.chain, order.end.command_id
+    both: Any = list(named.values())
+    return Manifest(VERSION, RULES, entry_id, chain, command_id, *both)
