@@ -76,6 +76,11 @@ class Outgoing:
         self.backlog += 1
         return True
 
+    @property
+    def spare(self) -> int:
+        """How many commands may be added for people who wait for nothing, so that those who ask find room."""
+        return max(0, BACKLOG_COMMANDS_MAX // 2 - self.backlog)
+
     def waiting(self) -> Iterator[Any]:
         """Everything (W) that is to be answered still."""
         for sent in self._sent:
@@ -141,6 +146,11 @@ class Outgoing:
         since_ms = self.waits_since_ms() or self._progress_ms
         if now_ms - since_ms < SILENCE_MS_MAX and now_ms - self._progress_ms < SENDER_MS_MAX:
             return []
+        return self.give_up(now_ms)
+
+    def give_up(self, now_ms: int) -> list[tuple[Any, Answer]]:
+        """Go on as another sender: of what was written nobody can say here whether it is applied. It comes back as
+        ``engine_away``."""
         given_up = Answer("", Refusal(Reason.ENGINE_AWAY))
         settled = [(waits, given_up) for sent in self._sent for waits in sent.waiting]
         self._sent.clear()

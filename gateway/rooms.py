@@ -11,6 +11,7 @@ their way), `gateway.rounds` (pacing), `gateway.hub` (all rooms).
 import os
 import time
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,10 +79,11 @@ class Room:
         self._waiters: list[tuple[int, Callable[[], None]]] = []
         self._late: dict[Socket, list[ArrivalCommand]] = {}
         self._announcements: list[tuple[Slots32, NDArray[np.uint32], bytes]] = []
-        self._begin()
+        self._unseen = False
+        self._begin(Replica(experience))
 
-    def _begin(self) -> None:
-        self.replica = Replica(self.experience)
+    def _begin(self, replica: Replica) -> None:
+        self.replica = replica
         self.facts = Facts(self.replica, self.people, self._proofs)
         self.board = Board(self.replica, self.people)
         self.live = False
@@ -186,11 +188,20 @@ class Room:
                 asked.done(answer, frame)
 
     def reset(self) -> None:
-        """What was read cannot be trusted: read it anew, from the first entry on."""
+        """What was read cannot be trusted: read it anew, from a stored replica (`resume`) or the first entry on."""
         self._metrics.resyncs.labels(self.experience).inc()
         self.people.forget_tickets()
         self.voice.forget()
-        self._begin()
+        self._unseen = False
+        self._begin(Replica(self.experience))
+        self._count_openings()
+
+    def resume(self, replica: Replica) -> None:
+        """Begin with a replica that was stored, instead of the first entry. Who holds what and what became of our
+        commands by then was in entries that are not read: both must be asked for."""
+        self._unseen = True
+        self._begin(replica)
+        self._end(self.outgoing.give_up(monotonic_ms()) if self.outgoing.backlog else [])
         self._count_openings()
 
     def _count_openings(self) -> None:
@@ -209,7 +220,9 @@ class Room:
                 if path in self.replica.paths:
                     self._tell_again(person, path, ticket)
         for socket in self.sockets_now():
-            if socket.opening == 0:
+            if socket.opening == 0 and self._unseen:
+                self._late.setdefault(socket, [Attach(self.people.person(socket).consumer)])
+            elif socket.opening == 0:
                 self.opened(socket)
 
     def _tell_again(self, person: Person, path: str, ticket: int) -> None:
@@ -248,9 +261,8 @@ class Room:
             self.outgoing.rewind()
             self._want_write()
         if self._late and self.live and not self.away:
-            late, self._late = self._late, {}
-            for socket, commands in late.items():
-                self.open(socket, commands)
+            for socket in list(islice(self._late, self.outgoing.spare)):
+                self.open(socket, self._late.pop(socket))
 
     # Commands and states.
 

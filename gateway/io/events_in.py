@@ -1,6 +1,7 @@
 """Events in: one blocking read over the events of all rooms, and over the wake streams that announce new ones.
 
-Each room continues behind the last entry it has; one that does not continue is reset and reads from the beginning, and
+Each room begins with the newest stored replica (`gateway.io.resync`) and continues behind the last entry it has; one
+that does not continue, because of a gap, a trimmed log or another one, is reset and begins anew, and
 if that does not hold together either it rests for a while, so that one broken log never costs the other rooms. A
 lost connection is made again for as long as it takes; sockets stay meanwhile. After a reconnect each room's last entry
 is looked up: a log that has lost it was replaced, and is read anew.
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple, cast
 
 import structlog
 
+from gateway.io.resync import resync
 from gateway.io.store import STORE_ERRORS, Backoff, Store, connect
 from gateway.rooms import Room, monotonic_ms
 from protocol.replica import ReplicaError
@@ -90,6 +92,7 @@ class EventsIn:
         heard_ms = monotonic_ms() - WAKES_EVERY_MS
         while True:
             rooms = {name: room for name, room in self._rooms.items() if not self._rests(name)}
+            await resync(reader, rooms.values())
             streams: dict[Any, Any] = {events_key(name): room.replica.entry_id for name, room in rooms.items()}
             waits = self.lost_since_ms is None and all(room.live for room in rooms.values())
             awake = monotonic_ms() - heard_ms < WAKES_EVERY_MS and bool(streams)
