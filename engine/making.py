@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from engine.core.experience import RULES, Experience
 from engine.io.append import LogEnd
-from engine.io.snapshots import announce, fetch, write_chunks
+from engine.io.snapshots import fetch, write_chunks
 from engine.io.streams import connect
 from protocol.manifest import VERSION, Manifest, ManifestError, decode_manifest, encode_manifest, part_of
 from protocol.replica import Replica
@@ -129,8 +129,6 @@ def store(order: Order, parent: int) -> Manifest:
     parts = {snapshot_chunks_key(experience, entry_id): snapshot, replica_chunks_key(experience, entry_id): replica}
     named = {key: part_of(data) for key, data in parts.items()}
     with connect(order.url) as client:
-        if not announce(client, experience, order.writer, entry_id):
-            raise MakingError("somebody else writes")
         for key, data in parts.items():
             for _ in write_chunks(client, key, data, order.pause_ms):
                 if os.getppid() != parent:

@@ -15,7 +15,7 @@ from typing import Any
 import redis
 import structlog
 
-from engine.io.snapshots import Change, fenced, replace, stored_manifests
+from engine.io.snapshots import Change, announce, fenced, replace, stored_manifests
 from engine.io.streams import StreamError
 from engine.making import Child, MakingError, Order
 from engine.metrics import Metrics
@@ -69,6 +69,8 @@ class Snapshots:
         order = Order(
             settings.redis_url, writer.writer, writer.state, writer.replica, writer.end, settings.snapshot_pause_ms
         )
+        if not announce(self._client, writer.id, writer.writer, writer.end.entry_id):
+            return  # somebody else writes: the next append will tell
         begun_ns = time.monotonic_ns()
         self._child = Child(order, now_ms)
         self._metrics.fork_seconds.observe((time.monotonic_ns() - begun_ns) / 1e9)

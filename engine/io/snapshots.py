@@ -1,14 +1,16 @@
 """Pairs in the store: a snapshot and a replica at one entry, and the manifest by which they count.
 
-The chunks are written by a child of the writer, over its own connection, while the writer goes on; before the first
-of them an empty manifest names them, so that what a dead child leaves behind is found and removed by the next one.
-Only the writer makes a manifest count, in one transaction that fails unless ``tip`` still names it: so a writer that
-was stopped and woke up changes nothing. Manifests are kept by entry, so that even then none could replace a newer
-one. The same transaction removes every older pair but the one before, and trims (``engine.trimming``).
+The chunks are written by a child of the writer, over its own connection, while the writer goes on; before that an
+empty manifest names them, so that what a dead child leaves behind is found and removed by the next one. Only the
+writer announces a pair and makes it count, between two of its appends, each in one transaction that fails unless
+``tip`` still names it: so a writer that was stopped and woke up changes nothing. Manifests are kept by entry, so that
+even then none could replace a newer one. With a new one every older pair but the one before is removed, and the log is
+trimmed (``engine.trimming``).
 
-There is no second script: the condition is a WATCH of ``tip``, which every append changes.
+There is no second script: the condition is a WATCH of ``tip``, which every append changes (so a child, which works
+while its writer appends, could not do it).
 
-Hands over to: ``engine.making`` (the child), ``engine.snapshots`` (the writer), ``engine.beginning`` (reading).
+Hands over to: ``engine.snapshots`` (the writer), ``engine.making`` (the child), ``engine.beginning`` (reading).
 """
 
 import time
