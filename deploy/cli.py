@@ -130,7 +130,7 @@ def replay(
         str, typer.Option(envvar=["STANCHION_REDIS_URL", "REDIS_URL"], help="the store; by default that of `up`")
     ] = STORE_OF_UP,
 ) -> None:
-    """Read a log from its first entry, prove it, and show the state and the digest that it ends in."""
+    """Read a log from its first entry, or where it is trimmed from its oldest snapshot; prove it, show the state."""
     from engine import replay as replaying
 
     raise typer.Exit(replaying.main(experience, redis_url, until))

@@ -11,6 +11,8 @@ the state of every ticket and checks, entry by entry:
 - that open windows never exceed ``max_active``, nor open and completed ones ``max_admissions``, nor the stock;
 - that windows expire when they end, never before.
 
+Where a log was trimmed it begins with what a snapshot says (``engine.audit_beginning``) and takes that on trust.
+
 ``metering_worst`` tells how close the log came to the bound, so that a check that is never near it is noticed.
 """
 
@@ -78,6 +80,13 @@ class AuditedPath:
         self._waiting: list[int] = []
         self.meter = SpanMeter(settings.distribution.release_rate_per_minute, settings.distribution.burst_ms)
 
+    def resume(self, states: bytes, consumers: list[bytes], windows: dict[int, int], completed: int) -> None:
+        """These are the tickets that there are already; when the admitted ones were is not known any more."""
+        self.states = [TicketState(state) for state in states]
+        self.consumers, self.windows, self.completed = consumers, windows, completed
+        self.latest = {consumer: ticket for ticket, consumer in enumerate(consumers)}
+        self._waiting = [ticket for ticket, state in enumerate(self.states) if state == TicketState.WAITING]
+
     def limit(self, settings: Path) -> None:
         """Another rate or other caps: a new part of the metering begins."""
         before, self.settings = self.settings.distribution, settings
@@ -132,6 +141,7 @@ class Audit:
         self.chain = GENESIS_CHAIN
         self.now_ms = 0
         self.stepped_ms = 0
+        self.next_seq = 0
         self.entries = 0
         self.writers = 0
         self.document: Experience | None = None
@@ -160,11 +170,11 @@ class Audit:
 
     def _follow(self, entry_id: str, payload: bytes, chain: bytes) -> None:
         _, seq = parse_entry_id(entry_id)
-        if seq != self.entries:
-            raise Broken(f"expected sequence number {self.entries} behind {self.entry_id}")
+        if seq != self.next_seq:
+            raise Broken(f"expected sequence number {self.next_seq} behind {self.entry_id}")
         if next_chain(self.chain, payload) != chain:
             raise Broken("the chain is broken")
-        self.entry_id, self.chain = entry_id, chain
+        self.entry_id, self.chain, self.next_seq = entry_id, chain, seq + 1
 
     def _in_time(self, event: e.AnyEvent) -> None:
         if isinstance(event, e.Admitted | e.Expired) and not self.stepped_ms <= event.at <= self.now_ms:

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import redis
 
+from engine.audit import Broken
+from engine.audit_beginning import audit_from
+from engine.audit_log import main as audit
 from engine.beginning import begin
 from engine.io.append import Appender, Outcome
 from engine.io.snapshots import announce, fenced
@@ -18,10 +21,13 @@ from engine.replay import FAILURE, OK
 from engine.replay import main as replay
 from engine.restoration import Restoration
 from engine.takeover import LogError, read_log_end, writer_changed
+from protocol import codec
 from protocol.commands import Attach, Join
-from protocol.events import Admitted, WriterChanged
+from protocol.events import Admitted, Entry, Joined, WriterChanged
 from protocol.replica_codec import encode_replica
 from protocol.streams import (
+    FIELD_CHAIN,
+    FIELD_ENTRY,
     TIP_WRITER,
     commands_key,
     events_key,
@@ -88,7 +94,7 @@ class Crowd:
         return self._come
 
     def snapshots(self, engine: RunningEngine, count: int) -> list[str]:
-        """Have people come, a snapshot's worth at a time, until ``count`` are made; the entries at which pairs stand."""
+        """Have people come, a snapshot's worth at a time, until ``count`` are made; the entries where pairs stand."""
         for made in range(int(made_by(engine)) + 1, count + 1):
             self.come()
             engine.wait(partial(lambda made: made_by(engine) >= made, made))
@@ -321,3 +327,44 @@ def test_many_restarts_among_many_snapshots_lose_and_repeat_nobody(
         assert encode_replica(found.replica) == encode_replica(crowd.log.replica)
     assert replay("drop", redis_url, None) == OK
     assert crowd.client.xlen(commands_key("drop")) < 200
+
+
+def test_replay_and_audit_of_a_trimmed_log_begin_at_the_oldest_snapshot_and_say_so(
+    crowd: Crowd, engine: RunningEngine, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (replay("drop", redis_url, None), audit("drop", redis_url)) == (OK, OK)
+    assert capsys.readouterr().out.count("the first entry") == 2
+    newest, oldest = crowd.snapshots(engine, 3)
+    crowd.come(5)
+    engine.stop()
+    crowd.log.read()
+    assert (replay("drop", redis_url, None), audit("drop", redis_url)) == (OK, OK)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count(f"the snapshot at entry {oldest}: what came before is trimmed and was not looked at") == 2
+    assert f"{crowd.tickets} tickets" in shown
+    assert replay("drop", redis_url, newest) == OK
+    assert replay("drop", redis_url, "1-1") == FAILURE
+    crowd.pairs.flip(snapshot_chunks_key("drop", oldest))
+    assert (replay("drop", redis_url, None), audit("drop", redis_url)) == (OK, OK)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count(f"the snapshot at {oldest}: the stored bytes are not those that were written") == 2
+    assert shown.count(f"the snapshot at entry {newest}:") == 2
+    crowd.pairs.flip(snapshot_chunks_key("drop", newest))
+    assert (replay("drop", redis_url, None), audit("drop", redis_url)) == (FAILURE, FAILURE)
+    assert (replay("none", redis_url, None), audit("none", redis_url)) == (FAILURE, FAILURE)
+
+
+def test_an_audit_that_begins_at_a_snapshot_finds_what_is_broken_behind_it(
+    crowd: Crowd, engine: RunningEngine, client: redis.Redis
+) -> None:
+    crowd.snapshots(engine, 2)
+    engine.stop()
+    crowd.log.read()
+    auditing = audit_from(begin(client, "drop", None))
+    for entry_id, fields in crowd.client.xrange(events_key("drop"), f"({auditing.entry_id}"):
+        auditing.entry(entry_id.decode(), fields[FIELD_ENTRY], fields[FIELD_CHAIN])
+    twice = Joined("general", crowd.tickets, consumer(1), b"\1")
+    payload = codec.encode_entry(Entry(1, auditing.now_ms, "0-0", {}, "", [twice]))
+    chain, seq = codec.next_chain(auditing.chain, payload), parse_entry_id(auditing.entry_id)[1] + 1
+    with pytest.raises(Broken, match="are both live and of one consumer"):
+        auditing.entry(f"1-{seq}", payload, chain)

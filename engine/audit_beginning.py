@@ -1,0 +1,40 @@
+"""Where an audit of a trimmed log begins: with the tickets, windows and admissions that a snapshot says there are.
+
+They are taken on trust, as the entries that made them are gone; what is checked is that everything since follows from
+them. Spans of the rate are measured from here on. A snapshot stands behind a step, never behind a take-over alone, so
+what the next step does by itself was due after it.
+
+Hands over to: ``engine.audit``, which goes on from there.
+"""
+
+from struct import iter_unpack
+
+from engine.audit import Audit, AuditedPath, SpanMeter
+from engine.beginning import Beginning
+from engine.core.limits import EXPERIENCE_BURST_MS
+from engine.core.path import Path
+from protocol.events import CONSUMER_BYTES
+from protocol.streams import parse_entry_id
+
+
+def audit_from(beginning: Beginning) -> Audit:
+    """An audit of all that comes behind ``beginning``."""
+    audit, core = Audit(), beginning.experience
+    if beginning.manifest is None:
+        return audit
+    audit.entry_id, audit.chain = beginning.manifest.entry_id, beginning.manifest.chain
+    audit.next_seq = parse_entry_id(audit.entry_id)[1] + 1
+    audit.now_ms = audit.stepped_ms = core.now_ms
+    audit.document = core.document
+    audit.paths = {path_id: _path(path) for path_id, path in core.paths.items()}
+    audit.over_all = SpanMeter(core.meter.bucket.rate, EXPERIENCE_BURST_MS)
+    audit.admissions = dict(core.admissions)
+    return audit
+
+
+def _path(path: Path) -> AuditedPath:
+    audited = AuditedPath(path.settings)
+    consumers = [consumer for (consumer,) in iter_unpack(f"{CONSUMER_BYTES}s", path.tickets.consumers)]
+    windows = {ticket: window.expires_at for ticket, window in path.windows.open.items()}
+    audited.resume(bytes(path.tickets.states), consumers, windows, path.meter.completed)
+    return audited
