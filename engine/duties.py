@@ -1,5 +1,6 @@
-"""What this engine does with each experience that there is: it writes it, restores it, has given it up, or watches
-another engine write it. Bookkeeping alone; nothing here talks to the store.
+"""What this engine does with each experience that there is: it writes it, restores it, has stopped it, or watches
+another engine write it. One with which something is wrong is degraded, whether it goes on or is stopped. Bookkeeping
+alone; nothing here talks to the store.
 
 Hands over to: ``engine.runner``, which acts on it.
 """
@@ -11,6 +12,7 @@ import structlog
 from engine.io.append import Append
 from engine.io.clock import LogClock
 from engine.metrics import Metrics
+from engine.poison import Care, PoisonError
 from engine.restoration import Restoration
 from engine.writer import Writer
 from protocol.streams import START_ID, shard_of
@@ -19,14 +21,16 @@ log = structlog.get_logger()
 
 
 class Duties:
-    """Every experience is in at most one of ``writers``, ``restoring`` and ``degraded``."""
+    """Every experience is in at most one of ``writers``, ``restoring`` and ``stopped``; any may be ``degraded``."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.shards: dict[str, int] = {}
         """The shard of every experience that there is."""
         self.writers: dict[str, Writer] = {}
         self.restoring: dict[str, tuple[Restoration, LogClock, Append]] = {}
+        self.stopped: dict[str, None] = {}
         self.degraded: dict[str, None] = {}
+        self._care: dict[str, Care] = {}
         self._metrics = metrics
 
     def know(self, experiences: Iterable[str]) -> None:
@@ -35,7 +39,7 @@ class Duties:
 
     def to_take_over(self, holds: Callable[[int], bool]) -> list[str]:
         """Experiences of the shards that we hold that nothing is done about yet."""
-        busy = (self.writers, self.restoring, self.degraded)
+        busy = (self.writers, self.restoring, self.stopped)
         ours = [experience for experience, shard in self.shards.items() if holds(shard)]
         return [experience for experience in ours if not any(experience in group for group in busy)]
 
@@ -46,7 +50,7 @@ class Duties:
     def restored(self, experience: str) -> None:
         """The state is rebuilt up to our take-over: it is written from now on."""
         restoration, clock, append = self.restoring.pop(experience)
-        self.writers[experience] = Writer(restoration, clock, append)
+        self.writers[experience] = Writer(restoration, clock, append, self._care.get(experience))
         for fault in restoration.faults:
             self._metrics.snapshots_unusable.inc()
             log.error("snapshot not used", experience=experience, why=fault)
@@ -54,12 +58,23 @@ class Duties:
         counts = {"entries": restoration.entries, "commands": restoration.commands}
         log.info("restored", experience=experience, snapshot=began, **counts)
 
-    def degrade(self, experience: str) -> None:
+    def stop(self, experience: str) -> None:
         """Called while handling what went wrong: this process serves the experience no more."""
-        log.exception("experience degraded", experience=experience)
+        log.exception("experience stopped", experience=experience)
         self.writers.pop(experience, None)
         self.restoring.pop(experience, None)
-        self.degraded[experience] = None
+        self.stopped[experience] = self.degraded[experience] = None
+
+    def poisoned(self, writer: Writer, error: PoisonError) -> None:
+        """A step has raised ``error``: the state is rebuilt and goes on with care, where that can help."""
+        if error.care is None:
+            self.stop(writer.id)
+            return
+        self._metrics.poisoned.inc()
+        self.degraded[writer.id] = None
+        self._care[writer.id] = error.care
+        log.exception("experience degraded", experience=writer.id, skip=error.care.skip, until=error.care.until)
+        self.drop(writer, "a step has raised")
 
     def drop(self, writer: Writer, why: str) -> None:
         """Throw the state away; it can be rebuilt."""
@@ -84,5 +99,7 @@ class Duties:
 
     def count(self) -> None:
         """Show how many there are of each."""
-        for state, group in (("writing", self.writers), ("degraded", self.degraded), ("restoring", self.restoring)):
-            self._metrics.experiences.labels(state).set(len(group))
+        states = ("writing", "restoring", "stopped", "degraded")
+        sizes = (len(self.writers), len(self.restoring), len(self.stopped), len(self.degraded))
+        for state, size in zip(states, sizes, strict=True):
+            self._metrics.experiences.labels(state).set(size)

@@ -29,6 +29,9 @@ class Metrics:
             buckets=COMMIT_BUCKETS_S,
             registry=self.registry,
         )
+        self.poisoned = Counter(
+            "stanchion_engine_poisoned", "Steps that raised and were taken again with care", registry=self.registry
+        )
         self.late_seconds = Histogram(
             "stanchion_engine_deadline_late_seconds",
             "How late deadlines fire",

@@ -12,17 +12,18 @@ Hands over to: ``engine.runner``, which writes on from there; ``engine.replay``,
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import redis
 
 from engine.beginning import Beginning, begin
 from engine.core.experience import Batch, Experience
-from engine.io.streams import CommandEntry, LogEntry, StreamError, read_commands, read_log
+from engine.io.streams import LogEntry, RawEntry, StreamError, read_commands, read_log
+from engine.poison import batch_of
 from engine.takeover import LogError, check_rules
 from protocol import codec
 from protocol.codec import DecodeError
-from protocol.events import Entry, WriterChanged
+from protocol.events import Entry, Skipped, WriterChanged
 from protocol.manifest import Manifest
 from protocol.replica import Replica, ReplicaError
 from protocol.streams import START_ID, parse_entry_id
@@ -51,8 +52,8 @@ class Restoration:
         self._until = until
         self._begin = begin
         self._log: Iterator[LogEntry] | None = None
-        self._commands: Iterator[CommandEntry] = iter(())
-        self._next_command: CommandEntry | None = None
+        self._commands: Iterator[RawEntry] = iter(())
+        self._next_command: RawEntry | None = None
 
     def advance(self, budget_ms: int) -> None:
         """Replay for about ``budget_ms``. Sets ``done`` behind the last entry. Raises LogError, RedisError."""
@@ -91,24 +92,25 @@ class Restoration:
         self.log_bytes += len(found.payload)
 
     def _step(self, found: LogEntry, entry: Entry) -> None:
-        batches = list(self._batches(found.entry_id, entry.command_id))
+        skipped = {event.entry: event for event in entry.events if isinstance(event, Skipped)}
+        batches = list(self._batches(found.entry_id, entry.command_id, skipped))
         try:
             events, applied = self.experience.step(entry.now_ms, batches)
         except Exception as error:
             raise LogError(f"entry {found.entry_id} cannot be applied again: {error!r}") from error
-        again = Entry(entry.rules, entry.now_ms, entry.command_id, applied, entry.durable, events)
+        again = Entry(entry.rules, entry.now_ms, entry.command_id, applied, entry.durable, [*skipped.values(), *events])
         if codec.encode_entry(again) != found.payload:
             raise LogError(f"entry {found.entry_id} comes out otherwise than it stands in the log")
 
-    def _batches(self, entry_id: str, until: str) -> Iterator[Batch]:
-        """The commands behind those applied so far, up to and with ``until``."""
+    def _batches(self, entry_id: str, until: str, skipped: Mapping[str, Skipped]) -> Iterator[Batch]:
+        """The commands behind those applied so far, up to and with ``until``; of those ``skipped`` the number alone."""
         last = parse_entry_id(until)
         while self.command_id != until:
             command = self._next_command or next(self._commands, None)
-            if command is None or parse_entry_id(command.entry_id) > last:
+            if command is None or parse_entry_id(command[0]) > last:
                 raise LogError(f"the commands up to {until}, which entry {entry_id} applies, are not in the store")
             self._next_command = None
-            self.command_id = command.entry_id
-            commands = codec.decode_commands(command.batch)
-            self.commands += len(commands)
-            yield Batch(command.sender, command.number, commands)
+            self.command_id = command[0]
+            batch = batch_of(command, skipped.get(command[0]))
+            self.commands += len(batch.commands)
+            yield batch

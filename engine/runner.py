@@ -13,8 +13,9 @@ What can go wrong, and what is done:
   else writes, the shard is left to them for a while.
 - A step is more than a second late with a deadline pending: people lost some of their time, so it takes over anew,
   which makes good for the gap.
-- A batch does not decode or raises, or a log cannot be followed: that experience is not served by this process any
-  more (``degraded`` in the metrics, an error in the log); the others go on. It is tried again after a restart.
+- A batch does not decode or raises: the state is rebuilt and goes on with care (``engine.poison``).
+- A log cannot be followed, or a deadline raises: that experience is ``stopped``, not served by this process any more;
+  the others go on. It is tried again after a restart. Both are ``degraded`` in the metrics, and an error in the log.
 
 SIGTERM ends it in order: what is under way is committed, the leases are released, another engine goes on at once.
 """
@@ -33,12 +34,13 @@ from engine.io.clock import NS_PER_MS, Reading, Sighting, read_clocks
 from engine.io.lease import Change, LeaseDesk
 from engine.io.streams import Found, StreamReader, connect, read_experiences
 from engine.metrics import Metrics
+from engine.poison import PoisonError
 from engine.restoration import Restoration
 from engine.settings import EngineSettings
 from engine.snapshots import Snapshots
 from engine.standby import Standby
 from engine.takeover import LogError, behind_log, writer_changed
-from engine.writer import STEP_ENTRIES_MAX, PoisonError, Writer
+from engine.writer import STEP_ENTRIES_MAX, Writer
 from protocol.streams import SHARDS
 
 BLOCK_MS = 100
@@ -196,8 +198,8 @@ class Runner:
         late_ms, before = writer.late_ms(now_ms), writer.commands
         try:
             append = writer.step(now_ms)
-        except PoisonError:
-            self._duties.degrade(writer.id)
+        except PoisonError as error:
+            self._duties.poisoned(writer, error)
             return []
         if late_ms:
             self._metrics.late_seconds.observe(late_ms / 1000)
@@ -247,7 +249,7 @@ class Runner:
             try:
                 taking = behind_log(self._client, experience, self._standby)
             except LogError:
-                self._duties.degrade(experience)
+                self._duties.stop(experience)
                 return
             if taking.doubtful:
                 self._metrics.clocks_doubtful.inc()
@@ -283,7 +285,7 @@ class Runner:
             try:
                 restoration.advance(RESTORE_SLICE_MS)
             except LogError:
-                self._duties.degrade(experience)
+                self._duties.stop(experience)
                 return
             if restoration.done:
                 self._duties.restored(experience)

@@ -9,16 +9,18 @@ Hands over to: ``engine.runner``, which feeds it and commits its appends; ``engi
 """
 
 from collections import deque
+from collections.abc import Iterator
 
 from engine.core.experience import RULES, Batch
 from engine.core.limits import OUTAGE_MIN_MS
 from engine.io.append import Append, LogEnd, append_of
 from engine.io.clock import LogClock
-from engine.io.streams import RawEntry, command_entry
+from engine.io.streams import RawEntry
+from engine.poison import Care, PoisonError, batch_of, care_after, skipped_of
 from engine.restoration import Restoration
 from engine.snapshot_pace import Since
 from protocol import codec
-from protocol.events import AnyEvent, Entry, WriterChanged
+from protocol.events import AnyEvent, Entry, Skipped, WriterChanged
 from protocol.streams import commands_key
 
 STEP_ENTRIES_MAX = 64
@@ -29,14 +31,10 @@ HEARTBEAT_MS = 500
 assert 2 * HEARTBEAT_MS <= OUTAGE_MIN_MS
 
 
-class PoisonError(Exception):
-    """A batch does not decode, or applying it raised: the state is spoilt."""
-
-
 class Writer:
     """The writer of one experience, from its take-over on."""
 
-    def __init__(self, restoration: Restoration, clock: LogClock, taken: Append) -> None:
+    def __init__(self, restoration: Restoration, clock: LogClock, taken: Append, care: Care | None = None) -> None:
         experience = restoration.experience
         self.id = experience.id
         self.commands_key = commands_key(experience.id)
@@ -51,6 +49,7 @@ class Writer:
         self.since = Since(restoration.entries, restoration.commands, restoration.log_bytes)
         self.state = experience
         self.writer = taken.writer
+        self._care = None if care is None or care.ends_at(taken.end.command_id) else care
         self._events: list[AnyEvent] = []
         self._inbox: deque[RawEntry] = deque()
         self._received_id = taken.end.command_id
@@ -96,30 +95,35 @@ class Writer:
     def step(self, now_ms: int) -> Append:
         """Apply what is due and what was received. Raises PoisonError."""
         assert self.ahead is None, "one entry at a time"
+        taken: list[str] = []
+        skipped: list[Skipped] = []
         try:
-            command_id, batches = self._take()
+            batches = list(self._take(taken, skipped))
             events, applied = self.state.step(now_ms, batches)
         except Exception as error:
-            raise PoisonError(f"behind entry {self.end.entry_id}: {error!r}") from error
-        self._events = events
-        entry = Entry(RULES, now_ms, command_id, applied, "", events)
+            care = care_after(error, taken, self._care)
+            raise PoisonError(f"behind entry {self.end.entry_id}: {error!r}", care) from error
+        self._events = [*skipped, *events]
+        command_id = taken[-1] if taken else self.end.command_id
+        entry = Entry(RULES, now_ms, command_id, applied, "", self._events)
         self.ahead = append_of(self.id, self.writer, self.end.epoch, self.end, entry)
         self._deadline_ms = self.state.next_deadline_ms()
         self._just_changed = False
         return self.ahead
 
-    def _take(self) -> tuple[str, list[Batch]]:
-        command_id, count = self.end.command_id, 0
-        batches: list[Batch] = []
-        while self._inbox and len(batches) < STEP_ENTRIES_MAX and count < STEP_COMMANDS_MAX:
-            entry = command_entry(*self._inbox.popleft())
-            commands = codec.decode_commands(entry.batch)
-            batches.append(Batch(entry.sender, entry.number, commands))
-            command_id = entry.entry_id
-            count += len(commands)
+    def _take(self, taken: list[str], skipped: list[Skipped]) -> Iterator[Batch]:
+        """The next batches; ``taken`` is told of each entry before anything is done with it, ``skipped`` of poison."""
+        entries_max, count = STEP_ENTRIES_MAX if self._care is None else 1, 0
+        while self._inbox and len(taken) < entries_max and count < STEP_COMMANDS_MAX:
+            entry = self._inbox.popleft()
+            taken.append(entry[0])
+            if self._care is not None and entry[0] == self._care.skip:
+                skipped.append(skipped_of(entry, self._care.error))
+            batch = batch_of(entry, skipped[0] if skipped else None)
+            count += len(batch.commands)
+            yield batch
         self.commands += count
         self.since.commands += count
-        return command_id, batches
 
     def committed(self) -> None:
         """The entry that was on its way is in the log."""
@@ -130,6 +134,8 @@ class Writer:
         self.replica.stand_at(self.end.entry_id, self.end.chain, self.end.now_ms)
         for event in self._events:
             self.replica.apply(event)
+        if self._care is not None and self._care.ends_at(self.end.command_id):
+            self._care = None
 
     def interrupt(self) -> None:
         """The store was away: what was received may be gone, and somebody else may have written."""

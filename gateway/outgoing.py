@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from protocol import codec
 from protocol.commands import Command
-from protocol.events import Answered, Entry, Refused
+from protocol.events import Answered, Entry, Refused, Skipped
 from protocol.refusals import Reason, Refusal
 
 COMMANDS_PER_BATCH_MAX = 500
@@ -130,11 +130,15 @@ class Outgoing:
             for event in entry.events
             if isinstance(event, Refused | Answered) and event.sender == self.sender
         }
+        skipped = {one.number for one in entry.events if isinstance(one, Skipped) and one.sender == self.sender}
         settled = []
         while self._sent and self._sent[0].number <= number:
             sent = self._sent.popleft()
             self._unwritten = min(self._unwritten, len(self._sent))
             self.backlog -= len(sent.waiting)
+            if sent.number in skipped:
+                settled += [(waits, Answer(entry_id, Refusal(Reason.INVALID))) for waits in sent.waiting]
+                continue
             for index, waits in enumerate(sent.waiting):
                 settled.append((waits, _answer(entry_id, said.get((sent.number, index)))))
         return settled

@@ -211,6 +211,16 @@ class NoticePosted(Event, frozen=True, array_like=True, gc=False, tag="notice_po
     actor: str
 
 
+class Skipped(Event, frozen=True, array_like=True, gc=False, tag="skipped"):
+    """The commands entry ``entry`` raised, twice: nobody ever applies it. Its ``number`` counts as applied, so that its
+    ``sender`` goes on (b"" and 0 where they cannot be read). ``error``: SHA-256 of what it raised."""
+
+    entry: str
+    error: bytes
+    sender: bytes
+    number: int
+
+
 class Refused(Event, frozen=True, array_like=True, tag="refused"):
     """Command ``index`` of the batch ``number`` of ``sender`` changed nothing."""
 
@@ -233,7 +243,7 @@ class Answered(Event, frozen=True, array_like=True, tag="answered"):
 AnyEvent = (
     WriterChanged | Configured | ReleaseRateChanged | PhaseChanged | PauseChanged
     | Joined | Attached | Admitted | Redeemed | WindowMoved | Completed | Expired | Left | Returned
-    | TicketRefused | WaitingLost | SoldOutChanged | StockChanged | NoticePosted | Refused | Answered
+    | TicketRefused | WaitingLost | SoldOutChanged | StockChanged | NoticePosted | Skipped | Refused | Answered
 )  # fmt: skip
 
 

@@ -132,10 +132,9 @@ def read_log(client: redis.Redis, experience: str, after: str = START_ID) -> Ite
         yield log_entry(entry_id, fields)
 
 
-def read_commands(client: redis.Redis, experience: str, after: str = START_ID) -> Iterator[CommandEntry]:
-    """The commands behind the entry ``after``, in chunks. Raises StreamError."""
-    for entry_id, fields in _read_all(client, commands_key(experience), after, COMMANDS_CHUNK_ENTRIES):
-        yield command_entry(entry_id, fields)
+def read_commands(client: redis.Redis, experience: str, after: str = START_ID) -> Iterator[RawEntry]:
+    """The entries of the commands stream behind ``after``, in chunks, whatever is in them."""
+    return _read_all(client, commands_key(experience), after, COMMANDS_CHUNK_ENTRIES)
 
 
 def _read_all(client: redis.Redis, key: str, after: str, chunk: int) -> Iterator[RawEntry]:

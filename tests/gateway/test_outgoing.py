@@ -14,7 +14,7 @@ from gateway.outgoing import (
 )
 from protocol import codec
 from protocol.commands import Attach
-from protocol.events import Answered, AnyEvent, Entry, Refused
+from protocol.events import Answered, AnyEvent, Entry, Refused, Skipped
 from protocol.refusals import Reason
 from tests.support.samples import consumer
 
@@ -169,3 +169,30 @@ def test_nothing_is_given_up_because_nobody_asked_for_long() -> None:
     assert out.renew(4 * SILENCE_MS_MAX + 2_000) == []
     ((waits, _),) = out.renew(3 * SILENCE_MS_MAX + 1_000 + SENDER_MS_MAX)
     assert waits == "c"
+
+
+def test_a_batch_that_was_set_aside_is_refused_for_good() -> None:
+    outgoing = Outgoing(lambda: b"sender-1", 0)
+    outgoing.add(Attach(consumer(1)), "one")
+    outgoing.written(outgoing.to_write(9), 0)
+    outgoing.add(Attach(consumer(2)), "two")
+    outgoing.written(outgoing.to_write(9), 0)
+    skipped = [Skipped("5-0", bytes(32), b"sender-1", 1), Skipped("5-1", bytes(32), b"sender-2", 2)]
+    settled = outgoing.settle("1-4", Entry(1, 0, "5-1", {b"sender-1": 2}, "", list(skipped)), 5)
+    reasons = [(waits, answer.refusal and answer.refusal.reason) for waits, answer in settled]
+    assert reasons == [("one", Reason.INVALID), ("two", None)]
+    assert outgoing.backlog == 0
+
+
+def test_what_was_written_can_be_given_up_and_what_was_not_goes_on() -> None:
+    senders = iter((b"sender-1", b"sender-2"))
+    outgoing = Outgoing(lambda: next(senders), 0)
+    spare = outgoing.spare
+    outgoing.add(Attach(consumer(1)), "one")
+    outgoing.written(outgoing.to_write(9), 0)
+    outgoing.add(Attach(consumer(2)), "two")
+    assert outgoing.spare == spare - 2
+    ((waits, answer),) = outgoing.give_up(10)
+    assert (waits, answer.refusal and answer.refusal.reason) == ("one", Reason.ENGINE_AWAY)
+    assert (outgoing.sender, outgoing.backlog) == (b"sender-2", 1)
+    assert [sent.number for sent in outgoing.to_write(9)] == [1]

@@ -18,7 +18,18 @@ from engine.replay import OK
 from engine.replay import main as replay
 from engine.takeover import read_log_end, writer_changed
 from protocol.commands import Attach, Join, Limits, PostNotice, SetReleaseRate
-from protocol.events import Admitted, Attached, Configured, Entry, Expired, Joined, Refused, WindowMoved, WriterChanged
+from protocol.events import (
+    Admitted,
+    Attached,
+    Configured,
+    Entry,
+    Expired,
+    Joined,
+    Refused,
+    Skipped,
+    WindowMoved,
+    WriterChanged,
+)
 from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key, lease_key, shard_of
 from tests.support.engine import RunningEngine
 from tests.support.samples import consumer, document, raw_path
@@ -141,13 +152,23 @@ def test_refusals_name_the_command(client: redis.Redis, engine: RunningEngine) -
         {"something": "else"},
     ],
 )
-def test_a_poisoned_experience_stops_alone(client: redis.Redis, engine: RunningEngine, fields: dict[Any, Any]) -> None:
-    sender, log = served(client, "sound")
-    poisoned, _ = served(client, "poisoned")
-    poisoned.send_raw(fields)
+def test_what_cannot_be_read_is_set_aside_and_the_rest_goes_on(
+    client: redis.Redis, redis_url: str, engine: RunningEngine, fields: dict[Any, Any]
+) -> None:
+    sound, sound_log = served(client, "sound")
+    sender, log = served(client, "poisoned", release_rate_per_minute=0)
+    sender.send(Join(consumer(1)))
+    poison = sender.send_raw(fields)
+    log.wait_applied(sender, sender.send(Join(consumer(2))))
+    assert [event.entry for event in log.of(Skipped)] == [poison]
+    assert log.replica.paths["general"].tickets == 2
+    sound_log.wait_applied(sound, sound.send(Attach(consumer(2))))
+    assert len(sound_log.of(WriterChanged)) == 1
     engine.wait(lambda: engine.figure("experiences", state="degraded") == 1)
-    log.wait_applied(sender, sender.send(Attach(consumer(2))))
-    assert engine.figure("experiences", state="writing") == 1
+    engine.wait(lambda: engine.figure("experiences", state="writing") == 2)
+    assert engine.figure("experiences", state="stopped") == 0
+    engine.stop()
+    assert replay("poisoned", redis_url, None) == OK
 
 
 def test_many_experiences_share_a_round_trip(client: redis.Redis, engine: RunningEngine) -> None:

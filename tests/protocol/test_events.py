@@ -34,6 +34,7 @@ EVERY: list[AnyEvent] = [
     events.SoldOutChanged("general", True, False),
     events.StockChanged("42", 10, 1, 2),
     events.NoticePosted("Hello", "info", None, 5, "control"),
+    events.Skipped("5-0", bytes(32), SENDER, 3),
     events.Refused(SENDER, 3, 0, "not_open", {"opens_at": 9}),
     events.Answered(SENDER, 3, 1, {"admitted": 2}),
 ]
