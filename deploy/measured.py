@@ -11,9 +11,9 @@ from loadtests.parts import Core, Parts
 
 
 def parts() -> Parts:
-    """The core, and the commands of an engine, of a store and of the whole stack."""
+    """The core, and the commands of an engine, of a store, of the whole stack and of a replay."""
     command = [sys.executable, "-m", "deploy.cli"]
-    return Parts(core, [*command, "engine"], store, [*command, "up"])
+    return Parts(core, [*command, "engine"], store, [*command, "up"], [*command, "replay"])
 
 
 def core(experience: str) -> Core:

@@ -2,14 +2,15 @@
 
     stanchion bench engine    joins/s and mixed commands/s of the pure core
     stanchion bench stream    commands/s and delay through a real store, for both ways of syncing it
+    stanchion bench takeover  the worst delay while snapshots are made; a killed writer; the speed of a replay
     stanchion bench ranks     positions of a gateway's sockets in a big roster
     stanchion bench edge      memory, frames, handshakes and latency of sockets on a real stack, beside the floors
     stanchion bench storm     what must hold: a storm of reconnects, clients that do not read, coming and going, a drain
     stanchion bench million   as many sockets as are asked for, all with a ticket, and what they cost
     stanchion bench all       all of them but the million
 
-Hands over to: ``bench_engine``, ``bench_stream``, ``bench_ranks``, ``bench_edge``, ``bench_storm``, ``bench_million``;
-``report`` writes what they find.
+Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_ranks``, ``bench_edge``, ``bench_storm``,
+``bench_million``; ``report`` writes what they find.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from loadtests.bench_million import bench_million
 from loadtests.bench_ranks import bench_ranks
 from loadtests.bench_storm import RUNS, bench_storm
 from loadtests.bench_stream import bench_stream
+from loadtests.bench_takeover import Load, bench_takeover
 from loadtests.parts import Parts
 from loadtests.report import RESULTS, Report, progress
 
@@ -37,6 +39,7 @@ FAILURE = 1
 SIGNALLED = 128
 SECONDS_STREAM = 10
 SECONDS_EDGE = 60
+SECONDS_TAKEOVER = 12
 SOCKETS_RANKS = 20_000
 SOCKETS_EDGE = 15_000
 SOCKETS_STORM = 20_000
@@ -80,6 +83,10 @@ def _stream(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
         )
 
 
+def _takeover(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    bench_takeover(parts, report, Load(asked.tickets, asked.rate, asked.seconds or SECONDS_TAKEOVER))
+
+
 def _ranks(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     bench_ranks(report, places=asked.places, sockets=asked.sockets or SOCKETS_RANKS, pairs=asked.pairs)
 
@@ -103,6 +110,7 @@ def _million(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
 BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "engine": _engine,
     "stream": _stream,
+    "takeover": _takeover,
     "ranks": _ranks,
     "edge": _edge,
     "storm": _storm,
@@ -124,8 +132,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds",
         type=_between(1, 300),
-        help=f"how long that rate is kept, or a moving queue watched, in s; {SECONDS_STREAM} and {SECONDS_EDGE}",
+        help=f"how long that rate is kept, or a moving queue watched, in s; {SECONDS_STREAM} ({SECONDS_TAKEOVER} for "
+        f"takeover) and {SECONDS_EDGE}",
     )
+    parser.add_argument("--tickets", type=_between(200, 10_000_000), default=1_000_000, help="tickets at a take-over")
     parser.add_argument("--places", type=_between(1, 20_000_000), default=1_000_000, help="places of the roster")
     parser.add_argument(
         "--sockets",

@@ -19,7 +19,6 @@ from protocol.streams import commands_key
 
 SENDERS = 2
 COMMIT_S = 120.0
-MS_NS = 1_000_000
 SECOND_US = 1_000_000
 FLOOR_EXPERIENCE = "bench-floor"
 BARS = {
@@ -80,7 +79,7 @@ def _delay(stage: Stage, report: Report, fsync: str, first: int, rate: int, seco
     )
     stage.wait_committed(_numbers(first + batches - 1), seconds + COMMIT_S)
     sent = stage.answers()
-    delays = [delay for sender in range(SENDERS) for delay in _delays_ms(stage, sender, first, sent[sender])]
+    delays = [delay for sender in range(SENDERS) for delay in stage.delays_ms(sender + 1, first, sent[sender])]
     achieved = batches * SENDERS * BATCH_COMMANDS * SECOND_NS / (max(one.ended_ns for one in sent) - _begun_ns(sent))
     cuts = quantiles(delays, n=100, method="inclusive")
     detail = {"rate": rate, "achieved": round(achieved), "seconds": seconds, "batches": len(delays)}
@@ -88,16 +87,6 @@ def _delay(stage: Stage, report: Report, fsync: str, first: int, rate: int, seco
         figure = f"P6 sent to committed, {name}, appendfsync {fsync}"
         report.add(figure, "ms", BARS[name], [value], detail={**detail, "longest": round(max(delays), 2)})
     progress.print(f"{fsync} at {achieved:,.0f}/s: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms")
-
-
-def _delays_ms(stage: Stage, sender: int, first: int, sent: Sent) -> list[float]:
-    """For each batch of a sender the time from its sending to the entry that showed it applied."""
-    delays, number = [], first
-    for committed, last, seen_ns in stage.commits:
-        if committed == sender_id(sender + 1):
-            delays += [(seen_ns - sent.each_ns[one - first]) / MS_NS for one in range(number, last + 1)]
-            number = last + 1
-    return delays
 
 
 def _begun_ns(sent: Sequence[Sent]) -> int:

@@ -31,9 +31,11 @@ class Core(Protocol):
 class Parts(NamedTuple):
     """``core``: an empty experience of this id. ``engine``: the command that runs an engine on the store that
     ``STANCHION_REDIS_URL`` names. ``store``: prepares a store in this folder, on this loopback port, with this
-    ``appendfsync``, and answers the command that runs it. ``up``: the command of the whole stack."""
+    ``appendfsync``, and answers the command that runs it. ``up``: the command of the whole stack. ``replay``: that of
+    a replay, but for the experience."""
 
     core: Callable[[str], Core]
     engine: list[str]
     store: Callable[[Path, int, str], list[str]]
     up: list[str]
+    replay: list[str]

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 import redis
@@ -26,6 +26,7 @@ from loadtests.parts import Parts
 from loadtests.stream_sender import Burst, Pace, Prepare, Sent
 from loadtests.workload import EXPERIENCE, configure, sender_id
 from protocol.codec import encode_commands
+from protocol.manifest import read_manifests
 from protocol.streams import (
     FIELD_BATCH,
     FIELD_ENTRY,
@@ -36,7 +37,10 @@ from protocol.streams import (
     commands_key,
     events_key,
     experiences_key,
+    parse_entry_id,
+    readers_key,
     shard_of,
+    snapshot_key,
     wake_key,
 )
 
@@ -46,6 +50,7 @@ ASK_AGAIN_S = 0.05
 READ_ENTRIES = 64
 READ_BLOCK_MS = 100
 SECOND_NS = 1_000_000_000
+MS_NS = 1_000_000
 
 
 class AppliedPart(msgspec.Struct, array_like=True):
@@ -62,15 +67,22 @@ class AppliedPart(msgspec.Struct, array_like=True):
 class Stage:
     """A store, an engine and ``senders`` senders, ready: the experience is configured and batch 1 of sender 0 applied.
 
-    ``commits`` has (sender, last number applied, instant in ns) for every entry that was read, in order.
+    ``commits`` has (sender, last number applied, instant in ns) for every entry that was read, in order; ``changes``
+    (epoch, instant in ns) for every take-over. ``settings`` are those of the engines, by name.
     """
 
-    def __init__(self, parts: Parts, append_fsync: str, senders: int) -> None:
+    def __init__(
+        self, parts: Parts, append_fsync: str, senders: int, settings: Mapping[str, object] | None = None
+    ) -> None:
         self._parts, self._append_fsync, self._count = parts, append_fsync, senders
+        self._settings = {f"STANCHION_{name.upper()}": str(value) for name, value in (settings or {}).items()}
         self._exit = ExitStack()
         self._senders: list[subprocess.Popen[str]] = []
+        self.engines: list[subprocess.Popen[str]] = []
         self._after = START_ID
+        self._epoch = 0
         self.commits: list[tuple[bytes, int, int]] = []
+        self.changes: list[tuple[int, int]] = []
 
     def __enter__(self) -> Stage:
         with self._exit as started:
@@ -86,25 +98,29 @@ class Stage:
     def _start(self) -> None:
         folder = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="stanchion-bench-")))
         port = free_port()
-        log = self._exit.enter_context((folder / "processes.log").open("w"))
-        self._run(self._parts.store(folder / "store", port, self._append_fsync), log)
-        url = f"redis://{HOST}:{port}/0"
+        self._log = self._exit.enter_context((folder / "processes.log").open("w"))
+        self._run(self._parts.store(folder / "store", port, self._append_fsync))
+        self.url = url = f"redis://{HOST}:{port}/0"
         self._store = redis.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0))
         self._exit.callback(self._store.close)
         _wait_until_ready(self._store)
         self._configure()
-        self._run(self._parts.engine, log, {"STANCHION_REDIS_URL": url})
+        self.start_engine()
         self.wait_committed({sender_id(0): 1}, READY_S)
         for number in range(1, self._count + 1):
             command = [sys.executable, "-m", "loadtests.stream_sender", url, sender_id(number).hex()]
-            self._senders.append(self._run(command, log, piped=True))
+            self._senders.append(self._run(command, piped=True))
+
+    def start_engine(self) -> None:
+        """One more engine; only the first one writes as long as it lives."""
+        self.engines.append(self._run(self._parts.engine, self._settings | {"STANCHION_REDIS_URL": self.url}))
 
     def _run(
-        self, command: Sequence[str], log: IO[str], environment: dict[str, str] | None = None, *, piped: bool = False
+        self, command: Sequence[str], environment: dict[str, str] | None = None, *, piped: bool = False
     ) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE if piped else subprocess.DEVNULL
         process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=log, text=True, env={**os.environ, **(environment or {})}
+            command, stdin=pipe, stdout=pipe, stderr=self._log, text=True, env={**os.environ, **(environment or {})}
         )
         self._exit.callback(end, process)
         return process
@@ -146,20 +162,41 @@ class Stage:
         while missing:
             if time.monotonic() > until_s:
                 raise RuntimeError(f"the engine has not applied {len(missing)} senders' batches in {timeout_s:g} s")
-            for payload in self._read_log():
+            for epoch, payload in self._read_log():
                 seen_ns = time.monotonic_ns()
+                if epoch != self._epoch:
+                    self._epoch = epoch
+                    self.changes.append((epoch, seen_ns))
                 for sender, number in decoder.decode(payload).applied.items():
                     self.commits.append((sender, number, seen_ns))
                     if number >= missing.get(sender, number + 1):
                         del missing[sender]
         return seen_ns
 
-    def _read_log(self) -> list[bytes]:
+    def keep_all(self, name: str) -> None:
+        """Register a reader that has read nothing, so that nothing is trimmed."""
+        self._store.hset(readers_key(EXPERIENCE), name, START_ID)
+
+    def snapshots(self) -> list[str]:
+        """The entries at which snapshots stand."""
+        fields: Any = self._store.hgetall(snapshot_key(EXPERIENCE))
+        return [manifest.entry_id for manifest in read_manifests(fields).manifests]
+
+    def delays_ms(self, number_of: int, first: int, sent: Sent) -> list[float]:
+        """For each batch of sender ``number_of``, from ``first`` on, the time from its sending to the entry with it."""
+        delays, number = [], first
+        for committed, last, seen_ns in self.commits:
+            if committed == sender_id(number_of):
+                delays += [(seen_ns - sent.each_ns[one - first]) / MS_NS for one in range(number, last + 1)]
+                number = last + 1
+        return delays
+
+    def _read_log(self) -> list[tuple[int, bytes]]:
         answer: Any = self._store.xread({events_key(EXPERIENCE): self._after}, count=READ_ENTRIES, block=READ_BLOCK_MS)
         entries = answer[0][1] if answer else []
         if entries:
             self._after = entries[-1][0].decode()
-        return [fields[FIELD_ENTRY] for _, fields in entries]
+        return [(parse_entry_id(entry_id.decode())[0], fields[FIELD_ENTRY]) for entry_id, fields in entries]
 
 
 def _wait_until_ready(store: redis.Redis) -> None:

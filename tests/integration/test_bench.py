@@ -45,6 +45,16 @@ def _figures(lines: str) -> list[dict[str, Any]]:
             ],
         ),
         (
+            "takeover",
+            ["--tickets", "2000", "--rate", "2000", "--seconds", "2"],
+            [
+                "P12 worst delay of a batch while snapshots are made",
+                "P12 from the death of the writer to its successor's first entry",
+                "P12 from the death of the writer to the next batch applied",
+                "P12 replay of the whole log",
+            ],
+        ),
+        (
             "million",
             ["--sockets", "60", "--seconds", "1"],
             [
