@@ -9,6 +9,7 @@ up: ``LogError``, and that experience stops alone.
 Hands over to: ``engine.restoration``, which replays from there.
 """
 
+import gc
 from typing import NamedTuple
 
 import redis
@@ -95,10 +96,14 @@ def _check_log(client: redis.Redis, experience_id: str, manifest: Manifest) -> N
 
 
 def _restore(experience_id: str, snapshot: bytes) -> Experience:
+    """Nothing of what is made here is garbage: looking for some meanwhile would take longer than the work."""
+    gc.disable()
     try:
         return Experience.restore(experience_id, snapshot)
     except Exception as error:
         raise ManifestError(f"this version cannot restore it: {error!r}") from error
+    finally:
+        gc.enable()
 
 
 def _trimmed(client: redis.Redis, experience_id: str) -> bool:

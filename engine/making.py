@@ -13,7 +13,7 @@ import gc
 import os
 import signal
 import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -58,10 +58,8 @@ class Child:
         self._pipe, answers = os.pipe()
         os.set_blocking(self._pipe, False)
         parent = os.getpid()
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # the other thread, of the metrics, holds no lock of ours
+        with warnings.catch_warnings():  # the other thread, of the metrics, holds no lock that a child needs
+            warnings.simplefilter("ignore", DeprecationWarning)
             self._pid = os.fork()
         if self._pid == 0:
             _live(order, answers, parent)
@@ -126,15 +124,14 @@ def store(order: Order, parent: int) -> Manifest:
     """
     experience, entry_id = order.state.id, order.end.entry_id
     snapshot, replica = order.state.snapshot(), encode_replica(order.replica)
-    parts = {snapshot_chunks_key(experience, entry_id): snapshot, replica_chunks_key(experience, entry_id): replica}
-    named = {key: part_of(data) for key, data in parts.items()}
+    chain, command_id = order.end.chain, order.end.command_id
+    manifest = Manifest(VERSION, RULES, entry_id, chain, command_id, part_of(snapshot), part_of(replica))
+    keys = (snapshot_chunks_key(experience, entry_id), replica_chunks_key(experience, entry_id))
     with connect(order.url) as client:
-        for key, data in parts.items():
+        for key, data in zip(keys, (snapshot, replica), strict=True):
             for _ in write_chunks(client, key, data, order.pause_ms):
                 if os.getppid() != parent:
                     raise MakingError("the engine has ended")
-        for key, part in named.items():
+        for key, part in zip(keys, (manifest.snapshot, manifest.replica), strict=True):
             fetch(client, key, part)
-    chain, command_id = order.end.chain, order.end.command_id
-    both: Any = list(named.values())
-    return Manifest(VERSION, RULES, entry_id, chain, command_id, *both)
+    return manifest

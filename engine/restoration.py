@@ -5,14 +5,15 @@ log, their commands from the commands stream. Any difference (a gap, a changed b
 that comes out otherwise) raises ``LogError``: an engine that went on from there would tell people things that never
 happened.
 
-It is done in slices of time, because an engine has leases to renew and other experiences to serve meanwhile. The
-first slice, a snapshot, is as long as that takes: half a second for a million tickets.
+It is done in slices of time, because an engine has leases to renew and other experiences to serve meanwhile. A snapshot
+cannot be restored by slices, and a big one takes longer than a lease lasts; so that is done by a thread of its own.
 
 Hands over to: ``engine.runner``, which writes on from there; ``engine.replay``, which reports what was found.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import redis
 
@@ -51,6 +52,7 @@ class Restoration:
         self._client = client
         self._until = until
         self._begin = begin
+        self._beginning: Future[Beginning] | None = None
         self._log: Iterator[LogEntry] | None = None
         self._commands: Iterator[RawEntry] = iter(())
         self._next_command: RawEntry | None = None
@@ -58,8 +60,8 @@ class Restoration:
     def advance(self, budget_ms: int) -> None:
         """Replay for about ``budget_ms``. Sets ``done`` behind the last entry. Raises LogError, RedisError."""
         end_ns = time.monotonic_ns() + budget_ms * 1_000_000
-        log = self._begun() if self._log is None else self._log
-        while not self.done and time.monotonic_ns() < end_ns:
+        log = self._begun(budget_ms) if self._log is None else self._log
+        while log is not None and not self.done and time.monotonic_ns() < end_ns:
             try:
                 found = next(log, None)
                 if found is not None:
@@ -70,10 +72,16 @@ class Restoration:
                 raise LogError(f"the log ends at {self.replica.entry_id}, before {self._until}")
             self.done = found is None or self.replica.entry_id == self._until
 
-    def _begun(self) -> Iterator[LogEntry]:
-        self.experience, self.replica, self.command_id, self.manifest, self.faults = self._begin(
-            self._client, self.experience.id, self._until
-        )
+    def _begun(self, budget_ms: int) -> Iterator[LogEntry] | None:
+        """The log behind the beginning, once that is found; None before that."""
+        if self._beginning is None:
+            executor = ThreadPoolExecutor(1, "beginning")
+            self._beginning = executor.submit(self._begin, self._client, self.experience.id, self._until)
+            executor.shutdown(wait=False)
+        wait([self._beginning], budget_ms / 1_000)
+        if not self._beginning.done():
+            return None
+        self.experience, self.replica, self.command_id, self.manifest, self.faults = self._beginning.result()
         self._log = read_log(self._client, self.experience.id, self.replica.entry_id)
         self._commands = read_commands(self._client, self.experience.id, self.command_id)
         self.done = self.replica.entry_id == self._until

@@ -132,7 +132,7 @@ class Runner:
         if found and self._look_ms:  # else there may be more to ask for after the next look at the leases
             self._ask(reader)
         self._step_all()
-        self._snapshots.tend(self._duties.writers, _steady_ms(read_clocks()))
+        self._snapshots.tend(self._duties.writers, _steady_ms(read_clocks()), may_begin=not self._duties.restoring)
         self._restore_some()
 
     def _ask(self, reader: StreamReader) -> None:

@@ -44,14 +44,15 @@ class Snapshots:
         self._counted = Since()
         self._not_before_ms = 0
 
-    def tend(self, writers: Mapping[str, Writer], now_ms: int) -> None:
-        """Begin what is due, or see how far the child is. Raises RedisError."""
+    def tend(self, writers: Mapping[str, Writer], now_ms: int, *, may_begin: bool) -> None:
+        """See how far the child is, or begin what is due. While another thread is at work nothing is begun: a child
+        would be without that thread, but with whatever it had locked. Raises RedisError."""
         for writer in writers.values():
             if writer.since.at_ms is None:
                 writer.since.at_ms = now_ms
         if self._child is not None:
             self._look(self._child, writers, now_ms)
-        elif now_ms >= self._not_before_ms:
+        elif may_begin and now_ms >= self._not_before_ms:
             self._begin(writers, now_ms)
 
     def end(self) -> None:

@@ -7,6 +7,7 @@ it is taken; without any the room reads the log from its first entry, and a log 
 Hands over to: `gateway.rooms` (`resume`).
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -57,7 +58,7 @@ async def _load(store: Any, experience: str, manifest: Manifest) -> Replica:
     for start in range(0, part.chunks, FETCH_CHUNKS):
         numbers = range(start, min(part.chunks, start + FETCH_CHUNKS))
         chunks += await store.hmget(key, [str(number) for number in numbers])
-    replica = decode_replica(whole(part, chunks))
+    replica = await asyncio.to_thread(lambda: decode_replica(whole(part, chunks)))
     if (replica.experience, replica.entry_id, replica.chain) != (experience, entry_id, manifest.chain):
         raise ManifestError(f"it is of {replica.experience}, at {replica.entry_id}")
     return replica

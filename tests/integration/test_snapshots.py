@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from functools import partial
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,8 +16,9 @@ from engine.audit import Broken
 from engine.audit_beginning import audit_from
 from engine.audit_log import main as audit
 from engine.beginning import begin
+from engine.core.experience import Experience
 from engine.io.append import Appender, Outcome
-from engine.io.snapshots import announce, fenced
+from engine.io.snapshots import announce, fenced, fetch
 from engine.io.streams import connect
 from engine.replay import FAILURE, OK
 from engine.replay import main as replay
@@ -24,6 +27,7 @@ from engine.takeover import LogError, read_log_end, writer_changed
 from protocol import codec
 from protocol.commands import Attach, Join
 from protocol.events import Admitted, Entry, Joined, WriterChanged
+from protocol.manifest import part_of, whole
 from protocol.replica_codec import encode_replica
 from protocol.streams import (
     FIELD_CHAIN,
@@ -38,7 +42,7 @@ from protocol.streams import (
     snapshot_key,
     tip_key,
 )
-from tests.support.engine import RunningEngine
+from tests.support.engine import LEASE_MS, RunningEngine
 from tests.support.pairs import Pairs
 from tests.support.samples import consumer, document, raw_path
 from tests.support.stream import Follower, Sender
@@ -368,3 +372,55 @@ def test_an_audit_that_begins_at_a_snapshot_finds_what_is_broken_behind_it(
     chain, seq = codec.next_chain(auditing.chain, payload), parse_entry_id(auditing.entry_id)[1] + 1
     with pytest.raises(Broken, match="are both live and of one consumer"):
         auditing.entry(f"1-{seq}", payload, chain)
+
+
+def test_a_lease_is_kept_while_a_big_snapshot_is_restored(
+    crowd: Crowd, engine: RunningEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd.snapshots(engine, 1)
+    engine.stop()
+    restore = Experience.restore
+
+    def slowly(experience: str, snapshot: bytes) -> Experience:
+        Event().wait(3 * LEASE_MS / 1_000)
+        return restore(experience, snapshot)
+
+    monkeypatch.setattr(Experience, "restore", slowly)
+    with RunningEngine(redis_url, 1), RunningEngine(redis_url, 2):
+        crowd.come()
+    assert len(crowd.log.of(WriterChanged)) == 2
+
+
+def test_a_child_that_fails_or_hangs_costs_one_snapshot(
+    crowd: Crowd, engine: RunningEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed() -> float:
+        return engine.figure("snapshots_total", outcome="failed")
+
+    monkeypatch.setattr("engine.making.fetch", lambda *_: whole(part_of(b"all"), [None]))
+    crowd.come()
+    engine.wait(lambda: failed() >= 1)
+    monkeypatch.setattr("engine.making.fetch", lambda *_: os._exit(7))
+    before = failed()
+    crowd.come()
+    engine.wait(lambda: failed() >= before + 2)
+    monkeypatch.setattr("engine.making.fetch", lambda *_: Event().wait(30))
+    monkeypatch.setattr("engine.snapshots.MAKING_MS_MAX", 100)
+    before = failed()
+    engine.wait(lambda: failed() >= before + 2)
+    assert (crowd.pairs.ids(), made_by(engine)) == ([], 0)
+    monkeypatch.setattr("engine.making.fetch", fetch)
+    engine.wait(lambda: made_by(engine) >= 1)
+    crowd.come()
+    assert crowd.pairs.ids()
+
+
+def test_an_engine_that_ends_gives_up_what_is_being_made(
+    crowd: Crowd, engine: RunningEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.making.fetch", lambda *_: Event().wait(30))
+    crowd.come()
+    engine.wait(lambda: bool(crowd.pairs.announced()))
+    engine.stop()
+    assert crowd.pairs.ids() == []
+    assert replay("drop", redis_url, None) == OK

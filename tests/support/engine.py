@@ -13,6 +13,7 @@ from engine.metrics import Metrics
 from engine.runner import Runner
 from engine.settings import EngineSettings
 
+LEASE_MS = 600
 STOP_S = 20.0
 WAIT_S = 30.0
 POLL_S = 0.01
@@ -22,7 +23,7 @@ class RunningEngine:
     """Runs from ``with`` to its end, where it stops in order. Quick leases, so that tests are quick."""
 
     def __init__(self, redis_url: str, number: int = 0, **settings: Any) -> None:
-        quick = {"lease_ms": 600, "beat_ms": 200}
+        quick = {"lease_ms": LEASE_MS, "beat_ms": LEASE_MS // 3}
         self._metrics = Metrics()
         self.runner = Runner(EngineSettings(redis_url=redis_url, number=number, **(quick | settings)), self._metrics)
         self._thread = Thread(target=self.runner.run)
