@@ -13,6 +13,7 @@ import pytest
 from engine.core.experience import Batch, Experience
 from protocol.codec import decode_commands, encode_commands
 from protocol.events import Refused
+from protocol.replica_codec import decode_replica, encode_replica
 from tests.engine.stage import SENDER, Stage, assert_agree
 from tests.engine.workload import WORDS, Act, Moment, Workload, commands_of
 from tests.support.samples import EXPERIENCE
@@ -52,6 +53,18 @@ def test_a_snapshot_gives_back_the_same_state_at_every_step(seed: int) -> None:
         restored.core = Experience.restore(EXPERIENCE, kept)
         assert (restored.core.snapshot(), restored.core.digest()) == (kept, stage.core.digest())
         assert restored.core.next_deadline_ms() == stage.core.next_deadline_ms()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stored_replica_agrees_with_the_core_at_every_step(seed: int) -> None:
+    workload = Workload(seed)
+    stage = Stage(workload.document)
+    for moment in workload.moments:
+        _live(stage, moment)
+        stored = encode_replica(stage.replica)
+        stage.replica = decode_replica(stored)
+        assert_agree(stage.core, stage.replica)
+        assert encode_replica(stage.replica) == stored
 
 
 @pytest.mark.parametrize("seed", SEEDS)
