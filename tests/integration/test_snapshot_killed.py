@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,3 +145,35 @@ def test_two_engines_that_are_killed_again_and_again_lose_nobody(
             role.kill()
     crowd.check()
     assert crowd.restored().manifest is not None
+
+
+def test_a_writer_that_slept_while_its_child_worked_lets_nothing_count(
+    client: redis.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    settings = {"REDIS_URL": redis_url, "LEASE_MS": "600", "BEAT_MS": "200", "SNAPSHOT_COMMANDS": "20"}
+    environment = {f"STANCHION_{name}": value for name, value in settings.items()}
+    sleeper = Role("engine", environment | {"STANCHION_SNAPSHOT_PAUSE_MS": "1000"}, tmp_path / "sleeper.log")
+    crowd, pairs = Crowd(client), Pairs(client, "drop")
+    sleeper.start()
+    process = sleeper.process
+    assert process is not None
+    try:
+        crowd.send()
+        crowd.log.wait(lambda: bool(pairs.announced()))
+        (stale,) = pairs.announced()
+        os.kill(process.pid, signal.SIGSTOP)
+        with RunningEngine(redis_url, 1, **EAGER) as engine:
+            crowd.send()
+            crowd.wait()
+            engine.wait(lambda: engine.figure("snapshots_total", outcome="made") == 1)
+            os.kill(process.pid, signal.SIGCONT)
+            crowd.log.wait(lambda: "snapshot failed" in (tmp_path / "sleeper.log").read_text())
+            crowd.send()
+            crowd.wait()
+            engine.wait(lambda: engine.figure("snapshots_total", outcome="made") == 2)
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+        sleeper.kill()
+    crowd.check()
+    assert stale not in pairs.ids()
+    assert len({key.rsplit(":", 1)[1] for key in pairs.chunk_keys()} - {*pairs.ids(), *pairs.announced()}) == 0
