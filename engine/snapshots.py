@@ -1,8 +1,8 @@
 """The writer's side of snapshots: when one is due a child makes it, and when it is stored its manifest is let count.
 
 All of the log that a stored snapshot makes superfluous is trimmed in the same transaction, which happens only while
-this engine still is the writer. The writer's commits go on meanwhile: the loop is held for a fork (5 ms at a million
-tickets) and, later, for one transaction.
+this engine still is the writer. The writer's commits go on meanwhile: the loop is held for the announcement and a fork
+(5 ms at a million tickets) and, later, for the transaction by which it counts.
 
 What goes wrong with a snapshot costs nobody anything but the next one: it is said, counted, and tried again after a
 rest. Hands over to: ``engine.making`` (the child), ``engine.io.snapshots`` (the store), ``engine.trimming``.
