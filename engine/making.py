@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from engine.core.experience import RULES, Experience
 from engine.io.append import LogEnd
-from engine.io.snapshots import fetch, write_chunks
+from engine.io.snapshots import discard, fetch, write_chunks
 from engine.io.streams import connect
 from protocol.manifest import VERSION, Manifest, ManifestError, decode_manifest, encode_manifest, part_of
 from protocol.replica import Replica
@@ -131,6 +131,7 @@ def store(order: Order, parent: int) -> Manifest:
         for key, data in zip(keys, (snapshot, replica), strict=True):
             for _ in write_chunks(client, key, data, order.pause_ms):
                 if os.getppid() != parent:
+                    discard(client, experience, entry_id)
                     raise MakingError("the engine has ended")
         for key, part in zip(keys, (manifest.snapshot, manifest.replica), strict=True):
             fetch(client, key, part)

@@ -15,7 +15,7 @@ from typing import Any
 import redis
 import structlog
 
-from engine.io.snapshots import Change, announce, fenced, replace, stored_manifests
+from engine.io.snapshots import Change, announce, discard, fenced, replace, stored_manifests
 from engine.io.streams import StreamError
 from engine.making import Child, MakingError, Order
 from engine.metrics import Metrics
@@ -100,6 +100,7 @@ class Snapshots:
     def _failed(self, child: Child, why: str) -> None:
         self._metrics.snapshots.labels("failed").inc()
         log.error("snapshot failed", experience=child.experience, entry=child.entry_id, why=why)
+        discard(self._client, child.experience, child.entry_id)
 
     def _stored(self, child: Child, manifest: Manifest, writer: Writer | None) -> None:
         if writer is None or writer.writer != child.writer:

@@ -72,6 +72,14 @@ def announce(client: redis.Redis, experience: str, writer: bytes, entry_id: str)
     return fenced(client, experience, writer, lambda _: change)
 
 
+def discard(client: redis.Redis, experience: str, entry_id: str) -> None:
+    """Remove what was made in vain at this entry of ours, where no other writer ever stands. Raises RedisError."""
+    with client.pipeline() as pipeline:
+        pipeline.hdel(snapshot_key(experience), entry_id)
+        pipeline.unlink(*_chunks_keys(experience, entry_id))
+        pipeline.execute()
+
+
 def write_chunks(client: redis.Redis, key: str, data: bytes, pause_ms: int) -> Iterator[int]:
     """Store ``data`` piece by piece, ``pause_ms`` apart; the number of each, once it is stored. Raises RedisError."""
     for number, chunk in enumerate(chunks_of(data)):
