@@ -17,7 +17,7 @@ import uvicorn
 from gateway.edge.parked.bouncer import Bouncer
 from gateway.edge.parked.fallback import park
 from gateway.edge.parked.framing import BINARY, TEXT, frame
-from gateway.edge.parked.http import ParkingHttpProtocol
+from gateway.edge.parked.knock import Knock
 from gateway.edge.parked.limits import Limits, sockets_max
 from gateway.edge.parked.listening import BACKLOG, listening_socket
 from gateway.edge.parked.lot import Lot
@@ -93,7 +93,7 @@ def main(
     logging.getLogger("stanchion.echo").info("ws://127.0.0.1:%d", listener.getsockname()[1])
     config = uvicorn.Config(
         echo,
-        http=ParkingHttpProtocol.bound_to(echo.lot, echo.bouncer),
+        http=Knock.bound_to(echo.lot, echo.bouncer),
         ws="none",
         loop="uvloop",
         backlog=BACKLOG,

@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 
 from gateway.app import Gateway, create_app
-from gateway.edge.parked.http import ParkingHttpProtocol
+from gateway.edge.parked.knock import Knock
 from gateway.edge.parked.listening import BACKLOG, listening_socket
 from gateway.hub import Hub
 from gateway.pass_keys import PassKeysError
@@ -96,7 +96,7 @@ def configure(app: Gateway) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=ParkingHttpProtocol.bound_to(app.hub.lot, app.hub.bouncer),
+        http=Knock.bound_to(app.hub.lot, app.hub.bouncer),
         ws="none",
         access_log=False,
         proxy_headers=False,

@@ -20,7 +20,7 @@ import uvloop
 
 from gateway.edge.parked.bouncer import Bouncer
 from gateway.edge.parked.fallback import park
-from gateway.edge.parked.http import ParkingHttpProtocol
+from gateway.edge.parked.knock import Knock
 from gateway.edge.parked.limits import PRODUCT, Limits
 from gateway.edge.parked.listening import listening_socket
 from gateway.edge.parked.lot import Lot
@@ -173,7 +173,7 @@ class Room:
 
 def uvicorn_of(room: Room, *, parked: bool, **more: Any) -> uvicorn.Server:
     """A server with the parked edge, or as it comes."""
-    http: Any = ParkingHttpProtocol.bound_to(room.lot, room.bouncer) if parked else "httptools"
+    http: Any = Knock.bound_to(room.lot, room.bouncer) if parked else "httptools"
     ws: Any = "none" if parked else "websockets-sansio"
     config = uvicorn.Config(
         room,
