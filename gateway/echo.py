@@ -21,6 +21,7 @@ from gateway.edge.parked.knock import Knock
 from gateway.edge.parked.limits import Limits, sockets_max
 from gateway.edge.parked.listening import BACKLOG, listening_socket
 from gateway.edge.parked.lot import Lot
+from gateway.edge.parked.porch import ParkingServer
 
 MIB = 1 << 20
 RATE_MAX = 60_000
@@ -101,7 +102,7 @@ def main(
         proxy_headers=False,
         log_config=None,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    ParkingServer(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

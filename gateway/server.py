@@ -6,8 +6,6 @@ At the end nobody new is let in, everybody is told when to come back, and only t
 Hands over to: `gateway.app`.
 """
 
-import asyncio
-import contextlib
 import logging
 import resource
 import signal
@@ -20,6 +18,7 @@ import uvicorn
 from gateway.app import Gateway, create_app
 from gateway.edge.parked.knock import Knock
 from gateway.edge.parked.listening import BACKLOG, listening_socket
+from gateway.edge.parked.porch import ParkingServer
 from gateway.hub import Hub
 from gateway.pass_keys import PassKeysError
 from gateway.settings import GatewaySettings
@@ -31,7 +30,7 @@ EXIT_FAILURE = 1
 log = structlog.get_logger()
 
 
-class GatewayServer(uvicorn.Server):
+class GatewayServer(ParkingServer):
     """uvicorn's server that drains the hub before it shuts down, and ends when the hub fails."""
 
     def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
@@ -44,30 +43,11 @@ class GatewayServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let nobody in any more, send everybody away in order, then end."""
-        knocking = [listening.dup() for listening in sockets or []]
-        for server in self.servers:
-            server.close()
-        for listening in sockets or []:
-            listening.close()
-        await self._answer_the_last(knocking)
+        assert self.porch is not None, "it has started"
+        self.porch.shut()
         log.info("draining", sockets=self._hub.lot.counts.parked)
         await self._hub.drain()
         await super().shutdown([])
-
-    async def _answer_the_last(self, knocking: list[socket.socket]) -> None:
-        """Accept whoever is connected already, and close the door behind them: what is left in its queue is reset."""
-        loop = asyncio.get_running_loop()
-        for listening in knocking:
-            listening.setblocking(False)
-            with listening, contextlib.suppress(BlockingIOError):
-                while True:
-                    accepted, _ = listening.accept()
-                    accepted.setblocking(False)
-                    await loop.connect_accepted_socket(self._protocol, accepted)
-
-    def _protocol(self) -> asyncio.Protocol:
-        protocol = self.config.http_protocol_class
-        return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[call-arg]
 
 
 def main(settings: GatewaySettings) -> None:

@@ -88,7 +88,7 @@ def check(method: str, http_version: str, headers: Headers) -> Offer | Fault:
 
 
 def offer_in(headers: Headers) -> Offer | None:
-    """The offer of a GET over HTTP/1.1 that asks for a WebSocket and does so properly; what else it is, `check` says."""
+    """The offer of a GET over HTTP/1.1, or None for what is none; which fault it has `check` says."""
     checked = check("GET", "1.1", headers)
     return checked if isinstance(checked, Offer) else None
 

@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 from gateway.edge.parked import handshake, head
 from gateway.edge.parked.asgi import EXTENSIONS, App
 from gateway.edge.parked.bouncer import Bouncer
+from gateway.edge.parked.doorway import Doorway
 from gateway.edge.parked.handshake import Offer
 from gateway.edge.parked.head import Head
 from gateway.edge.parked.http import ParkingHttpProtocol
@@ -52,7 +53,7 @@ class Knock(asyncio.Protocol):
         self._config = config
         self._state = server_state
         self._app_state = app_state
-        self._loop = _loop or asyncio.get_event_loop()
+        self._loop = _loop or asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -92,13 +93,20 @@ class Knock(asyncio.Protocol):
         """This object has nothing more to do with the connection."""
         self._transport = None
         self.bouncer.unwatch(self)
-        self._state.connections.discard(self)  # type: ignore[arg-type]
+        self._state.connections.discard(self)
 
     def _hand_over(self, transport: asyncio.Transport, data: bytes) -> None:
         protocol = self.http(self._config, self._state, self._app_state, self._loop)
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        protocol.data_received(data)
+
+        def give(real: asyncio.Transport) -> None:
+            real.set_protocol(protocol)
+            protocol.connection_made(real)
+            protocol.data_received(data)
+
+        if isinstance(transport, Doorway):
+            transport.order(give)
+        else:
+            give(transport)
 
     def _upgrade(self, transport: asyncio.Transport, found: Head, offer: Offer, unread: bytes) -> None:
         upgrade = Upgrade(self.lot, transport, offer, unread, self.bouncer, self._upgraded)
@@ -109,7 +117,7 @@ class Knock(asyncio.Protocol):
             task.add_done_callback(self._state.tasks.discard)
 
     def _upgraded(self, upgrade: Upgrade) -> None:
-        self._state.connections.discard(upgrade)  # type: ignore[arg-type]
+        self._state.connections.discard(upgrade)
 
     def _scope(self, transport: asyncio.Transport, found: Head, offer: Offer) -> dict[str, Any]:
         """``server`` is left open, as ASGI allows: nobody who parks asks for it, and it costs a system call."""
