@@ -19,6 +19,8 @@ NEAR_AHEAD_MAX = 100
 FAR_CHANGE_PARTS = 50
 """A fiftieth of what was told last, 2 %, is a change that is worth a frame."""
 PACE_MS_MIN = 1_000
+RANK_MS_MIN = 1_000
+"""Nobody is told more often, so nobody need be ranked more often."""
 KEEPALIVE_MS = 40_000
 """So that whoever waits is told a position, and needs no other sign of life within the 45 s that are promised."""
 RETURNED: Final = "returned"
@@ -50,6 +52,7 @@ class Pacing:
         self._heard = Column("I")
         self._count = 0
         self._moved = False
+        self._ranked_ms: int | None = None
         self._why: str | None = None
         self._stirs = 0
 
@@ -100,9 +103,9 @@ class Pacing:
         if not self._count:
             return []
         persons = self.persons()
-        if self._moved:
+        if self._moved and (self._ranked_ms is None or now_ms - self._ranked_ms >= RANK_MS_MIN):
             self._ahead.all[persons] = roster.ranks(self._tickets.all[persons])
-            self._moved = False
+            self._moved, self._ranked_ms = False, now_ms
         chosen = persons[self._is_due(persons, now_ms)]
         found = self._by_reason(chosen)
         self._told.all[chosen] = self._ahead.all[chosen]

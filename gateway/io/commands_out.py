@@ -17,7 +17,7 @@ from gateway.rooms import Room, monotonic_ms
 from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key
 
 BATCHES_PER_PIPELINE = 64
-GATHER_S = 0.004
+GATHER_S = 0.010
 """After a pipeline the next commands gather for so long: a lone one waits for nobody, a crowd comes in batches."""
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.columns import Column
-from gateway.fanout import KEEPALIVE_MS, PACE_MS_MIN, Pacing, aheads
+from gateway.fanout import KEEPALIVE_MS, PACE_MS_MIN, RANK_MS_MIN, Pacing, aheads
 from protocol.roster import Roster
 
 Told = tuple[int, int, str | None]
@@ -61,7 +61,16 @@ def test_far_from_it_only_two_percent_are_news() -> None:
     serve(roster, pacing, *range(19))
     assert due(roster, pacing, 5_000) == []
     serve(roster, pacing, 19)
-    assert due(roster, pacing, 5_000) == [(1_000, 980, None)]
+    assert due(roster, pacing, 5_000 + RANK_MS_MIN) == [(1_000, 980, None)]
+
+
+def test_ranks_are_counted_once_a_second_however_the_line_moves() -> None:
+    roster, pacing = line_of(1_100, 50)
+    serve(roster, pacing, 0)
+    assert due(roster, pacing, 5_000) == [(50, 49, None)]
+    serve(roster, pacing, 1)
+    assert due(roster, pacing, 5_000 + RANK_MS_MIN - 1) == []
+    assert due(roster, pacing, 5_000 + RANK_MS_MIN) == [(50, 48, None)]
 
 
 def test_silence_is_broken_by_a_sign_of_life() -> None:

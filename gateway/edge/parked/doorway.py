@@ -84,12 +84,14 @@ class Doorway(asyncio.Transport):
         except OSError as error:
             logger.debug("a client was gone before it was answered: %s", error)
             self._gone = True
+            self._orders = []
             self._accepted.close()
 
     def _made(self, transport: asyncio.Transport) -> None:
         assert self._orders is not None, "somebody ordered it"
         self._real = transport
-        for what in self._orders:
+        orders, self._orders = self._orders, []  # they may hold on to this object
+        for what in orders:
             what(transport)
 
 

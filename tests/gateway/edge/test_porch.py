@@ -1,6 +1,7 @@
 """Those who have said what they want before they are let in: they are heard as bare sockets, whatever the app does."""
 
 import contextlib
+import gc
 import socket
 from collections.abc import Iterator
 
@@ -135,3 +136,27 @@ async def test_whoever_is_gone_before_they_are_let_in_harms_nobody(kind: str) ->
     with early(Room(), kind, request("park"), request("park")) as (first, second):
         first.close()
         assert read_until(second, PARKED).startswith(UPGRADED)
+
+
+@parked
+async def test_none_of_them_leaves_a_reference_cycle(kind: str) -> None:
+    plain = b"GET /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    room = Room()
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        with early(room, kind, *map(request, ("park", "wait-first", "loop")), request("refuse"), plain) as clients:
+            for client in clients[:2]:
+                read_until(client, PARKED)
+            assert all(rest(client) for client in clients[3:])
+            for client in clients[:3]:
+                client.close()
+            assert await eventually(lambda: len(room.codes) == 3)
+            gc.collect()
+            ours = [found for found in gc.garbage if type(found).__module__.startswith("gateway.edge")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert ours == []
