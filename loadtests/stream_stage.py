@@ -21,7 +21,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from loadtests.children import end, free_port
+from loadtests.children import end, free_port, start
 from loadtests.parts import Parts
 from loadtests.stream_sender import Burst, Pace, Prepare, Sent
 from loadtests.workload import EXPERIENCE, configure, sender_id
@@ -103,7 +103,7 @@ class Stage:
         self, command: Sequence[str], log: IO[str], environment: dict[str, str] | None = None, *, piped: bool = False
     ) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE if piped else subprocess.DEVNULL
-        process = subprocess.Popen(
+        process = start(
             command, stdin=pipe, stdout=pipe, stderr=log, text=True, env={**os.environ, **(environment or {})}
         )
         self._exit.callback(end, process)
