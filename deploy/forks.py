@@ -10,6 +10,7 @@ Hands over to: `deploy.zygote`, in the other process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 
@@ -88,31 +89,41 @@ class Forks:
         return Fork(pid, await _reader(output))
 
     def close(self) -> None:
-        """Ask this zygote no more, whatever it is at: it ends when it notices."""
+        """Ask this zygote no more, whatever it is at: it ends when it notices. Whoever waits for it is told."""
         self._there.clear()
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        control, self._control = self._control, None
+        if control is not None:
+            with contextlib.suppress(OSError):  # it has hung up
+                control.shutdown(socket.SHUT_RDWR)
+            if not self._one_at_a_time.locked():
+                control.close()
 
     async def _asked(self, ask: bytes, output: int) -> int:
+        pid = b""
         try:
             async with asyncio.timeout(FORK_S_MAX):
-                while not (pid := await self._answer(ask, output)):
-                    self.close()
+                while not pid:
+                    pid = await self._answer(ask, output)
         except TimeoutError as error:
-            self.close()
             raise OSError(f"no zygote forked within {FORK_S_MAX:g} s") from error
         return int(pid)
 
     async def _answer(self, ask: bytes, output: int) -> bytes:
-        """The pid, or nothing when the zygote has ended."""
+        """The pid, or nothing when the zygote has ended; one that gave no answer is asked no more."""
         await self._there.wait()
         assert self._control is not None
+        control, answer = self._control, b""
         try:
-            socket.send_fds(self._control, [ask], [output])
-            return await asyncio.get_running_loop().sock_recv(self._control, PID_BYTES_MAX)
+            socket.send_fds(control, [ask], [output])
+            answer = await asyncio.get_running_loop().sock_recv(control, PID_BYTES_MAX)
         except OSError:
-            return b""
+            answer = b""
+        finally:
+            if not answer and self._control is control:
+                self.close()
+            if self._control is not control:
+                control.close()
+        return answer
 
 
 async def _reader(output: int) -> asyncio.StreamReader:

@@ -19,6 +19,7 @@ Hands over to: `gateway.server`, in each fork.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -114,6 +115,7 @@ def _fork(control: socket.socket, ask: Ask, output: int) -> None:
     between = os.fork()
     if between == 0:
         try:
+            here.close()  # or the fork would wait for itself when the zygote dies
             if os.fork() == 0:
                 _live(there, ask, output)
         finally:
@@ -122,7 +124,8 @@ def _fork(control: socket.socket, ask: Ask, output: int) -> None:
     os.waitpid(between, 0)  # from here on the fork is the supervisor's child
     with here:
         control.send(here.recv(PID_BYTES_MAX))
-        here.send(GO)
+        with contextlib.suppress(BrokenPipeError):  # it was killed a moment ago
+            here.send(GO)
 
 
 def _live(there: socket.socket, ask: Ask, output: int) -> NoReturn:

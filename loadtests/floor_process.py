@@ -1,7 +1,7 @@
 """A floor as a process: started, held still while it is not its turn, asked what its rounds cost.
 
 A floor tells its sockets a frame a second; SIGSTOP keeps it from doing so while somebody else is measured. One that is
-held still hears no other signal than SIGKILL, so that is what it gets when the bench dies.
+held still handles no SIGTERM, so it gets SIGKILL when the bench dies.
 """
 
 from __future__ import annotations

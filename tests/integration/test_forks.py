@@ -150,6 +150,22 @@ async def test_one_that_is_to_be_forked_while_there_is_no_zygote_waits_for_it(tm
     await family.stop()
 
 
+async def test_what_a_zygote_was_asked_when_it_died_the_next_one_does(family: Family) -> None:
+    zygote = await family.zygote.until(runs)
+    for gateway in family.gateways:
+        await gateway.until(runs)
+    family.zygote.child.signal(signal.SIGSTOP)
+    one_more = family.gateway(7)
+    family.gateways.append(one_more)
+    one_more.child.start()
+    async with asyncio.timeout(PATIENCE_S):
+        while not family.forks._one_at_a_time.locked():
+            await asyncio.sleep(0)
+    family.zygote.child.signal(signal.SIGKILL)
+    await family.zygote.until(runs_again(zygote))
+    assert (await one_more.until(runs)).restarts == 0
+
+
 async def test_an_asked_for_end_is_in_order(family: Family) -> None:
     gateway = family.gateways[0]
     async with client() as http:
@@ -160,7 +176,8 @@ async def test_an_asked_for_end_is_in_order(family: Family) -> None:
 
 async def test_one_that_will_not_go_is_killed(family: Family) -> None:
     gateway = family.gateways[0]
-    await gateway.until(runs)
+    async with client() as http:
+        await serves(http, await gateway.until(runs))  # only from then on it handles SIGTERM, for which it must run
     gateway.child.signal(signal.SIGSTOP)
     assert not await gateway.child.stop(timeout_s=0.05)
     assert gateway.child.state.pid is None
