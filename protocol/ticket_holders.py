@@ -6,7 +6,7 @@ allowable errors"): whoever took a ticket is always found, and about one in eigh
 who is then asked about in vain. Nobody is ever taken out: a superset is as good.
 
 Consumer ids are 16 random bytes, so their four words are the hashes. A filter that has as many ids as it was made for
-is followed by one that is ``GROWTH`` times as large; ten million ids need three, 17 MiB in all.
+is followed by one that is ``GROWTH`` times as large; a million ids need three, 1.3 MiB in all.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from protocol.events import CONSUMER_BYTES
 
 HASHES = 4
 BITS_MIN = 1 << 19
-GROWTH = 16
-BITS_MAX = BITS_MIN * GROWTH**2
+GROWTH = 4
+BITS_MAX = BITS_MIN * GROWTH**5
 BITS_PER_ID = 10
 
 _WORDS = Layout(f"<{HASHES}I")

@@ -1,9 +1,10 @@
 """How long people wait in a path, from the log alone: when each ticket joined, and the waits of those admitted lately.
 
 Tickets join in batches, so the instants are kept as runs (first ticket, instant): a million tickets that came in
-10,000 batches cost 10,000 pairs, and finding one is a bisection.
+10,000 batches cost 10,000 pairs of 8 bytes each, and finding one is a bisection.
 """
 
+from array import array
 from bisect import bisect_right
 from collections import deque
 
@@ -14,8 +15,8 @@ class Waits:
     """The joins of one path and the last ``RECENT_MAX`` waits. Instants are the log's, in ms."""
 
     def __init__(self) -> None:
-        self._firsts: list[int] = []
-        self._joined_ms: list[int] = []
+        self._firsts = array("q")
+        self._joined_ms = array("q")
         self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT_MAX)
 
     def joined(self, first: int, now_ms: int) -> None:
