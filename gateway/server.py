@@ -14,6 +14,7 @@ import sys
 
 import structlog
 import uvicorn
+from msgspec import UNSET
 
 from gateway.app import Gateway, create_app
 from gateway.edge.parked.knock import Knock
@@ -43,8 +44,7 @@ class GatewayServer(ParkingServer):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let nobody in any more, send everybody away in order, then end."""
-        assert self.porch is not None, "it has started"
-        self.porch.shut()
+        self.shut_door(sockets or [])
         log.info("draining", sockets=self._hub.lot.counts.parked)
         await self._hub.drain()
         await super().shutdown([])
@@ -55,6 +55,8 @@ def main(settings: GatewaySettings) -> None:
     try:
         raise_file_limit()
         app = create_app(settings)
+        config = configure(app)
+        config.load()  # its certificate, if it has one
         ports = [settings.port, *([settings.own_port] if settings.own_port else [])]
         listening = [listening_socket(settings.host, port) for port in ports]
     except (PassKeysError, OSError, ValueError) as error:
@@ -62,7 +64,7 @@ def main(settings: GatewaySettings) -> None:
         sys.exit(EXIT_USAGE)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     log.info("listening", settings=repr(settings))
-    server = GatewayServer(configure(app), app.hub)
+    server = GatewayServer(config, app.hub)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)  # uvicorn raises what it caught once more: that is no failure
     server.run(listening)
@@ -73,6 +75,7 @@ def main(settings: GatewaySettings) -> None:
 
 def configure(app: Gateway) -> uvicorn.Config:
     """How uvicorn runs the app: on the parked edge, without an access log (a query may hold what is private)."""
+    settings = app.hub.settings
     return uvicorn.Config(
         app,
         loop="uvloop",
@@ -83,6 +86,8 @@ def configure(app: Gateway) -> uvicorn.Config:
         log_config=None,
         server_header=False,
         backlog=BACKLOG,
+        ssl_certfile=None if settings.tls_cert_file is UNSET else settings.tls_cert_file,
+        ssl_keyfile=None if settings.tls_key_file is UNSET else settings.tls_key_file,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
     )
 

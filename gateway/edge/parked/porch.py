@@ -102,11 +102,19 @@ class ParkingServer(uvicorn.Server):
         for listening in sockets:
             self.porch.open(listening, self.config.backlog)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let nobody in any more, then end as uvicorn does."""
+    def shut_door(self, sockets: list[socket.socket]) -> None:
+        """Let nobody in any more who comes to ``sockets``. Idempotent."""
         if self.porch is not None:
             self.porch.shut()
-        await super().shutdown(sockets)
+        for server in self.servers:
+            server.close()
+        for listening in sockets:
+            listening.close()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody in any more, then end as uvicorn does."""
+        self.shut_door(sockets or [])
+        await super().shutdown([])
 
     def _knock(self) -> Knock:
         protocol: type[Knock] = self.config.http_protocol_class  # type: ignore[assignment]
