@@ -9,13 +9,12 @@ It is done in slices of time, because an engine has leases to renew and other ex
 Hands over to: ``engine.runner``, which writes on from there; ``engine.replay``, which reports what was found.
 """
 
-import time
 from collections.abc import Iterator
 
-import redis
-
 from engine.core.experience import Batch, Experience
-from engine.io.streams import CommandEntry, LogEntry, StreamError, read_commands, read_log
+from engine.io.clock import NS_PER_MS
+from engine.io.outside import Outside
+from engine.io.streams import CommandEntry, LogEntry, StreamError
 from engine.takeover import LogError, check_rules
 from protocol import codec
 from protocol.codec import DecodeError
@@ -27,7 +26,7 @@ from protocol.streams import START_ID, parse_entry_id
 class Restoration:
     """Rebuilds one experience up to and with the entry ``until``, or to the end of the log where that is None."""
 
-    def __init__(self, client: redis.Redis, experience_id: str, until: str | None) -> None:
+    def __init__(self, outside: Outside, experience_id: str, until: str | None) -> None:
         self.experience = Experience(experience_id)
         self.replica = Replica(experience_id)
         """Follows the log; its events are applied by whoever wants to see them."""
@@ -36,8 +35,9 @@ class Restoration:
         self.entries = 0
         self.commands = 0
         self._until = until
-        self._log = read_log(client, experience_id)
-        self._commands = read_commands(client, experience_id)
+        self._clocks = outside.clocks
+        self._log = outside.log(experience_id)
+        self._commands = outside.commands(experience_id)
         self._next_command: CommandEntry | None = None
 
     def advance(self, budget_ms: int) -> Iterator[Entry]:
@@ -45,8 +45,8 @@ class Restoration:
 
         Raises LogError, RedisError.
         """
-        end_ns = time.monotonic_ns() + budget_ms * 1_000_000
-        while not self.done and time.monotonic_ns() < end_ns:
+        end_ns = self._clocks().steady_ns + budget_ms * NS_PER_MS
+        while not self.done and self._clocks().steady_ns < end_ns:
             try:
                 found = next(self._log, None)
                 if found is not None:

@@ -8,6 +8,7 @@ from threading import Thread
 
 from prometheus_client import CollectorRegistry
 
+from engine.io import store
 from engine.metrics import Metrics
 from engine.runner import Runner
 from engine.settings import EngineSettings
@@ -23,8 +24,8 @@ class RunningEngine:
     def __init__(self, redis_url: str, number: int = 0) -> None:
         settings = EngineSettings(redis_url=redis_url, number=number, lease_ms=600, beat_ms=200)
         self._metrics = Metrics()
-        self.runner = Runner(settings, self._metrics)
-        self._thread = Thread(target=self.runner.run)
+        self.runner = Runner(settings, self._metrics, store.Store(redis_url))
+        self._thread = Thread(target=lambda: store.run(self.runner.run()))
 
     @property
     def registry(self) -> CollectorRegistry:
