@@ -33,9 +33,10 @@ def add(out: Outgoing, *names: str) -> None:
         assert out.add(Attach(consumer(1)), name)
 
 
-def write(out: Outgoing, now_ms: int = 0) -> list[int]:
+def write(out: Outgoing, now_ms: int = 0, at: int = 1_000) -> list[int]:
+    """Write what there is, as the entries ``at``-0, ``at``-1 … of the commands stream; the numbers written."""
     batches = out.to_write(64)
-    out.written(batches, now_ms)
+    out.written(batches, [f"{at}-{place}" for place in range(len(batches))], now_ms)
     return [sent.number for sent in batches]
 
 
@@ -45,8 +46,9 @@ def test_what_gathers_is_one_batch() -> None:
     (sent,) = out.to_write(64)
     assert codec.decode_commands(sent.payload) == [Attach(consumer(1))] * 2
     assert (sent.number, out.backlog) == (1, 2)
-    out.written([sent], 0)
-    assert out.to_write(64) == []
+    assert out.unwritten
+    out.written([sent], ["1000-0"], 0)
+    assert (out.to_write(64), out.unwritten) == ([], False)
 
 
 def test_many_are_several_batches_in_order() -> None:
@@ -99,8 +101,58 @@ def test_what_was_applied_while_it_was_on_its_way_is_not_written_again() -> None
     batches = out.to_write(64)
     out.settle("1-1", entry(out, 1), 0)
     add(out, "b")
-    out.written(batches, 1)
+    out.written(batches, ["1000-0"], 1)
     assert write(out) == [2]
+
+
+def passed(out: Outgoing, command_id: str, number: int = 0) -> Entry:
+    """An entry of the log up to and with the commands entry ``command_id``; ours up to ``number`` are applied."""
+    return Entry(1, 0, command_id, {out.sender: number} if number else {}, "", [])
+
+
+def test_a_batch_that_the_engine_dropped_is_sent_again_and_then_by_another_sender() -> None:
+    out = outgoing()
+    add(out, "a")
+    write(out)
+    assert [waits for waits, _ in out.settle("1-1", entry(out, 1), 0)] == ["a"]
+    add(out, "b", "c")
+    write(out, at=2_000)
+    before = out.sender
+    out.settle("1-2", passed(out, "1999-9"), 0)
+    assert not out.unwritten
+    out.settle("1-3", passed(out, "2000-0"), 0)
+    assert (write(out, at=3_000), out.sender) == ([2], before), "the store may have lost it, so once more"
+    out.settle("1-4", passed(out, "3000-5"), 0)
+    assert out.sender != before
+    assert (write(out, at=4_000), out.backlog) == ([1], 2)
+    assert [waits for waits, _ in out.settle("1-5", passed(out, "4000-0", 1), 0)] == ["b", "c"]
+    assert (out.backlog, out.unwritten) == (0, False)
+
+
+def test_nothing_is_dropped_that_is_applied_or_of_which_nobody_knows_where_it_is() -> None:
+    out = outgoing()
+    add(out, "a")
+    out.to_write(64)
+    out.settle("1-1", passed(out, "9000-0"), 0)
+    write(out)
+    out.settle("1-2", passed(out, "9000-0", 1), 0)
+    add(out, "b")
+    write(out, at=9_001)
+    out.rewind()
+    before = out.sender
+    out.settle("1-3", passed(out, "9999-0"), 0)
+    assert (write(out, at=10_000), out.sender) == ([2], before)
+
+
+def test_what_is_written_under_a_sender_that_is_gone_does_not_count() -> None:
+    out = outgoing()
+    add(out, "a")
+    for at in (1_000, 2_000):
+        batches = out.to_write(64)
+        out.written(batches, [f"{at}-0"], 0)
+        out.settle("1-1", passed(out, f"{at}-0"), 0)
+    out.written(batches, ["2001-0"], 0)
+    assert write(out, at=3_000) == [1]
 
 
 def test_patience_doubles_until_something_moves() -> None:
