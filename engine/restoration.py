@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from engine.core.experience import Batch, Experience
 from engine.io.clock import NS_PER_MS
-from engine.io.outside import Outside
+from engine.io.outside import Source
 from engine.io.streams import CommandEntry, LogEntry, StreamError
 from engine.takeover import LogError, check_rules
 from protocol import codec
@@ -26,7 +26,7 @@ from protocol.streams import START_ID, parse_entry_id
 class Restoration:
     """Rebuilds one experience up to and with the entry ``until``, or to the end of the log where that is None."""
 
-    def __init__(self, outside: Outside, experience_id: str, until: str | None) -> None:
+    def __init__(self, source: Source, experience_id: str, until: str | None) -> None:
         self.experience = Experience(experience_id)
         self.replica = Replica(experience_id)
         """Follows the log; its events are applied by whoever wants to see them."""
@@ -35,9 +35,9 @@ class Restoration:
         self.entries = 0
         self.commands = 0
         self._until = until
-        self._clocks = outside.clocks
-        self._log = outside.log(experience_id)
-        self._commands = outside.commands(experience_id)
+        self._clocks = source.clocks
+        self._log = source.log(experience_id)
+        self._commands = source.commands(experience_id)
         self._next_command: CommandEntry | None = None
 
     def advance(self, budget_ms: int) -> Iterator[Entry]:

@@ -31,11 +31,21 @@ class Reader(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-class Outside(Protocol):
-    """One engine process's way out."""
+class Source(Protocol):
+    """What an experience is restored from."""
 
     def clocks(self) -> Reading:
         """Both clocks, now."""
+
+    def log(self, experience: str) -> Iterator[LogEntry]:
+        """The log from its first entry on, in chunks. Raises StreamError."""
+
+    def commands(self, experience: str) -> Iterator[CommandEntry]:
+        """The commands from the first entry on, in chunks. Raises StreamError."""
+
+
+class Outside(Source, Protocol):
+    """One engine process's way out."""
 
     def random_bytes(self, count: int) -> bytes:
         """Bytes that nobody can guess."""
@@ -69,12 +79,6 @@ class Outside(Protocol):
 
     async def commit(self, appends: Sequence[Append]) -> list[Outcome]:
         """Try each, in one round trip; the outcomes in the same order. An error leaves open which of them are in."""
-
-    def log(self, experience: str) -> Iterator[LogEntry]:
-        """The log from its first entry on, in chunks. Raises StreamError."""
-
-    def commands(self, experience: str) -> Iterator[CommandEntry]:
-        """The commands from the first entry on, in chunks. Raises StreamError."""
 
     def close(self) -> None:
         """Give everything up."""
