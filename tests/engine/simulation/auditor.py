@@ -25,7 +25,7 @@ from engine.restoration import Restoration
 from engine.runner import Runner
 from engine.takeover import LogError
 from protocol import codec
-from protocol.events import Entry, WriterChanged
+from protocol.events import Admitted, Entry, Expired, WriterChanged
 from protocol.replica import Replica
 from protocol.streams import commands_key, events_key, parse_entry_id
 from tests.engine.simulation.engines import Broken
@@ -37,6 +37,8 @@ from tests.engine.stage import assert_agree
 
 DIGEST_EVERY = 5
 """Of so many entries one has the digest of its writer kept."""
+CALM_FROM_ENTRY = 2
+LATE_MS_MAX = 10
 
 assert DIGEST_EVERY > 1
 
@@ -44,8 +46,9 @@ assert DIGEST_EVERY > 1
 class Auditor:
     """One for each run."""
 
-    def __init__(self, store: SimulatedStore) -> None:
+    def __init__(self, store: SimulatedStore, *, calm: bool) -> None:
         self._store = store
+        self._calm = calm
         self._seen: dict[Written, None] = {}
         self._digests: dict[Written, str] = {}
         self.entries = 0
@@ -56,6 +59,14 @@ class Auditor:
     def told(self, experience: str, entry_id: str, chain: bytes, entry: Entry) -> None:
         """A gateway has read an entry and told its people."""
         self._seen[Written(experience, entry_id, chain)] = None
+        if self._calm and parse_entry_id(entry_id)[1] >= CALM_FROM_ENTRY:
+            self._check_prompt(entry_id, entry)
+
+    def _check_prompt(self, entry_id: str, entry: Entry) -> None:
+        """Where nothing goes wrong, what is due happens when it is due."""
+        for event in entry.events:
+            if isinstance(event, Admitted | Expired) and entry.now_ms - event.at > LATE_MS_MAX:
+                raise Broken(f"late: entry {entry_id} comes {entry.now_ms - event.at} ms behind what it does")
 
     def watch(self, runner: Runner) -> None:
         """The states of an engine that stand at the end of their logs."""

@@ -22,7 +22,7 @@ from engine.io.streams import CommandEntry, Found, LogEntry, command_entry, log_
 from engine.metrics import Metrics
 from engine.runner import Runner
 from engine.settings import EngineSettings
-from protocol.streams import commands_key, events_key, lease_key, shard_of, wake_key
+from protocol.streams import commands_key, events_key, lease_key
 from tests.engine.simulation.links import Link, Network, Question
 from tests.engine.simulation.world import US_PER_MS, Clock, World
 
@@ -88,6 +88,7 @@ class Process:
             call = self._loop.throw(error) if error is not None else self._loop.send(answer)
         except StopIteration:
             self.alive = False
+            self.machine.start_again()
             return
         self.machine.watch(self)
         self.questions += 1
@@ -264,8 +265,7 @@ class SimulatedOutside:
         return found
 
     def _experiences(self) -> tuple[list[str], dict[str, str]]:
-        known = sorted(self._store.experiences)
-        return known, {key: self._store.last_id(key) for key in dict.fromkeys(wake_key(shard_of(one)) for one in known)}
+        return sorted(self._store.experiences), {key: self._store.last_id(key) for key in self._store.wakes}
 
     async def leases(self, shards: Sequence[int]) -> list[bytes | None]:
         found: list[bytes | None] = await self._call(

@@ -53,6 +53,7 @@ class Faults:
         self.words: dict[str, Callable[[Step], None]] = {
             "kill": self._kill,
             "stop": self._stop,
+            "term": self._term,
             "rivals": self._rivals,
             "wipe_epoch": self._wipe_epoch,
             "gateway_kill": lambda step: self._gateway(step).kill(),
@@ -60,6 +61,7 @@ class Faults:
             "gateway_trouble": lambda step: self._trouble(self._gateway(step).link, step),
             "store_down": self._store_down,
             "failover": self._failover,
+            "read_only": self._read_only,
             "jump_wall": self._jump_wall,
             "jump_steady": self._jump_steady,
             "silence": lambda step: None,
@@ -92,6 +94,12 @@ class Faults:
         stop_us = STOPS_MS[step.who % len(STOPS_MS)] * US_PER_MS
         self._doom(self._machine(step), self._doom_of(step, "stop")._replace(stop_us=stop_us))
 
+    def _term(self, step: Step) -> None:
+        process = self._machine(step).process
+        if process is not None and process.alive:
+            self._world.note(process.machine.name, "is asked to end")
+            process.runner.stop()
+
     def _doom_of(self, step: Step, kind: str) -> Doom:
         name = QUESTIONS[step.which % len(QUESTIONS)]
         return Doom(0 if name else step.which % QUESTIONS_MAX, kind, step.size % 2 == 0, name)
@@ -104,14 +112,14 @@ class Faults:
     def _rivals(self, step: Step) -> None:
         self._world.note("faults", "the leases are gone")
         for experience in self._experiences:
-            self._network.store.set_value(lease_key(shard_of(experience)), None)
+            self._network.store.erase(lease_key(shard_of(experience)))
         for machine in self._machines:
             machine.start()
 
     def _wipe_epoch(self, step: Step) -> None:
         self._world.note("faults", "the epoch counters are wiped")
         for experience in self._experiences:
-            self._network.store.set_value(epoch_key(shard_of(experience)), None)
+            self._network.store.erase(epoch_key(shard_of(experience)))
 
     def _trouble(self, link: Link, step: Step) -> None:
         link.trouble = TROUBLE_PERCENT[step.which % len(TROUBLE_PERCENT)]
@@ -134,6 +142,12 @@ class Faults:
         self._world.note("store", f"lost its last {lost} writes")
         self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._come_up)
 
+    def _read_only(self, step: Step) -> None:
+        """The store takes no writes, as one that is full or a replica that was not promoted."""
+        self._world.note("store", "takes no writes")
+        self._network.store.read_only = True
+        self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._come_up)
+
     def _go_down(self) -> None:
         self._world.note("store", "is away")
         self._network.up = False
@@ -141,6 +155,7 @@ class Faults:
 
     def _come_up(self) -> None:
         self._network.up = True
+        self._network.store.read_only = False
         self._world.note("store", "answers")
 
     def _jump_wall(self, step: Step) -> None:

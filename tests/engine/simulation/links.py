@@ -2,7 +2,7 @@
 
 A call reaches the store, has its effect there, and its answer comes back; in trouble it is cut off before or behind its
 effect, hangs until the caller gives it up, or has its effect long after that. ``Question`` is a blocking read; in
-trouble its answer is empty, or holds less than there is.
+trouble its answer is empty, holds less than there is, or comes seconds later.
 
 Hands over to: ``engines.py`` and ``gateways.py``, which call through a ``Link``.
 """
@@ -119,6 +119,7 @@ class Question:
         self._block_ms = block_ms
         self._breaks = link.network.breaks
         self._given_up = False
+        self._sent = False
         self._then: Callable[[], None] | None = None
         link.network.world.after(link.hop_us(), self._arrive)
 
@@ -145,7 +146,7 @@ class Question:
 
     def look(self) -> bool:
         """At the store: answer if there is anything. True when there is nothing to wait for any more."""
-        if self.broken or self._given_up or self._link is None:
+        if self.broken or self._given_up or self._sent:
             return True
         found = self._link.network.store.read(self.asked, self._count)
         if found:
@@ -161,8 +162,15 @@ class Question:
         return {key: entries for key, entries in less.items() if entries}
 
     def _send(self, found: Found) -> None:
-        if not self.broken and not self._given_up:
-            self._link.network.world.after(self._link.hop_us(), lambda: self._come_back(found))
+        if not self.broken and not self._given_up and not self._sent:
+            self._sent = True
+            self._link.network.world.after(self._back_us(), lambda: self._come_back(found))
+
+    def _back_us(self) -> int:
+        """In trouble an answer may be on its way for seconds, and nothing tells the reader so."""
+        link, chance = self._link, self._link.network.world.chance
+        slow = link.trouble and chance.randrange(100) < link.trouble
+        return chance.randrange(LATE_EFFECT_US_MAX) if slow else link.hop_us()
 
     def _come_back(self, found: Found) -> None:
         if self.answer is None and not self.broken:

@@ -214,8 +214,8 @@ def document_of(experience: str, chance: Random, paths: tuple[str, ...] = PATHS)
             "priority": chance.choice((0, 0, 10)),
             "keep_place_once": chance.random() < 0.75,
             "joins_per_consumer": chance.choice((1, 1, 2)),
-            "opens_at": maybe(0.2, BEGAN_MS + 3_000),
-            "closes_at": maybe(0.2, BEGAN_MS + 12_000),
+            "opens_at": maybe(0.2, BEGAN_MS + 2_000),
+            "closes_at": maybe(0.2, BEGAN_MS + 8_000),
             "variants": [sells],
         }
         return raw_path(path_id, distribution=terms, **fields)

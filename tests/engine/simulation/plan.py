@@ -24,6 +24,7 @@ WORDS = (*CONSUMER_WORDS * 3, *CHECKOUT_WORDS * 4, *METERING_WORDS * 2, *STEERIN
 
 TROUBLES = {
     "kill": ("kill",) * 6,
+    "term": ("term",) * 3,
     "stop": ("stop",) * 4,
     "rivals": ("rivals",) * 3,
     "counter": ("wipe_epoch", "rivals"),
@@ -32,17 +33,19 @@ TROUBLES = {
     "gateway_links": ("gateway_trouble",) * 4,
     "store_down": ("store_down",) * 2,
     "failover": ("failover",) * 3,
+    "read_only": ("read_only",) * 2,
     "walls": ("jump_wall",) * 3,
     "steady": ("jump_steady",) * 2,
     "silence": ("silence",),
 }
 """By kind, the words that a run with this kind of trouble is given."""
 
-LENGTH_MS_MIN, LENGTH_MS_MAX = 8_000, 25_000
+LENGTH_MS_MIN, LENGTH_MS_MAX = 5_000, 14_000
 STEPS_MIN, STEPS_MAX = 40, 160
 RUSH_MS = 300
 LIKELY = {"silence": 0.015}
 LIKELY_OTHERS = 0.3
+CALM_LIKELY = 0.05
 """How many seeds have a kind of trouble; a silence takes long to simulate."""
 
 
@@ -73,6 +76,8 @@ class Character(NamedTuple):
     experiences: tuple[str, ...]
     troubles: tuple[str, ...]
     lease_ms: int
+    small_steps: bool
+    """Whether a step takes so few entries that there is often more than it takes."""
 
 
 class Plan(NamedTuple):
@@ -90,8 +95,9 @@ def plan_of(seed: int) -> Plan:
         engines=chance.choice((1, 2, 2, 2, 3)),
         gateways=chance.choice((1, 2, 3)),
         experiences=chance.choice((("drop",), ("drop",), ("drop", "other"), ("drop", NEIGHBOUR))),
-        troubles=tuple(kind for kind in TROUBLES if chance.random() < LIKELY.get(kind, LIKELY_OTHERS)),
+        troubles=() if chance.random() < CALM_LIKELY else _troubles(chance),
         lease_ms=chance.choice((1_200, 3_000)),
+        small_steps=chance.random() < 0.3,
     )
     length_ms = chance.randrange(LENGTH_MS_MIN, LENGTH_MS_MAX)
     words = [chance.choice(WORDS) for _ in range(chance.randrange(STEPS_MIN, STEPS_MAX))]
@@ -99,6 +105,10 @@ def plan_of(seed: int) -> Plan:
     steps = [Step(chance.randrange(length_ms), word, *_numbers(chance)) for word in words]
     steps += [Step(chance.randrange(RUSH_MS), "newcomer", *_numbers(chance)) for _ in range(chance.randrange(30))]
     return Plan(seed, character, tuple(sorted(steps)))
+
+
+def _troubles(chance: Random) -> tuple[str, ...]:
+    return tuple(kind for kind in TROUBLES if chance.random() < LIKELY.get(kind, LIKELY_OTHERS))
 
 
 def _numbers(chance: Random) -> tuple[int, int, int]:

@@ -137,6 +137,12 @@ BUGS = (
         "            writer.ahead = None\n            if writer.ahead is None:\n",
     ),
     Bug(
+        "deadlines wait for the next beat",
+        "engine/runner.py",
+        "patience_ms = min(patience_ms, due_ms - writer.clock.read(reading))",
+        "patience_ms = min(patience_ms, 100)",
+    ),
+    Bug(
         "an answer to an older question is taken for the next commands",
         "engine/runner.py",
         "if entries and asked[writer.commands_key] == writer.received_id:",

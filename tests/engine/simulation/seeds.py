@@ -25,6 +25,8 @@ from tests.engine.simulation.simulation import Result, run
 
 CHUNK_SEEDS = 8
 FAILURES_MAX = 20
+LINE_EVERY_SEEDS = 250
+"""How often progress is told where there is no terminal."""
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -49,11 +51,14 @@ def many(first: int, count: int, jobs: int) -> Iterator[Result]:
 
 def report(first: int, count: int, jobs: int) -> int:
     """Run them all and print what was found; the exit code."""
-    began, failed, met = time.monotonic(), [], Counter[str]()
+    began, met = time.monotonic(), Counter[str]()
+    failed: list[Result] = []
     entries = admitted = 0
     simulated_s = 0.0
     with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=Console(stderr=True)) as progress:
-        for result in progress.track(many(first, count, jobs), total=count, description="seeds"):
+        for done, result in enumerate(progress.track(many(first, count, jobs), total=count, description="seeds"), 1):
+            if not sys.stderr.isatty() and done % LINE_EVERY_SEEDS == 0:
+                console.print(f"{done} seeds, {len(failed)} failed, {time.monotonic() - began:.0f} s")
             entries, admitted = entries + result.entries, admitted + result.admitted
             simulated_s += result.seconds
             met.update(result.met)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import structlog
 from msgspec import msgpack
 
+from engine import runner, writer
 from engine.settings import EngineSettings
 from protocol.states import Phase
 from protocol.streams import FIELD_EXPERIENCE, events_key, shard_of, wake_key
@@ -30,7 +31,7 @@ from tests.engine.simulation.auditor import Auditor
 from tests.engine.simulation.engines import Broken, Machine
 from tests.engine.simulation.faults import Faults
 from tests.engine.simulation.gateways import Gateway
-from tests.engine.simulation.links import Network
+from tests.engine.simulation.links import Link, Network
 from tests.engine.simulation.people import People
 from tests.engine.simulation.plan import Plan, Step
 from tests.engine.simulation.store import SimulatedStore
@@ -39,6 +40,10 @@ from tests.engine.simulation.world import US_PER_MS, Clock, World
 SETTLE_MS = 60_000
 DRAIN_MS = 20_000
 LOOK_MS = 250
+CREATED_MS_MAX = 5_000
+SMALL_STEP_ENTRIES = 2
+STEP_BOUND = "STEP_ENTRIES_MAX"
+"""The engine's name for how many entries a step takes."""
 SILENCE_MS = 930_000
 """More than the 15 minutes after which a silent sender is closed."""
 
@@ -71,7 +76,7 @@ class Simulation:
         self._experiences = list(plan.character.experiences)
         self.store = SimulatedStore(lambda: self._store_clock.wall_us // US_PER_MS, lambda: self._network.written())
         self._network = Network(self.world, self.store)
-        self.auditor = Auditor(self.store)
+        self.auditor = Auditor(self.store, calm=not plan.character.troubles)
         self.machines = [self._machine(number) for number in range(plan.character.engines)]
         self.gateways = [
             Gateway(self.world, self._network, number, self._experiences, self.auditor.told)
@@ -91,9 +96,10 @@ class Simulation:
 
     def live(self) -> None:
         """Live through the plan and audit it. Raises Broken, and whatever the real code raises."""
-        for experience in self._experiences:
-            self.store.experiences.append(experience)
-            self.store.add(wake_key(shard_of(experience)), {FIELD_EXPERIENCE: experience.encode()})
+        self.store.wakes = sorted({wake_key(shard_of(experience)) for experience in self._experiences})
+        for number, experience in enumerate(self._experiences):
+            late_us = self.world.chance.randrange(CREATED_MS_MAX) * US_PER_MS
+            self.world.after(late_us if number else 0, partial(self._create, experience))
         for start in (*(one.start for one in self.machines), *(one.start for one in self.gateways)):
             self.world.after(self.world.chance.randrange(200) * US_PER_MS, start)
         self.people.configure()
@@ -104,6 +110,12 @@ class Simulation:
         self._stand_still()
         for experience in self._experiences:
             self.auditor.check(experience, self.gateways, self.people.asked)
+
+    def _create(self, experience: str) -> None:
+        """Make an experience known."""
+        self.store.experiences.append(experience)
+        key, fields = wake_key(shard_of(experience)), {FIELD_EXPERIENCE: experience.encode()}
+        Link(self._network).call(lambda: self.store.add(key, fields), lambda answer, error: None)
 
     def _follow(self, steps: tuple[Step, ...]) -> None:
         silent_ms = 0
@@ -169,10 +181,10 @@ class Simulation:
 
 def run(plan: Plan, *, keeps_log: bool = False) -> Result:
     """Live through a plan; what is raised on the way is what is broken."""
-    with _logging(None) as _:
+    with _logging(None):
         simulation = Simulation(plan, keeps_log=keeps_log)
     broken = None
-    with _logging(simulation.world):
+    with _logging(simulation.world), _small_steps(plan.character.small_steps):
         try:
             simulation.live()
         except Broken as error:
@@ -182,6 +194,19 @@ def run(plan: Plan, *, keeps_log: bool = False) -> Result:
     auditor = simulation.auditor
     counts = (auditor.entries, auditor.admitted, simulation.met(), simulation.world.now_us / 1e6)
     return Result(plan, broken, simulation.digest(), simulation.world.lines, *counts)
+
+
+@contextmanager
+def _small_steps(small: bool) -> Iterator[None]:
+    """The real loop with a smaller bound on what a step takes."""
+    before = writer.STEP_ENTRIES_MAX
+    for module in (writer, runner):
+        setattr(module, STEP_BOUND, SMALL_STEP_ENTRIES if small else before)
+    try:
+        yield
+    finally:
+        for module in (writer, runner):
+            setattr(module, STEP_BOUND, before)
 
 
 @contextmanager

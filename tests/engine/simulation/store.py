@@ -71,6 +71,9 @@ class SimulatedStore:
         self.tips: dict[str, tuple[str, bytes, bytes]] = {}
         self.values: dict[str, bytes] = {}
         self.experiences: list[str] = []
+        self.wakes: list[str] = []
+        """The wake streams that anybody will ever use."""
+        self.read_only = False
         self.lost: list[Written] = []
         self.writers: dict[Written, bytes] = {}
         """Who wrote each event entry, lost or not."""
@@ -91,6 +94,7 @@ class SimulatedStore:
         self, key: str, fields: dict[bytes, bytes], entry_id: str | None = None, written: Written | None = None
     ) -> str:
         """XADD; without an ID the next one of the store's clock. Raises ResponseError for an ID that is not greater."""
+        self._check_writable()
         stream = self.stream(key)
         before = stream.last
         given = parse_entry_id(entry_id) if entry_id is not None else self._next_id(before)
@@ -108,6 +112,10 @@ class SimulatedStore:
         self._undo.append((undo, written))
         self._on_write()
         return stream.entries[-1][0]
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise ResponseError("READONLY You can't write against a read only replica.")
 
     def _next_id(self, last: Id) -> Id:
         now_ms = self._wall_ms()
@@ -138,6 +146,14 @@ class SimulatedStore:
 
     def set_value(self, key: str, value: bytes | None, ttl_ms: int | None = None) -> None:
         """SET or DEL."""
+        self._check_writable()
+        self._set(key, value, ttl_ms)
+
+    def erase(self, key: str) -> None:
+        """Somebody deletes a key by hand, whatever else holds."""
+        self._set(key, None, None)
+
+    def _set(self, key: str, value: bytes | None, ttl_ms: int | None) -> None:
         before, expired_ms = self.values.get(key), self._expires_ms.get(key)
         self._put(key, value, None if ttl_ms is None else self._wall_ms() + ttl_ms)
         self._undo.append((lambda: self._put(key, before, expired_ms), None))
