@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import structlog
 from msgspec import msgpack
+from redis.exceptions import RedisError
 
 from engine import runner, writer
 from engine.settings import EngineSettings
@@ -41,6 +42,7 @@ SETTLE_MS = 60_000
 DRAIN_MS = 20_000
 LOOK_MS = 250
 CREATED_MS_MAX = 5_000
+CREATE_AGAIN_MS = 300
 SMALL_STEP_ENTRIES = 2
 STEP_BOUND = "STEP_ENTRIES_MAX"
 """The engine's name for how many entries a step takes."""
@@ -112,10 +114,19 @@ class Simulation:
             self.auditor.check(experience, self.gateways, self.people.asked)
 
     def _create(self, experience: str) -> None:
-        """Make an experience known."""
-        self.store.experiences.append(experience)
+        """Make an experience known, in one piece, and again until that is answered."""
         key, fields = wake_key(shard_of(experience)), {FIELD_EXPERIENCE: experience.encode()}
-        Link(self._network).call(lambda: self.store.add(key, fields), lambda answer, error: None)
+
+        def effect() -> None:
+            self.store.add(key, fields)
+            if experience not in self.store.experiences:
+                self.store.experiences.append(experience)
+
+        def answered(answer: None, error: RedisError | None) -> None:
+            if error is not None:
+                self.world.after(CREATE_AGAIN_MS * US_PER_MS, partial(self._create, experience))
+
+        Link(self._network).call(effect, answered)
 
     def _follow(self, steps: tuple[Step, ...]) -> None:
         silent_ms = 0
