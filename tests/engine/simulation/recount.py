@@ -14,7 +14,6 @@ It shares no line with ``engine/core`` and none of its shortcuts: everything is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 from engine.core.experience import Batch
@@ -22,75 +21,14 @@ from engine.io.streams import CommandEntry, LogEntry
 from protocol import codec
 from protocol import commands as c
 from protocol import events as e
-from protocol.documents import Experience, Path, with_release_rate, with_stock
+from protocol.documents import Experience, with_release_rate, with_stock
 from protocol.streams import START_ID, parse_entry_id
+from tests.engine.simulation.counted import CountedPath, ExactBucket, OpenWindow
 from tests.engine.simulation.engines import Broken
 
 SILENT_MS_MAX = 15 * 60_000
 OUTAGE_MS, LONG_OUTAGE_MS = 1_000, 5_000
 EXPERIENCE_BURST_MS = 1_000
-
-
-class ExactBucket:
-    """Tokens as an exact fraction; None = no limit."""
-
-    def __init__(self, rate: int | None, burst_ms: int) -> None:
-        self.rate = rate
-        self.most = self._most(rate, burst_ms)
-        self.tokens = self.most
-        self._at = 0
-
-    def _most(self, rate: int | None, burst_ms: int) -> Fraction:
-        return Fraction(0 if rate is None else 1 - (-rate * burst_ms // 60_000))
-
-    def earn(self, at: int) -> None:
-        if self.rate:
-            self.tokens = min(self.most, self.tokens + Fraction(self.rate * (at - self._at), 60_000))
-        self._at = at
-
-    def spend(self, count: int, at: int) -> None:
-        self.earn(at)
-        if self.rate is not None:
-            self.tokens -= count
-            if self.tokens < 0 or self.rate == 0:
-                raise Broken(f"rate: {count} were admitted at {at}, {self.tokens} tokens are left")
-
-    def change(self, rate: int | None, burst_ms: int, at: int) -> None:
-        self.earn(at)
-        unlimited, self.rate, self.most = self.rate is None, rate, self._most(rate, burst_ms)
-        self.tokens = self.most if unlimited else min(self.tokens, self.most)
-
-    @property
-    def gives(self) -> bool:
-        return self.rate is None or (self.rate > 0 and self.tokens >= 1)
-
-
-class OpenWindow:
-    """An open window: when it ends, how much longer once it is redeemed, and what it holds."""
-
-    def __init__(self, expires_at: int, grace_ms: int, variant: str) -> None:
-        self.expires_at = expires_at
-        self.grace_ms = grace_ms
-        self.variant = variant
-        self.redeemed = False
-
-    @property
-    def deadline(self) -> int:
-        return self.expires_at + (self.grace_ms if self.redeemed else 0)
-
-
-class CountedPath:
-    """One path."""
-
-    def __init__(self, settings: Path) -> None:
-        terms = settings.distribution
-        self.settings = settings
-        self.phase = "scheduled"
-        self.paused = False
-        self.waiting: dict[int, None] = {}
-        self.windows: dict[int, OpenWindow] = {}
-        self.completed = 0
-        self.bucket = ExactBucket(terms.release_rate_per_minute, terms.burst_ms)
 
 
 class Recount:
