@@ -112,7 +112,8 @@ class Outgoing:
         for sent, entry_id in zip(batches, entry_ids, strict=True):
             sent.written_ms = now_ms if sent.written_ms is None else sent.written_ms
             sent.entry_id = entry_id
-        ours = [place for place, sent in enumerate(self._sent) if any(sent is one for one in batches)]
+        theirs = set(map(id, batches))
+        ours = [place for place, sent in enumerate(self._sent) if id(sent) in theirs]
         if ours:
             self._unwritten = min(self._unwritten, len(self._sent) - 1 - ours[-1])
 
