@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check clean browser lock
+.PHONY: run test check simulate planted clean browser lock
 
 run: $(STAMP)
 	@exec $(BIN)/stanchion up $(ARGS)
@@ -27,6 +27,17 @@ check: $(STAMP)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+
+# SEEDS= how many, FIRST= the first of them; SEED= one alone with its log, SHRINK=1 for its shortest form.
+SEEDS ?= 1000
+FIRST ?= 0
+simulate: $(STAMP)
+	$(BIN)/python -m tests.engine.simulation.seeds $(if $(SEED),--seed $(SEED) $(if $(SHRINK),--shrink),\
+		--seeds $(SEEDS) --first $(FIRST))
+
+# Plants bugs in a copy of the tree, one after another, and shows which check of the simulator catches each.
+planted: $(STAMP)
+	$(BIN)/python -m tests.engine.simulation.planted
 
 browser: $(STAMP)
 	@sh deploy/install_chromium.sh

@@ -45,12 +45,12 @@ complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 @app.callback()
 def configure(
     log_level: Annotated[
-        str, typer.Option(envvar="STANCHION_LOG_LEVEL", help=f"one of {', '.join(logs.LEVELS)}")
-    ] = "info",
+        str, typer.Option(envvar=logs.LEVEL_VARIABLE, help=f"one of {', '.join(logs.LEVELS)}")
+    ] = logs.LEVEL_DEFAULT,
 ) -> None:
     """Settings that every command shares."""
     if log_level not in logs.LEVELS:
-        raise typer.BadParameter(f"STANCHION_LOG_LEVEL is {log_level!r}; allowed: {', '.join(logs.LEVELS)}")
+        raise typer.BadParameter(f"{logs.LEVEL_VARIABLE} is {log_level!r}; allowed: {', '.join(logs.LEVELS)}")
     logs.configure(log_level)
 
 

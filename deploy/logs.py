@@ -15,6 +15,8 @@ import structlog
 from structlog.typing import Processor
 
 LEVELS = ("debug", "info", "warning", "error")
+LEVEL_DEFAULT = "info"
+LEVEL_VARIABLE = "STANCHION_LOG_LEVEL"
 
 
 def configure(level: str) -> None:

@@ -4,8 +4,9 @@ A `Child` is one process for as long as the stack lives, over all its restarts. 
 the first time, then after a pause that doubles up to `BACKOFF_MS_MAX`; `HEALTHY_AFTER_MS` of life forgive what was.
 One that ends with the exit code for a wrong setting is given up: no restart mends that.
 
-Its output goes to ours, line by line, behind its name. No child outlives us: the kernel sends it SIGTERM when this
-process dies (PR_SET_PDEATHSIG), and each has its own session, so a Ctrl-C in the terminal reaches only us.
+How a life begins is the child's `Launch`: `spawn` starts its command, `deploy.forks` has it forked. Its output goes to
+ours, line by line, behind its name. No child outlives us: the kernel sends it SIGTERM when this process dies
+(PR_SET_PDEATHSIG), and each has its own session, so a Ctrl-C in the terminal reaches only us.
 
 Hands over to: `deploy.stack`, which says what runs and in which order it ends.
 """
@@ -18,8 +19,9 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import msgspec
 import structlog
@@ -29,17 +31,20 @@ BACKOFF_MS_MAX = 5_000
 HEALTHY_AFTER_MS = 30_000
 LINE_BYTES_MAX = 64 * 1024
 WRONG_SETTING = 2
+NOT_STARTED = 1
 
 assert 0 < BACKOFF_MS_FIRST < BACKOFF_MS_MAX < HEALTHY_AFTER_MS
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 log = structlog.get_logger()
 
 
 class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run: a role's `number`-th process, its command, its environment (whole), the address it listens on."""
+    """What to run: a role's `number`-th process, its command (a fork has none), its environment
+    (whole), the address it listens on."""
 
     role: str
     number: int
@@ -78,15 +83,48 @@ class Backoff:
         return pause_ms
 
 
+class Process(Protocol):
+    """One life of a child, however it began; `asyncio.subprocess.Process` is one."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    @property
+    def stdout(self) -> asyncio.StreamReader | None: ...
+    def send_signal(self, signal: int) -> None: ...
+    async def wait(self) -> int: ...
+
+
+Launch: TypeAlias = Callable[[ChildSpec], Awaitable[Process]]
+"""Begins a life. Raises OSError where that cannot be done now."""
+
+
+async def spawn(spec: ChildSpec, stdin: int = asyncio.subprocess.DEVNULL) -> Process:
+    """Start a program of its own."""
+    parent = os.getpid()
+    return await asyncio.create_subprocess_exec(
+        *spec.command,
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=dict(spec.environment),
+        limit=LINE_BYTES_MAX,
+        start_new_session=True,
+        preexec_fn=lambda: die_with(parent),
+    )
+
+
 class Child:
     """One supervised process. `changed` is called after each start and each end."""
 
-    def __init__(self, spec: ChildSpec, changed: Callable[[], None]) -> None:
+    def __init__(self, spec: ChildSpec, changed: Callable[[], None], launch: Launch = spawn) -> None:
         self.spec = spec
         self.restarts = 0
         self.given_up = False
         self._changed = changed
-        self._process: asyncio.subprocess.Process | None = None
+        self._launch = launch
+        self._process: Process | None = None
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -149,17 +187,11 @@ class Child:
 
     async def _live(self) -> int:
         """One life, from start to end; its exit status (negative: the signal that ended it)."""
-        parent = os.getpid()
-        process = await asyncio.create_subprocess_exec(
-            *self.spec.command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=dict(self.spec.environment),
-            limit=LINE_BYTES_MAX,
-            start_new_session=True,
-            preexec_fn=lambda: _die_with(parent),
-        )
+        try:
+            process = await self._launch(self.spec)
+        except OSError as error:
+            log.error("not started", child=self.spec.name, why=str(error))
+            return NOT_STARTED
         self._process = process
         self._changed()
         log.info("started", child=self.spec.name, pid=process.pid)
@@ -184,11 +216,16 @@ async def _pass_on(output: asyncio.StreamReader, prefix: bytes) -> None:
         sys.stderr.buffer.flush()
 
 
-def _die_with(parent: int) -> None:
-    """In the child, before its program: ask the kernel for SIGTERM when the parent dies."""
+def die_with(parent: int) -> None:
+    """In a child of ``parent``, before its program: ask the kernel for SIGTERM when the parent dies."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:  # it died before we could ask
         os._exit(1)
+
+
+def become_subreaper() -> None:
+    """From now on, a descendant of ours whose parent ends is our child."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def write_processes(path: Path, states: list[ChildState]) -> None:

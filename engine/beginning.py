@@ -10,6 +10,7 @@ Hands over to: ``engine.restoration``, which replays from there.
 """
 
 import gc
+from collections.abc import Callable
 from typing import NamedTuple
 
 import redis
@@ -35,6 +36,10 @@ class Beginning(NamedTuple):
     command_id: str
     manifest: Manifest | None
     faults: list[str]
+
+
+Begin = Callable[[redis.Redis, str, str | None], Beginning]
+"""``begin`` or one like it."""
 
 
 def begin(client: redis.Redis, experience_id: str, until: str | None) -> Beginning:

@@ -12,6 +12,7 @@ Hands over to: ``engine.restoration``, which does the work; here it is only show
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 from redis.exceptions import RedisError
 from rich.console import Console
@@ -19,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from engine.beginning import begin_early
+from engine.io.store import Store
 from engine.io.streams import connect, log_length
 from engine.restoration import Restoration
 from engine.takeover import LogError
@@ -42,8 +44,8 @@ def main(experience: str, redis_url: str, until: str | None) -> int:
     except ValueError as error:
         complaints.print(str(error), markup=False)
         return USAGE
-    with connect(redis_url) as client:
-        restoration = Restoration(client, experience, until, begin_early)
+    with connect(redis_url) as client, closing(Store(redis_url, begin_early)) as store:
+        restoration = Restoration(store, experience, until)
         started_ns = time.monotonic_ns()
         try:
             _replay(restoration, log_length(client, experience))

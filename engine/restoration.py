@@ -6,20 +6,20 @@ that comes out otherwise) raises ``LogError``: an engine that went on from there
 happened.
 
 It is done in slices of time, because an engine has leases to renew and other experiences to serve meanwhile. A snapshot
-cannot be restored by slices, and a big one takes longer than a lease lasts; so that is done by a thread of its own.
+cannot be restored by slices, and a big one takes longer than a lease lasts; so that is done beside it, and a slice
+only waits for it.
 
 Hands over to: ``engine.runner``, which writes on from there; ``engine.replay``, which reports what was found.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, wait
 
-import redis
-
-from engine.beginning import Beginning, begin
+from engine.beginning import Beginning
 from engine.core.experience import Batch, Experience
-from engine.io.streams import LogEntry, RawEntry, StreamError, read_commands, read_log
+from engine.io.clock import NS_PER_MS
+from engine.io.outside import Source
+from engine.io.streams import LogEntry, RawEntry, StreamError
 from engine.poison import batch_of
 from engine.takeover import LogError, check_rules
 from protocol import codec
@@ -29,8 +29,6 @@ from protocol.manifest import Manifest
 from protocol.replica import Replica, ReplicaError
 from protocol.streams import START_ID, parse_entry_id
 
-Begin = Callable[[redis.Redis, str, str | None], Beginning]
-
 
 class Restoration:
     """Rebuilds one experience up to and with the entry ``until``, or to the end of the log where that is None.
@@ -39,7 +37,7 @@ class Restoration:
     entry; ``faults`` says what is wrong with others. ``entries``, ``commands``, ``log_bytes`` count what was replayed.
     """
 
-    def __init__(self, client: redis.Redis, experience_id: str, until: str | None, begin: Begin = begin) -> None:
+    def __init__(self, source: Source, experience_id: str, until: str | None) -> None:
         self.experience = Experience(experience_id)
         self.replica = Replica(experience_id)
         self.manifest: Manifest | None = None
@@ -49,9 +47,8 @@ class Restoration:
         self.entries = 0
         self.commands = 0
         self.log_bytes = 0
-        self._client = client
+        self._source = source
         self._until = until
-        self._begin = begin
         self._beginning: Future[Beginning] | None = None
         self._log: Iterator[LogEntry] | None = None
         self._commands: Iterator[RawEntry] = iter(())
@@ -59,9 +56,9 @@ class Restoration:
 
     def advance(self, budget_ms: int) -> None:
         """Replay for about ``budget_ms``. Sets ``done`` behind the last entry. Raises LogError, RedisError."""
-        end_ns = time.monotonic_ns() + budget_ms * 1_000_000
+        end_ns = self._steady_ns() + budget_ms * NS_PER_MS
         log = self._begun(budget_ms) if self._log is None else self._log
-        while log is not None and not self.done and time.monotonic_ns() < end_ns:
+        while log is not None and not self.done and self._steady_ns() < end_ns:
             try:
                 found = next(log, None)
                 if found is not None:
@@ -72,18 +69,19 @@ class Restoration:
                 raise LogError(f"the log ends at {self.replica.entry_id}, before {self._until}")
             self.done = found is None or self.replica.entry_id == self._until
 
+    def _steady_ns(self) -> int:
+        return self._source.clocks().steady_ns
+
     def _begun(self, budget_ms: int) -> Iterator[LogEntry] | None:
-        """The log behind the beginning, once that is found; None before that."""
+        """The log behind the beginning, once that is found; None before that, after a wait of ``budget_ms``."""
         if self._beginning is None:
-            executor = ThreadPoolExecutor(1, "beginning")
-            self._beginning = executor.submit(self._begin, self._client, self.experience.id, self._until)
-            executor.shutdown(wait=False)
+            self._beginning = self._source.beginning(self.experience.id, self._until)
         wait([self._beginning], budget_ms / 1_000)
         if not self._beginning.done():
             return None
         self.experience, self.replica, self.command_id, self.manifest, self.faults = self._beginning.result()
-        self._log = read_log(self._client, self.experience.id, self.replica.entry_id)
-        self._commands = read_commands(self._client, self.experience.id, self.command_id)
+        self._log = self._source.log(self.experience.id, self.replica.entry_id)
+        self._commands = self._source.commands(self.experience.id, self.command_id)
         self.done = self.replica.entry_id == self._until
         return self._log
 

@@ -8,11 +8,11 @@ Hands over to: ``engine.io.clock``, which begins a writer's time at a sighting.
 
 from collections.abc import Iterable
 
-import redis
 import structlog
 
 from engine.io.clock import Reading, Sighting
-from engine.io.streams import RawEntry, StreamError, last_entry_id, log_entry
+from engine.io.outside import Outside
+from engine.io.streams import RawEntry, StreamError, log_entry
 from protocol import codec
 from protocol.streams import events_key
 
@@ -32,10 +32,12 @@ class Standby:
         """For each watched stream the entry behind which to read."""
         return self._after
 
-    def watch(self, client: redis.Redis, experiences: Iterable[str]) -> None:
+    async def watch(self, outside: Outside, experiences: Iterable[str]) -> None:
         """Watch these logs and no others, the new ones from where they end now. Raises RedisError."""
         watched = {events_key(experience): experience for experience in experiences}
-        self._after = {key: self._after.get(key) or last_entry_id(client, watched[key]) for key in watched}
+        self._after = {
+            key: self._after.get(key) or await outside.last_entry_id(experience) for key, experience in watched.items()
+        }
         self._experiences = watched
 
     def forget_places(self) -> None:

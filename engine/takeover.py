@@ -7,15 +7,13 @@ read. A log whose rules this version does not know is left alone.
 Hands over to: ``engine.runner``, which appends; ``engine.restoration``, which replays.
 """
 
-import secrets
 from typing import NamedTuple
-
-import redis
 
 from engine.core.experience import RULES
 from engine.io.append import Append, LogEnd, append_of
-from engine.io.clock import LogClock, Reading, read_clocks, start_after
-from engine.io.streams import StreamError, last_log_entry, read_epoch, store_ms
+from engine.io.clock import LogClock, Reading, start_after
+from engine.io.outside import Outside
+from engine.io.streams import StreamError
 from engine.standby import Standby
 from protocol import codec
 from protocol.events import WRITER_BYTES, Entry, WriterChanged
@@ -34,10 +32,10 @@ class TakeOver(NamedTuple):
     doubtful: bool
 
 
-def read_log_end(client: redis.Redis, experience: str) -> LogEnd:
+async def read_log_end(outside: Outside, experience: str) -> LogEnd:
     """Where the log of an experience ends in the store. Raises LogError, RedisError."""
     try:
-        last = last_log_entry(client, experience)
+        last = await outside.last_entry(experience)
         if last is None:
             return LogEnd()
         entry = codec.decode_entry(last.payload)
@@ -53,19 +51,19 @@ def check_rules(entry_id: str, entry: Entry) -> None:
         raise LogError(f"entry {entry_id} follows the rules {entry.rules}; this version knows {RULES}")
 
 
-def behind_log(client: redis.Redis, experience: str, standby: Standby) -> TakeOver:
+async def behind_log(outside: Outside, experience: str, standby: Standby) -> TakeOver:
     """How to take over behind what the log ends with now. Raises LogError, RedisError."""
-    previous = read_log_end(client, experience)
-    sighting, reading = standby.sighting(experience, previous.entry_id), read_clocks()
-    start = start_after(previous.now_ms, sighting, reading, store_ms(client))
-    append = writer_changed(client, experience, previous, start.now_ms)
+    previous = await read_log_end(outside, experience)
+    sighting, reading = standby.sighting(experience, previous.entry_id), outside.clocks()
+    start = start_after(previous.now_ms, sighting, reading, await outside.store_ms())
+    append = await writer_changed(outside, experience, previous, start.now_ms)
     return TakeOver(append, LogClock(start.now_ms, reading), reading, start.doubtful)
 
 
-def writer_changed(client: redis.Redis, experience: str, previous: LogEnd, now_ms: int) -> Append:
+async def writer_changed(outside: Outside, experience: str, previous: LogEnd, now_ms: int) -> Append:
     """The append by which a new writer takes over behind ``previous``. Raises RedisError."""
-    epoch = max(read_epoch(client, experience), previous.epoch) + 1
-    writer = secrets.token_bytes(WRITER_BYTES)
+    epoch = max(await outside.epoch(experience), previous.epoch) + 1
+    writer = outside.random_bytes(WRITER_BYTES)
     event = WriterChanged(epoch, writer, previous.entry_id, previous.chain)
     entry = Entry(RULES, now_ms, previous.command_id, {}, "", [event])
     return append_of(experience, writer, epoch, previous, entry)

@@ -34,6 +34,8 @@ ENDPOINTS = (
     *CONTROL_ENDPOINTS,
     *SERVICE_ENDPOINTS,
 )
+OPENAPI = openapi_endpoint(ENDPOINTS)
+"""Made here, so that processes that are forked share it."""
 
 
 class Gateway:
@@ -70,7 +72,7 @@ def _http(hub: Hub, settings: GatewaySettings) -> Starlette:
     keys = known_keys(settings.control_key, settings.checkout_key)
     app = Starlette(
         routes=[
-            *routes([*ENDPOINTS, openapi_endpoint(ENDPOINTS)], keys),
+            *routes([*ENDPOINTS, OPENAPI], keys),
             *PlainPage().routes(),
             *page_routes(),
         ],

@@ -64,7 +64,7 @@ async def arrive(hub: Hub, scope: Mapping[str, Any], experience: str) -> Arrival
         return Refusal(Reason.INVALID, {"detail": f"at most {PATHS_MAX} paths can be joined and watched"})
     named = frozenset(path for path in (*joins, *watches) if path in room.replica.paths)
     may_join = identity.presented and not is_from_elsewhere(caller)
-    return Arrival(room, identity, _commands(identity, joins if may_join else []), named or None)
+    return Arrival(room, identity, _commands(room, identity, joins if may_join else []), named or None)
 
 
 async def arrived(hub: Hub, request: Request) -> Arrival | Refusal:
@@ -85,8 +85,11 @@ def _sockets_of(room: Room, identity: Identity) -> int:
     return 0 if person is None else len(room.people.slots_of(person.number))
 
 
-def _commands(identity: Identity, joins: list[str]) -> list[ArrivalCommand]:
+def _commands(room: Room, identity: Identity, joins: list[str]) -> list[ArrivalCommand]:
+    """What is asked of the engine: of somebody who never took a ticket here there is nothing to ask. One who takes it
+    elsewhere in this instant hears of it like everybody who is here."""
     consumer, level = identity.session.consumer, identity.session.level
     if joins:
         return [Join(consumer, path, implicit=True, level=level) for path in dict.fromkeys(joins)]
-    return [Attach(consumer)] if identity.presented else []
+    may_hold = identity.presented and room.replica.holders.may_hold(consumer)
+    return [Attach(consumer)] if may_hold else []

@@ -2,42 +2,32 @@
 
 An entry is the number alone (4 bytes); the ids stand once, in the order of the numbers, and are compared in full.
 Events name people by the thousand, most of whom are at other gateways, so many are looked up in a few passes over
-arrays. Linear probing; whoever is taken out closes the gap behind them, so that nobody is searched for too far.
+arrays.
 """
 
-from array import array
 from struct import Struct as Layout
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.probing import MASK, MIX, NOBODY, Probing
 from protocol.events import CONSUMER_BYTES
 
-NOBODY = -1
-SIZE_MIN = 64
 FEW = 8
 
 _IDS = np.dtype(("<u8", 2))
 _HALVES = Layout("<QQ")
-_MIX = 0x9E37_79B9_7F4A_7C15
-_BITS = 64
-_MASK = (1 << _BITS) - 1
-
 
 assert _IDS.itemsize == CONSUMER_BYTES
 
 
-class ConsumerIndex:
+class ConsumerIndex(Probing[bytes]):
     """Numbers are given by whoever adds: small and dense. ``ids`` has the id of each."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.ids = bytearray()
-        self._count = 0
-        self._lay(SIZE_MIN)
-
-    def __len__(self) -> int:
-        return self._count
 
     def id_of(self, number: int) -> bytes:
         """The 16 bytes of ``number``."""
@@ -74,56 +64,21 @@ class ConsumerIndex:
 
     def add(self, consumer: bytes, number: int) -> None:
         """``consumer``, who is not in it, is ``number``."""
-        if 2 * (self._count + 1) > len(self._table):
-            self._grow()
         start, end = number * CONSUMER_BYTES, (number + 1) * CONSUMER_BYTES
         if end > len(self.ids):
             self.ids = self.ids + bytes(max(end - len(self.ids), len(self.ids)))
         self.ids[start:end] = consumer
-        self._put(consumer, number)
-        self._count += 1
+        self._insert(consumer, number)
 
-    def remove(self, number: int) -> None:
-        """``number``, who is in it, is nobody any more."""
-        at = self._home(self.id_of(number))
-        while self._table[at] != number:
-            at = (at + 1) & self._last
-        self._count -= 1
-        gap = at
-        while True:
-            at = (at + 1) & self._last
-            other = self._table[at]
-            if other == NOBODY:
-                break
-            home = self._home(self.id_of(other))
-            if ((at - home) & self._last) >= ((at - gap) & self._last):
-                self._table[gap] = other
-                gap = at
-        self._table[gap] = NOBODY
-
-    def _put(self, consumer: bytes, number: int) -> None:
-        at = self._home(consumer)
-        while self._table[at] != NOBODY:
-            at = (at + 1) & self._last
-        self._table[at] = number
-
-    def _home(self, consumer: bytes) -> int:
-        low, high = _HALVES.unpack(consumer)
-        home: int = ((low ^ high) * _MIX & _MASK) >> self._shift
+    def _home(self, key: bytes) -> int:
+        low, high = _HALVES.unpack(key)
+        home: int = ((low ^ high) * MIX & MASK) >> self._shift
         return home
 
     def _homes(self, wanted: NDArray[Any]) -> NDArray[np.int64]:
-        mixed = (wanted[:, 0] ^ wanted[:, 1]) * np.uint64(_MIX)
+        mixed = (wanted[:, 0] ^ wanted[:, 1]) * np.uint64(MIX)
         homes: NDArray[np.int64] = (mixed >> np.uint64(self._shift)).astype(np.int64)
         return homes
 
-    def _grow(self) -> None:
-        numbers = [number for number in self._table if number != NOBODY]
-        self._lay(2 * len(self._table))
-        for number in numbers:
-            self._put(self.id_of(number), number)
-
-    def _lay(self, size: int) -> None:
-        self._table = array("i", [NOBODY]) * size
-        self._last = size - 1
-        self._shift = _BITS - self._last.bit_length()
+    def _key(self, number: int) -> bytes:
+        return self.id_of(number)

@@ -17,10 +17,11 @@ import uvicorn
 from gateway.edge.parked.bouncer import Bouncer
 from gateway.edge.parked.fallback import park
 from gateway.edge.parked.framing import BINARY, TEXT, frame
-from gateway.edge.parked.http import ParkingHttpProtocol
+from gateway.edge.parked.knock import Knock
 from gateway.edge.parked.limits import Limits, sockets_max
 from gateway.edge.parked.listening import BACKLOG, listening_socket
 from gateway.edge.parked.lot import Lot
+from gateway.edge.parked.porch import ParkingServer
 
 MIB = 1 << 20
 RATE_MAX = 60_000
@@ -93,7 +94,7 @@ def main(
     logging.getLogger("stanchion.echo").info("ws://127.0.0.1:%d", listener.getsockname()[1])
     config = uvicorn.Config(
         echo,
-        http=ParkingHttpProtocol.bound_to(echo.lot, echo.bouncer),
+        http=Knock.bound_to(echo.lot, echo.bouncer),
         ws="none",
         loop="uvloop",
         backlog=BACKLOG,
@@ -101,7 +102,7 @@ def main(
         proxy_headers=False,
         log_config=None,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    ParkingServer(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,10 @@ NEAR_AHEAD_MAX = 100
 FAR_CHANGE_PARTS = 50
 """A fiftieth of what was told last, 2 %, is a change that is worth a frame."""
 PACE_MS_MIN = 1_000
+LOOK_MS_MIN = 500
+"""So often is looked for who is due, unless there is a reason to tell everybody at once."""
+RANK_MS_MIN = 1_000
+"""Nobody is told more often, so nobody need be ranked more often."""
 KEEPALIVE_MS = 40_000
 """So that whoever waits is told a position, and needs no other sign of life within the 45 s that are promised."""
 RETURNED: Final = "returned"
@@ -50,6 +54,8 @@ class Pacing:
         self._heard = Column("I")
         self._count = 0
         self._moved = False
+        self._ranked_ms: int | None = None
+        self._looked: tuple[int, int] | None = None
         self._why: str | None = None
         self._stirs = 0
 
@@ -97,18 +103,25 @@ class Pacing:
 
     def due(self, roster: Roster, now_ms: int) -> list[Due]:
         """Who is to be told what now; counts as told."""
-        if not self._count:
+        if not self._count or self._looked_just_now(now_ms):
             return []
+        self._looked = now_ms, self._stirs
         persons = self.persons()
-        if self._moved:
+        if self._moved and (self._ranked_ms is None or now_ms - self._ranked_ms >= RANK_MS_MIN):
             self._ahead.all[persons] = roster.ranks(self._tickets.all[persons])
-            self._moved = False
+            self._moved, self._ranked_ms = False, now_ms
         chosen = persons[self._is_due(persons, now_ms)]
         found = self._by_reason(chosen)
         self._told.all[chosen] = self._ahead.all[chosen]
         self._told_ms.all[chosen] = now_ms
         self._heard.all[chosen] = self._stirs
         return found
+
+    def _looked_just_now(self, now_ms: int) -> bool:
+        if self._looked is None:
+            return False
+        at_ms, stirs = self._looked
+        return stirs == self._stirs and now_ms - at_ms < LOOK_MS_MIN
 
     def _is_due(self, persons: Persons, now_ms: int) -> NDArray[np.bool_]:
         ahead, told = self._ahead.all[persons], self._told.all[persons]

@@ -6,7 +6,7 @@ is checked before anything is allocated. One that is presented and proves nothin
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
@@ -22,13 +22,6 @@ BEARER_SUBPROTOCOL = "bearer."
 GUEST_LEVEL = 0
 
 _COOKIE = COOKIE.encode()
-_FIELDS: Final = {
-    b"authorization": "authorization",
-    b"cookie": "cookie",
-    b"host": "host",
-    b"origin": "origin",
-    b"sec-fetch-site": "fetch_site",
-}
 
 
 class Identity(Struct, frozen=True):
@@ -45,13 +38,14 @@ class Caller:
     __slots__ = ("_query", "authorization", "cookie", "fetch_site", "host", "origin", "subprotocols")
 
     def __init__(self, scope: Mapping[str, Any]) -> None:
-        self.authorization = self.cookie = self.fetch_site = self.host = self.origin = b""
+        last: dict[bytes, bytes] = dict(scope["headers"])
+        self.authorization = last.get(b"authorization", b"")
+        self.cookie = last.get(b"cookie", b"")
+        self.fetch_site = last.get(b"sec-fetch-site", b"")
+        self.host = last.get(b"host", b"")
+        self.origin = last.get(b"origin", b"")
         self.subprotocols: Iterable[str] = scope.get("subprotocols", ())
         self._query: bytes = scope.get("query_string", b"")
-        for name, value in scope["headers"]:
-            field = _FIELDS.get(name)
-            if field is not None:
-                setattr(self, field, value)
 
     def parameters(self, name: str) -> list[str]:
         """The values of a parameter of the query."""

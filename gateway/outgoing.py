@@ -5,6 +5,10 @@ So batches are numbered 1, 2, 3 …, kept until an entry says that they are appl
 the first one that is not known to be. A sender that is silent for long is closed by the engine; before that happens we
 begin anew with another one, and whatever is unanswered by then is given up as ``engine_away``.
 
+The log may also show that the engine has read a batch and not applied it: it waits for another number, because the
+store lost a batch that we know as applied, or because log time jumped ahead and closed us. Sent once more and dropped
+once more, it will never be applied under this number, so another sender takes up all that waits.
+
 Hands over to: `gateway.io.commands_out` (what to write), `gateway.rooms` (whose answer it is).
 """
 
@@ -18,6 +22,7 @@ from protocol import codec
 from protocol.commands import Command
 from protocol.events import Answered, Entry, Refused, Skipped
 from protocol.refusals import Reason, Refusal
+from protocol.streams import parse_entry_id
 
 COMMANDS_PER_BATCH_MAX = 500
 BACKLOG_COMMANDS_MAX = 20_000
@@ -26,6 +31,7 @@ SENDER_MS_MAX = 840_000
 """Without progress: less than the 15 minutes after which the engine closes a silent sender."""
 RESEND_AFTER_MS = 1_000
 RESEND_AFTER_MS_MAX = 8_000
+DROPS_MAX = 1
 
 
 class Answer(Struct, frozen=True):
@@ -37,12 +43,17 @@ class Answer(Struct, frozen=True):
 
 
 class Sent(Struct):
-    """A numbered batch: its payload, who waits for the answer of each of its commands, when it was first written."""
+    """A numbered batch: its payload, who waits for the answer of each of its commands, when it was first written.
+
+    ``entry_id`` is the entry that it is on the stream, "" until that is known; ``dropped``: how often the log went on
+    behind that entry without it."""
 
     number: int
     payload: bytes
     waiting: list[Any]
     written_ms: int | None = None
+    entry_id: str = ""
+    dropped: int = 0
 
 
 class Outgoing:
@@ -99,17 +110,28 @@ class Outgoing:
         first = len(self._sent) - self._unwritten
         return [self._sent[index] for index in range(first, min(len(self._sent), first + batches_max))]
 
-    def written(self, batches: list[Sent], now_ms: int) -> None:
-        """These, the answer of `to_write`, are on the stream. Some may even be applied already."""
+    def written(self, batches: list[Sent], entry_ids: list[str], now_ms: int) -> None:
+        """These, the answer of `to_write`, are the entries of these IDs on the stream. Some may even be applied
+        already, or another sender has taken them up."""
         self._written_ms = now_ms
-        for sent in batches:
+        for sent, entry_id in zip(batches, entry_ids, strict=True):
             sent.written_ms = now_ms if sent.written_ms is None else sent.written_ms
-        last = batches[-1].number if batches else 0
-        self._unwritten = min(self._unwritten, sum(1 for sent in self._sent if sent.number > last))
+            sent.entry_id = entry_id
+        theirs = set(map(id, batches))
+        ours = [place for place, sent in enumerate(self._sent) if id(sent) in theirs]
+        if ours:
+            self._unwritten = min(self._unwritten, len(self._sent) - 1 - ours[-1])
 
     def rewind(self) -> None:
         """Everything that is not known to be applied is to be written again, in order."""
         self._unwritten = len(self._sent)
+        for sent in self._sent:
+            sent.entry_id = ""
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether `to_write` has anything."""
+        return self._unwritten > 0 or bool(self._commands)
 
     def is_overdue(self, now_ms: int) -> bool:
         """Whether nothing moved for so long that it is time for `rewind`; the patience doubles with each time."""
@@ -120,7 +142,18 @@ class Outgoing:
         return True
 
     def settle(self, entry_id: str, entry: Entry, now_ms: int) -> list[tuple[Any, Answer]]:
-        """What ``entry`` answers: (W, answer) of every command that is now known to be applied, in order."""
+        """What ``entry`` answers: (W, answer) of every command that is now known to be applied, in order. What it
+        shows to be dropped is `unwritten` again."""
+        settled = self._settle(entry_id, entry, now_ms)
+        first = self._sent[0] if self._sent else None
+        if first and first.entry_id and parse_entry_id(first.entry_id) <= parse_entry_id(entry.command_id):
+            first.dropped += 1
+            self.rewind()
+            if first.dropped > DROPS_MAX:
+                self._take_up()
+        return settled
+
+    def _settle(self, entry_id: str, entry: Entry, now_ms: int) -> list[tuple[Any, Answer]]:
         number = entry.applied.get(self.sender, 0)
         if number <= self._applied:
             return []
@@ -142,6 +175,14 @@ class Outgoing:
             for index, waits in enumerate(sent.waiting):
                 settled.append((waits, _answer(entry_id, said.get((sent.number, index)))))
         return settled
+
+    def _take_up(self) -> None:
+        """Nothing of what waits was applied: another sender sends it, from number 1 on."""
+        waits = [Sent(number, sent.payload, sent.waiting, sent.written_ms) for number, sent in enumerate(self._sent, 1)]
+        self._sent = deque(waits)
+        self.sender = self._make_sender()
+        self._number = self._unwritten = len(waits)
+        self._applied = 0
 
     def renew(self, now_ms: int) -> list[tuple[Any, Answer]]:
         """Take another sender if this one was silent for long; what it gives up comes back as ``engine_away``."""

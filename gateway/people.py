@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.columns import Column
-from gateway.consumer_index import NOBODY, ConsumerIndex
+from gateway.consumer_index import ConsumerIndex
 from gateway.fanout import Pacing
+from gateway.probing import NOBODY
 from gateway.sockets import NONE, Slots32, Socket, Sockets
+from gateway.ticket_index import TicketIndex
 from protocol.sessions import Session
 
 NO_TICKET = -1
@@ -33,11 +35,11 @@ class Seats:
         self.tickets = Column("i", NO_TICKET)
         self.pacing = Pacing(self.tickets)
         self.since_ms = 0
-        self._owners = Column("i", NOBODY)
+        self._owners = TicketIndex(self.tickets)
 
     def owner(self, ticket: int) -> int:
         """The person who holds ``ticket``, or NOBODY."""
-        return self._owners.one[ticket] if ticket < len(self._owners.one) else NOBODY
+        return self._owners.find(ticket)
 
     def ticket_of(self, person: int) -> int:
         """The latest ticket of ``person``, or NO_TICKET."""
@@ -45,19 +47,18 @@ class Seats:
 
     def hold(self, person: int, ticket: int) -> None:
         """The latest ticket of ``person`` is this one."""
-        if self.ticket_of(person) not in (NO_TICKET, ticket):
-            self.unseat(person)
+        if self.ticket_of(person) == ticket:
+            return
+        self.unseat(person)
         self.tickets.reach(person)
-        self._owners.reach(ticket)
         self.tickets.one[person] = ticket
-        self._owners.one[ticket] = person
+        self._owners.add(person)
 
     def unseat(self, person: int) -> None:
         """``person`` holds nothing here any more, as far as this gateway is concerned."""
-        ticket = self.ticket_of(person)
-        if ticket != NO_TICKET:
+        if self.ticket_of(person) != NO_TICKET:
             self.pacing.drop(person)
-            self._owners.one[ticket] = NOBODY
+            self._owners.remove(person)
             self.tickets.one[person] = NO_TICKET
 
     def drop(self, ticket: int) -> None:

@@ -141,6 +141,7 @@ class Room:
             self._learn(entry, settled)
         if any(isinstance(event, WriterChanged) for event in entry.events):
             self.outgoing.rewind()
+        if self.outgoing.unwritten:
             self._want_write()
         self._wake_waiters()
 

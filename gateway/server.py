@@ -6,8 +6,6 @@ At the end nobody new is let in, everybody is told when to come back, and only t
 Hands over to: `gateway.app`.
 """
 
-import asyncio
-import contextlib
 import logging
 import resource
 import signal
@@ -16,10 +14,12 @@ import sys
 
 import structlog
 import uvicorn
+from msgspec import UNSET
 
 from gateway.app import Gateway, create_app
-from gateway.edge.parked.http import ParkingHttpProtocol
+from gateway.edge.parked.knock import Knock
 from gateway.edge.parked.listening import BACKLOG, listening_socket
+from gateway.edge.parked.porch import ParkingServer
 from gateway.hub import Hub
 from gateway.pass_keys import PassKeysError
 from gateway.settings import GatewaySettings
@@ -31,7 +31,7 @@ EXIT_FAILURE = 1
 log = structlog.get_logger()
 
 
-class GatewayServer(uvicorn.Server):
+class GatewayServer(ParkingServer):
     """uvicorn's server that drains the hub before it shuts down, and ends when the hub fails."""
 
     def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
@@ -44,30 +44,10 @@ class GatewayServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let nobody in any more, send everybody away in order, then end."""
-        knocking = [listening.dup() for listening in sockets or []]
-        for server in self.servers:
-            server.close()
-        for listening in sockets or []:
-            listening.close()
-        await self._answer_the_last(knocking)
+        self.shut_door(sockets or [])
         log.info("draining", sockets=self._hub.lot.counts.parked)
         await self._hub.drain()
         await super().shutdown([])
-
-    async def _answer_the_last(self, knocking: list[socket.socket]) -> None:
-        """Accept whoever is connected already, and close the door behind them: what is left in its queue is reset."""
-        loop = asyncio.get_running_loop()
-        for listening in knocking:
-            listening.setblocking(False)
-            with listening, contextlib.suppress(BlockingIOError):
-                while True:
-                    accepted, _ = listening.accept()
-                    accepted.setblocking(False)
-                    await loop.connect_accepted_socket(self._protocol, accepted)
-
-    def _protocol(self) -> asyncio.Protocol:
-        protocol = self.config.http_protocol_class
-        return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[call-arg]
 
 
 def main(settings: GatewaySettings) -> None:
@@ -75,6 +55,8 @@ def main(settings: GatewaySettings) -> None:
     try:
         raise_file_limit()
         app = create_app(settings)
+        config = configure(app)
+        config.load()  # its certificate, if it has one
         ports = [settings.port, *([settings.own_port] if settings.own_port else [])]
         listening = [listening_socket(settings.host, port) for port in ports]
     except (PassKeysError, OSError, ValueError) as error:
@@ -82,7 +64,7 @@ def main(settings: GatewaySettings) -> None:
         sys.exit(EXIT_USAGE)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     log.info("listening", settings=repr(settings))
-    server = GatewayServer(configure(app), app.hub)
+    server = GatewayServer(config, app.hub)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)  # uvicorn raises what it caught once more: that is no failure
     server.run(listening)
@@ -93,16 +75,19 @@ def main(settings: GatewaySettings) -> None:
 
 def configure(app: Gateway) -> uvicorn.Config:
     """How uvicorn runs the app: on the parked edge, without an access log (a query may hold what is private)."""
+    settings = app.hub.settings
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=ParkingHttpProtocol.bound_to(app.hub.lot, app.hub.bouncer),
+        http=Knock.bound_to(app.hub.lot, app.hub.bouncer),
         ws="none",
         access_log=False,
         proxy_headers=False,
         log_config=None,
         server_header=False,
         backlog=BACKLOG,
+        ssl_certfile=None if settings.tls_cert_file is UNSET else settings.tls_cert_file,
+        ssl_keyfile=None if settings.tls_key_file is UNSET else settings.tls_key_file,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
     )
 

@@ -52,6 +52,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, le=65_535, description="port of this worker alone, for its metrics and health; 0 = none")
     ] = 0
     number: Annotated[int, Meta(ge=0, le=9_999, description="which of the gateway processes this is")] = 0
+    tls_cert_file: Annotated[
+        str | UnsetType,
+        Meta(description="certificate chain (PEM), to end TLS here, the costlier way [default: none]"),
+    ] = UNSET
+    tls_key_file: Annotated[str | UnsetType, Meta(description="its private key (PEM) [default: none]")] = UNSET
     public_origin: Annotated[str | UnsetType, Meta(description="how browsers reach us [default: http://HOST:PORT]")] = (
         UNSET
     )
@@ -68,7 +73,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 20
 
     def __post_init__(self) -> None:
-        origin = f"http://{_reachable(self.host)}:{self.port}" if self.public_origin is UNSET else self.public_origin
+        if (self.tls_cert_file is UNSET) != (self.tls_key_file is UNSET):
+            raise SettingError("tls_key_file", self.tls_key_file, "with STANCHION_TLS_CERT_FILE, both or none")
+        scheme = "http" if self.tls_cert_file is UNSET else "https"
+        own = f"{scheme}://{_reachable(self.host)}:{self.port}"
+        origin = own if self.public_origin is UNSET else self.public_origin
         if not _ORIGIN.match(origin):
             raise SettingError("public_origin", origin, "scheme://host[:port], with http or https and no path")
         msgspec.structs.force_setattr(self, "public_origin", origin)

@@ -1,10 +1,11 @@
 """The waiting-room page and its parts, served from memory with headers that let nothing in from elsewhere.
 
-Files are read once at start: they are few and small. ``/r/<experience>`` is the same page for every experience; the
+Files are read once a process: they are few and small. ``/r/<experience>`` is the same page for every experience; the
 parts stand under ``/pages/``. Everything is revalidated by its ETag, so a new version is seen at once and an old one is
 never sent twice.
 """
 
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final
@@ -49,6 +50,7 @@ class Page(Struct, frozen=True):
         return Response(self.content, 200, headers, self.media_type)
 
 
+@cache
 def read_pages() -> dict[str, Page]:
     """Every file of ``gateway/pages`` whose kind is known, by its name."""
     found = {}

@@ -19,7 +19,7 @@ from loadtests.report import Report, progress, rounded
 from loadtests.room import Room
 from loadtests.swarm import sources_of
 from loadtests.swarm_member import Await, Connect, Gather, Heard, WatchFor
-from loadtests.swarms import SOCKETS_PER_MEMBER, SwarmProcess, all_do
+from loadtests.swarms import SOCKETS_PER_MEMBER, SwarmProcess, all_do, members
 from loadtests.workload import PATH
 
 EXPERIENCE = "million"
@@ -38,7 +38,7 @@ QUIET_S = 20.0
 LEFT_FOR_FRAMES_S = 180.0
 NOTICE_TEXT = "A word to everybody who waits."
 SECOND_NS = 1_000_000_000
-ROLES = ("gateway", "engine", "valkey")
+ROLES = ("gateway", "zygote", "engine", "valkey")
 
 
 class Memory(NamedTuple):
@@ -53,14 +53,14 @@ def bench_million(parts: Parts, report: Report, *, sockets: int, seconds: int) -
     """Report how many sockets were held, what each cost, and how long a frame to all of them took."""
     deadline_s = time.monotonic() + MINUTES_MAX * MINUTE_S
     workers = gateways_for(sockets)
-    members = -(-sockets // SOCKETS_PER_MEMBER)
-    progress.print(f"{sockets:,} sockets: {workers} gateways, {members} swarm processes")
+    swarms = -(-sockets // SOCKETS_PER_MEMBER)
+    progress.print(f"{sockets:,} sockets: {workers} gateways, {swarms} swarm processes")
     with ExitStack() as exits:
         room = exits.enter_context(Room(parts, workers, STANCHION_DRAIN_MS="0"))
         room.configure(EXPERIENCE, release_rate_per_minute=RATE_STILL)
+        crowd = exits.enter_context(members(swarms))
         before = _memory(room)
         _say_memory("before", before)
-        crowd = [exits.enter_context(SwarmProcess()) for _ in range(members)]
         held, took_s = _let_in(room, crowd, sockets, deadline_s - LEFT_FOR_FRAMES_S)
         after = _memory(room)
         _say_memory("with all", after)

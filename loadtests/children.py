@@ -1,19 +1,27 @@
-"""Processes that a bench starts and ends, and the loopback ports they get. A bench ends nothing that it did not start.
+"""Processes that a bench starts and ends, and the loopback ports they get. A bench ends nothing that it did not start,
+and nothing that it started outlives it, however it ends: the kernel sees to that (PR_SET_PDEATHSIG).
 
 Ports are taken below those that the kernel gives to clients, or a swarm would sit on the next server's port.
 """
 
 from __future__ import annotations
 
+import ctypes
+import os
 import random
+import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 HOST = "127.0.0.1"
 END_S = 10.0
 PORTS = range(10_000, 32_000)
 TRIES_MAX = 200
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def free_port() -> int:
@@ -28,6 +36,19 @@ def free_ports(count: int) -> int:
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise RuntimeError(f"there are no {count} free ports in a row")
+
+
+def start(command: Sequence[str], at_our_end: signal.Signals = signal.SIGTERM, **how: Any) -> subprocess.Popen[Any]:
+    """Start a process that gets the signal ``at_our_end``; ``how`` is as for `subprocess.Popen`."""
+    parent = os.getpid()
+    return subprocess.Popen(command, preexec_fn=lambda: die_with(parent, at_our_end), **how)
+
+
+def die_with(parent: int, number: signal.Signals) -> None:
+    """In a child of ``parent``: ask the kernel for this signal when the parent dies."""
+    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:  # it died before we could ask
+        os._exit(1)
 
 
 def end(process: subprocess.Popen[Any], timeout_s: float = END_S) -> None:

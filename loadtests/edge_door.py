@@ -14,7 +14,7 @@ from loadtests.processes import cpu_ns, wait_until_quiet
 from loadtests.report import Report, progress
 from loadtests.room import Room
 from loadtests.swarm_member import Connect, Drop, Gather
-from loadtests.swarms import SwarmProcess, gather
+from loadtests.swarms import SwarmProcess, gather, members
 from loadtests.workload import PATH
 
 EXPERIENCE = "door"
@@ -42,7 +42,7 @@ def handshakes(room: Room, report: Report, count: int, pairs: int) -> None:
     gateway, url, key = room.pids("gateway")[0], room.live(EXPERIENCE), room.session_key_file
     ours: dict[str, list[Cost]] = {"welcome": [], "joined": []}
     floors: list[Cost] = []
-    with FloorProcess(STOCK, silent=True) as stock, SwarmProcess() as crowd:
+    with FloorProcess(STOCK, silent=True) as stock, members(1) as (crowd,):
         for turn in range(pairs + 1):
             first = turn * count
             floor = _cost(crowd, stock.pid, Gather(stock.live, count), "")

@@ -16,7 +16,7 @@ from loadtests.processes import cpu_ns, rss_bytes, wait_until_quiet
 from loadtests.report import Figure, Report, progress
 from loadtests.room import Room
 from loadtests.swarm_member import Await, Connect, Gather, Heard, WatchFor
-from loadtests.swarms import SwarmProcess, gather
+from loadtests.swarms import SwarmProcess, gather, members
 from loadtests.workload import PATH
 
 EXPERIENCE = "far"
@@ -65,7 +65,7 @@ def held(room: Room, sockets: int, queue: int) -> Iterator[Held]:
     with ExitStack() as exits:
         stock_grown = _stock_grown(sockets)
         floor = exits.enter_context(FloorProcess(EPOLL, silent=False))
-        crowd, floor_crowd = exits.enter_context(SwarmProcess()), exits.enter_context(SwarmProcess())
+        crowd, floor_crowd = exits.enter_context(members(2))
         gather([floor_crowd], Gather(floor.live, sockets, first_source=FLOOR_SOURCE))
         floor_grown = _grown(floor.pid, floor_crowd, "position")
         floor.hold_still()
@@ -198,7 +198,7 @@ def _floor_told(stage: Held) -> tuple[float, float]:
 
 
 def _stock_grown(sockets: int) -> int:
-    with FloorProcess(STOCK, silent=True) as stock, SwarmProcess() as crowd:
+    with FloorProcess(STOCK, silent=True) as stock, members(1) as (crowd,):
         gather([crowd], Gather(stock.live, sockets, first_source=FLOOR_SOURCE))
         return _grown(stock.pid, crowd, "")
 
@@ -206,7 +206,7 @@ def _stock_grown(sockets: int) -> int:
 def _warm(room: Room) -> None:
     """Let a few come and go, so that what is loaded once is loaded."""
     room.configure(WARMING, release_rate_per_minute=RATE_STILL)
-    with SwarmProcess() as few:
+    with members(1) as (few,):
         job = Gather(room.live(WARMING), WARMING_SOCKETS, PATH, room.session_key_file, first_source=WARMING_SOURCE)
         gather([few], job)
         _check(few.do(Connect("joined", timeout_s=CONNECT_S)), WARMING_SOCKETS, "joined")

@@ -12,7 +12,7 @@ from loadtests.processes import wait_until_quiet
 from loadtests.report import Report, progress
 from loadtests.room import Room
 from loadtests.swarm_member import Await, Connect, Gather, WatchFor
-from loadtests.swarms import SwarmProcess, gather, late_ms, latencies
+from loadtests.swarms import gather, late_ms, latencies, members
 from loadtests.workload import PATH
 
 EXPERIENCE = "near"
@@ -31,7 +31,7 @@ def turns(room: Room, report: Report, sockets: int, seconds: int) -> dict[int, i
     how many frames took how many tenths of a millisecond."""
     rate = min(RATE_MAX, RATE_OF_SOCKETS * sockets)
     room.configure(EXPERIENCE, release_rate_per_minute=0)
-    with SwarmProcess() as crowd:
+    with members(1) as (crowd,):
         gather([crowd], Gather(room.live(EXPERIENCE), sockets, join=PATH, key_file=room.session_key_file))
         if crowd.do(Connect("position", timeout_s=CONNECT_S)).late:
             raise RuntimeError("the crowd did not get in: nothing was measured")

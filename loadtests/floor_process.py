@@ -1,6 +1,7 @@
 """A floor as a process: started, held still while it is not its turn, asked what its rounds cost.
 
-A floor tells its sockets a frame a second; SIGSTOP keeps it from doing so while somebody else is measured.
+A floor tells its sockets a frame a second; SIGSTOP keeps it from doing so while somebody else is measured. One that is
+held still handles no SIGTERM, so it gets SIGKILL when the bench dies.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import time
 from types import TracebackType
 
-from loadtests.children import HOST, end, free_port
+from loadtests.children import HOST, end, free_port, start
 from loadtests.processes import cpu_ns
 
 READY_S = 20.0
@@ -31,7 +32,7 @@ class FloorProcess:
     def __init__(self, module: str, *, silent: bool) -> None:
         self._port = free_port()
         command = [sys.executable, "-m", module, "--port", str(self._port), *(["--silent"] if silent else [])]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0)
+        self._process = start(command, signal.SIGKILL, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0)
         until_s = time.monotonic() + READY_S
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > until_s:

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from loadtests.children import HOST, end, free_ports
+from loadtests.children import HOST, end, free_ports, start
 from loadtests.parts import Parts
 from loadtests.stream_sender import Burst, Prepare, Sender
 from loadtests.workload import BATCH_COMMANDS, PATH, document, sender_id
@@ -136,7 +136,7 @@ class Room:
         command = [*self._command, "--no-demo", "--port", str(self.port), "--workers", str(self._workers)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STANCHION_")}
         with self._log.open("w") as log:
-            self._process = subprocess.Popen(
+            self._process = start(
                 [*command, "--data", str(self._data)],
                 env=environment | self._variables,
                 stdin=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ from loadtests.processes import rss_bytes, socket_buffer_bytes
 from loadtests.report import Report
 from loadtests.room import Room
 from loadtests.swarm_member import Await, Connect, CutOff, Gather, StopReading, WatchFor
-from loadtests.swarms import SwarmProcess, all_do, crowd_of, gather, late_ms
+from loadtests.swarms import all_do, crowd_of, gather, late_ms, members
 from loadtests.workload import PATH
 
 EXPERIENCE = "silence"
@@ -45,7 +45,7 @@ def silence(room: Room, report: Report, sockets: int) -> None:
     silent = max(1, sockets // SILENT_SHARE)
     room.configure(EXPERIENCE, release_rate_per_minute=RATE)
     url, key = room.live(EXPERIENCE), room.session_key_file
-    with crowd_of(sockets) as crowd, SwarmProcess() as mute:
+    with crowd_of(sockets) as crowd, members(1) as (mute,):
         gather(crowd, Gather(url, sockets, PATH, key))
         gather([mute], Gather(url, silent, PATH, key, sockets, SILENT_SOURCE, receive_bytes=RECEIVE_BYTES))
         all_do([*crowd, mute], Connect("joined", timeout_s=CONNECT_S))
@@ -144,7 +144,7 @@ def _report(report: Report, share: float, late: float, gone_s: float, each: floa
 def half_open(room: Room, report: Report, sockets: int) -> None:
     """Report how long ``sockets`` are held of whom nothing is heard any more."""
     room.configure(EXPERIENCE, release_rate_per_minute=RATE)
-    with SwarmProcess() as crowd:
+    with members(1) as (crowd,):
         gather([crowd], Gather(room.live(EXPERIENCE), sockets, PATH, room.session_key_file))
         crowd.do(Connect("joined", timeout_s=CONNECT_S))
         crowd.do(CutOff())

@@ -21,7 +21,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from loadtests.children import end, free_port
+from loadtests.children import end, free_port, start
 from loadtests.parts import Parts
 from loadtests.stream_sender import Burst, Pace, Prepare, Sent
 from loadtests.workload import EXPERIENCE, configure, sender_id
@@ -119,7 +119,7 @@ class Stage:
         self, command: Sequence[str], environment: dict[str, str] | None = None, *, piped: bool = False
     ) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE if piped else subprocess.DEVNULL
-        process = subprocess.Popen(
+        process = start(
             command, stdin=pipe, stdout=pipe, stderr=self._log, text=True, env={**os.environ, **(environment or {})}
         )
         self._exit.callback(end, process)

@@ -1,5 +1,8 @@
-"""One member of the swarms that a bench commands: a process with a `Swarm`, which reads jobs, a JSON object a line, and
-answers each with one. Between two jobs it goes on hearing its sockets.
+"""The members of the swarms that a bench commands: processes with a `Swarm` each. A member reads jobs, a JSON object a
+line, and answers each with one; its first line is its pid. Between two jobs it goes on hearing its sockets.
+
+They are forked from one process that has imported all they need, one for each descriptor that it is given; it ends
+when the last of them has, and they end with it.
 
 A consumer is a number: its id is a hash of it, and its session is signed with the key of the room that is measured, so
 that who comes back, from whichever process, is the same consumer. Instants are of the machine's monotonic clock in ns,
@@ -8,10 +11,14 @@ which all processes share.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import select
+import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -20,13 +27,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from loadtests.children import die_with
 from loadtests.swarm import Swarm, raise_file_limit
 from loadtests.swarm_seen import Watch
 from loadtests.swarm_target import Target
 from protocol.events import CONSUMER_BYTES
 from protocol.sessions import new_session, sign_session
 
-STDIN = 0
 READ_BYTES = 65_536
 
 
@@ -175,22 +182,66 @@ def _tokens(key_file: Path, first: int, count: int) -> Iterator[str]:
         yield sign_session(new_session(consumer, 0, now), key)
 
 
-def main() -> None:
-    """Perform the jobs of standard input until it ends."""
+def serve(file: int) -> None:
+    """Perform the jobs that come from the socket ``file`` until it ends."""
+    os.write(file, b"%d\n" % os.getpid())
     member, waiting = Member(), b""
     decoder, told = msgspec.json.Decoder(AnyJob), select.poll()
-    told.register(STDIN, select.POLLIN)
+    told.register(file, select.POLLIN)
     while True:
         if not told.poll(0):
             member.idle()
             continue
-        read = os.read(STDIN, READ_BYTES)
+        read = os.read(file, READ_BYTES)
         if not read:
             return
         *lines, waiting = (waiting + read).split(b"\n")
         for line in lines:
-            sys.stdout.write(msgspec.json.encode(member.perform(decoder.decode(line))).decode() + "\n")
-            sys.stdout.flush()
+            _say(file, msgspec.json.encode(member.perform(decoder.decode(line))) + b"\n")
+
+
+def _say(file: int, answer: bytes) -> None:
+    while answer:
+        answer = answer[os.write(file, answer) :]
+
+
+def _fork(file: int, files: list[int], parent: int) -> int:
+    """A member for ``file``; its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        die_with(parent, signal.SIGTERM)
+        for other in files:
+            if other != file:
+                os.close(other)
+        serve(file)
+    except Exception:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(0)  # without tidying up, which would write to all that is shared
+
+
+def _pass_on(number: int, running: set[int]) -> None:
+    for pid in running:
+        with contextlib.suppress(ProcessLookupError):  # it ended a moment ago
+            os.kill(pid, number)
+
+
+def main() -> None:
+    """Fork a member for each descriptor, and wait for all of them; SIGTERM is passed on."""
+    gc.collect()
+    gc.freeze()
+    files, running = [int(word) for word in sys.argv[1:]], set[int]()
+    for file in files:
+        running.add(_fork(file, files, os.getpid()))
+    for file in files:
+        os.close(file)
+    signal.signal(signal.SIGTERM, lambda number, _frame: _pass_on(number, running))
+    while running:
+        pid, _ = os.waitpid(-1, 0)
+        running.discard(pid)
 
 
 if __name__ == "__main__":

@@ -3,75 +3,86 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from types import TracebackType
 
 import msgspec
 
-from loadtests.children import end
+from loadtests.children import end, start
 from loadtests.swarm import sources_of
 from loadtests.swarm_member import AnyJob, Gather, Heard
 from loadtests.swarm_seen import percentile_ms
 
 SOCKETS_PER_MEMBER = 18_000
+END_S = 30.0
+"""For members to end: each closes thousands of sockets."""
 _heard = msgspec.json.Decoder(Heard)
 
 
 class SwarmProcess:
-    """One member process. A context: leaving it ends the process."""
+    """One member, at the other end of a socket."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "loadtests.swarm_member"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._asked = 0
-
-    def __enter__(self) -> SwarmProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        end(self._process)
-
-    @property
-    def pid(self) -> int:
-        """The member's process."""
-        return self._process.pid
+    def __init__(self, control: socket.socket) -> None:
+        self._jobs, self._answers = control.makefile("w"), control.makefile("r")
+        self.pid = int(self._line())
 
     def begin(self, job: AnyJob) -> None:
         """Give it a job; `heard` has its answer."""
-        assert self._process.stdin is not None, "members are piped"
-        self._process.stdin.write(msgspec.json.encode(job).decode() + "\n")
-        self._process.stdin.flush()
+        self._jobs.write(msgspec.json.encode(job).decode() + "\n")
+        self._jobs.flush()
 
     def heard(self) -> Heard:
         """The answer to the job that was begun first. Raises RuntimeError when the member has ended."""
-        assert self._process.stdout is not None, "members are piped"
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"a swarm member ended with {self._process.wait()}")
-        return _heard.decode(line)
+        return _heard.decode(self._line())
 
     def do(self, job: AnyJob) -> Heard:
         """Give it a job and wait for the answer."""
         self.begin(job)
         return self.heard()
 
+    def close(self) -> None:
+        """Say no more to it, and hear no more."""
+        self._jobs.close()
+        self._answers.close()
+
+    def _line(self) -> str:
+        line = self._answers.readline()
+        if not line:
+            raise RuntimeError("a swarm member has ended")
+        return line
+
+
+@contextmanager
+def members(count: int) -> Iterator[list[SwarmProcess]]:
+    """So many members, forked from one process; they are ended at the end."""
+    with ExitStack() as exits:
+        ours, theirs = zip(*(socket.socketpair() for _ in range(count)), strict=True)
+        files = [one.fileno() for one in theirs]
+        command = [sys.executable, "-m", "loadtests.swarm_member", *map(str, files)]
+        process = start(command, stdin=subprocess.DEVNULL, pass_fds=files)
+        exits.callback(end, process, END_S)
+        for one in theirs:
+            one.close()
+        yield [_member(exits, one) for one in ours]
+
+
+def _member(exits: ExitStack, control: socket.socket) -> SwarmProcess:
+    with control:
+        member = SwarmProcess(control)
+    exits.callback(member.close)
+    return member
+
 
 @contextmanager
 def crowd_of(sockets: int) -> Iterator[list[SwarmProcess]]:
-    """As many members as hold ``sockets``, at least one for each core: they are ended at the end."""
-    members = max(-(-sockets // SOCKETS_PER_MEMBER), min(sockets, len(os.sched_getaffinity(0))))
-    with ExitStack() as exits:
-        yield [exits.enter_context(SwarmProcess()) for _ in range(members)]
+    """As many members as hold ``sockets``, at least one for each core."""
+    count = max(-(-sockets // SOCKETS_PER_MEMBER), min(sockets, len(os.sched_getaffinity(0))))
+    with members(count) as crowd:
+        yield crowd
 
 
 def all_do(swarms: Sequence[SwarmProcess], job: AnyJob) -> list[Heard]:

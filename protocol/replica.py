@@ -41,6 +41,7 @@ from protocol.events import (
 from protocol.roster import Roster
 from protocol.states import Phase, TicketState, experience_phase
 from protocol.streams import GENESIS_CHAIN, START_ID, parse_entry_id
+from protocol.ticket_holders import TicketHolders
 from protocol.waits import Waits
 
 RATE_SPAN_MS = 60_000
@@ -134,6 +135,7 @@ class Replica:
         self.stock: dict[str, Stock] = {}
         self.notice: NoticePosted | None = None
         self.admissions: dict[bytes, tuple[str, int]] = {}
+        self.holders = TicketHolders()
         self.entry_id = START_ID
         self.chain = GENESIS_CHAIN
         self.now_ms = 0
@@ -193,6 +195,7 @@ class Replica:
         path.states += bytes(count)
         path.hats += event.hats
         path.roster.append(count)
+        self.holders.add(event.consumers)
         path.waits.joined(event.first, self.now_ms)
 
     def _admitted(self, event: Admitted) -> None:

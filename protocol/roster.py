@@ -81,7 +81,7 @@ class Roster:
             return places
         start = int(places.min())
         waits, own = self._waits[start : self.places], places - start
-        found: NDArray[np.int64] = np.cumsum(waits, dtype=np.int64)[own]
+        found: NDArray[np.int64] = np.cumsum(waits, dtype=np.int32)[own].astype(np.int64)
         found += self.ahead(start)
         found -= waits[own]
         return found

@@ -1,9 +1,10 @@
 """How long people wait in a path, from the log alone: when each ticket joined, and the waits of those admitted lately.
 
 Tickets join in batches, so the instants are kept as runs (first ticket, instant): a million tickets that came in
-10,000 batches cost 10,000 pairs, and finding one is a bisection.
+10,000 batches cost 10,000 pairs of 8 bytes each, and finding one is a bisection.
 """
 
+from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ class Waits:
     """The joins of one path and the last ``RECENT_MAX`` waits. Instants are the log's, in ms."""
 
     def __init__(self) -> None:
-        self._firsts: list[int] = []
-        self._joined_ms: list[int] = []
+        self._firsts = array("q")
+        self._joined_ms = array("q")
         self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT_MAX)
 
     @property
@@ -32,9 +33,9 @@ class Waits:
 
     @classmethod
     def of(cls, runs: tuple[list[int], list[int]], recent: Sequence[tuple[int, int]]) -> "Waits":
-        """The waits that ``runs`` and ``recent`` tell of."""
+        """The waits that ``runs`` and ``recent`` tell of. Raises OverflowError for what is no instant."""
         waits = cls()
-        waits._firsts, waits._joined_ms = (list(accumulate(column)) for column in runs)
+        waits._firsts, waits._joined_ms = (array("q", accumulate(column)) for column in runs)
         waits._recent.extend(recent)
         return waits
 
@@ -60,5 +61,5 @@ class Waits:
         return [waits[max(0, -(-len(waits) * part // 100) - 1)] for part in parts]
 
 
-def _differences(column: list[int]) -> list[int]:
-    return column[:1] + [later - sooner for sooner, later in pairwise(column)]
+def _differences(column: Sequence[int]) -> list[int]:
+    return [*column[:1], *(later - sooner for sooner, later in pairwise(column))]

@@ -7,10 +7,11 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.support.certificate import certificate
 from tests.support.valkey import redis_url, valkey_process
 from tests.support.waiting_room import waiting_room
 
-__all__ = ["redis_url", "valkey_process", "waiting_room"]
+__all__ = ["certificate", "redis_url", "valkey_process", "waiting_room"]
 
 
 settings.register_profile("no clock", deadline=None)  # a busy machine is no bug

@@ -8,14 +8,14 @@ jumps, so it only cleans up. An orderly engine deletes its lease and the next on
 ``Lease`` is pure: it is shown values and times and says what to write. ``LeaseDesk`` carries that to the store.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import redis
-from redis.exceptions import WatchError
-
-from protocol.streams import LEASE_TTL_MS, lease_key
+if TYPE_CHECKING:
+    from engine.io.outside import Outside
 
 
 class Write(NamedTuple):
@@ -80,8 +80,8 @@ class Lease:
 class LeaseDesk:
     """All leases that this engine tries for, tended together: one round trip to look, writes only where due."""
 
-    def __init__(self, client: redis.Redis, owner: str, lease_ms: int, beat_ms: int) -> None:
-        self._client: Any = client  # typed for waiting callers too
+    def __init__(self, outside: Outside, owner: str, lease_ms: int, beat_ms: int) -> None:
+        self._outside = outside
         self._owner = owner
         self._lease_ms = lease_ms
         self._beat_ms = beat_ms
@@ -101,47 +101,26 @@ class LeaseDesk:
         for shard in shards:
             self._leases.setdefault(shard, Lease(self._owner, self._lease_ms, self._beat_ms))
 
-    def tend(self, now_ms: int) -> dict[int, Change]:
+    async def tend(self, now_ms: int) -> dict[int, Change]:
         """Look at every lease, renew and take what is due. Raises RedisError."""
-        pipeline = self._client.pipeline(transaction=False)
-        for shard in self._leases:
-            pipeline.get(lease_key(shard))
-        values = pipeline.execute()
+        values = await self._outside.leases(list(self._leases))
         changes = {}
         for (shard, lease), value in zip(self._leases.items(), values, strict=True):
             before = lease.held
             write = lease.see(value, now_ms)
-            if write is not None and self._replace(shard, write):
+            if write is not None and await self._outside.replace_lease(shard, write):
                 lease.wrote(write, now_ms)
             if lease.held != before:
                 changes[shard] = Change.GAINED if lease.held else Change.LOST
         return changes
 
-    def stand_back(self, shard: int, until_ms: int) -> None:
+    async def stand_back(self, shard: int, until_ms: int) -> None:
         """Leave a shard to others until then. Raises RedisError."""
         mine = self._leases[shard].stand_back(until_ms)
         if mine is not None:
-            self._replace(shard, Write(mine, b""))
+            await self._outside.replace_lease(shard, Write(mine, b""))
 
-    def release(self) -> None:
+    async def release(self) -> None:
         """Leave every shard, so that another engine starts at once. Raises RedisError."""
         for shard in self.held:
-            self.stand_back(shard, 0)
-
-    def _replace(self, shard: int, write: Write) -> bool:
-        """Carry out ``write`` (an empty value deletes) if the lease still is what was expected."""
-        key = lease_key(shard)
-        with self._client.pipeline() as pipeline:
-            pipeline.watch(key)
-            if pipeline.get(key) != write.expected:
-                return False
-            pipeline.multi()
-            if write.value:
-                pipeline.set(key, write.value, px=LEASE_TTL_MS)
-            else:
-                pipeline.delete(key)
-            try:
-                pipeline.execute()
-            except WatchError:
-                return False
-        return True
+            await self.stand_back(shard, 0)

@@ -187,7 +187,7 @@ class StreamReader:
             self._connection.send_command("XREAD", "COUNT", count, *block, "STREAMS", *after.keys(), *after.values())
             self.asked, self._outstanding = after, True
 
-    def wait(self, timeout_ms: int) -> Found:
+    async def wait(self, timeout_ms: int) -> Found:
         """The answer, if it comes within ``timeout_ms``; else nothing, and the question stays outstanding."""
         if not self._outstanding or not self._connection.can_read(timeout_ms / 1000):
             return {}

@@ -1,13 +1,13 @@
 """An outbox: the line of a client that fetches what it was told, one frame after another or all at once.
 
-It is a dict in order of telling. A newer state leaves the older one's place and goes to the end, so that a ``position``
-never overtakes the ``joined`` before it. A client for whom ``FACTS_MAX`` facts wait is too slow to be held on to.
+A client for whom more than ``FACTS_MAX`` facts wait is too slow to be held on to.
 
 Hands over to: whoever takes frames out of it (`gateway.edge.parked.fallback`, `gateway.edge.sse`, `gateway.stays`).
 """
 
 import asyncio
 
+from gateway.edge.untold import Untold
 from protocol.close_codes import CloseCode
 
 FACTS_MAX = 256
@@ -16,12 +16,10 @@ FACTS_MAX = 256
 class Outbox:
     """Frames that one client has not taken yet. ``closing`` is the close code once it is to end, else None."""
 
-    __slots__ = ("_facts", "_frames", "_number", "_waiter", "closing")
+    __slots__ = ("_untold", "_waiter", "closing")
 
     def __init__(self) -> None:
-        self._frames: dict[str | int, bytes] = {}
-        self._number = 0
-        self._facts = 0
+        self._untold = Untold()
         self._waiter: asyncio.Future[None] | None = None
         self.closing: int | None = None
 
@@ -29,15 +27,9 @@ class Outbox:
         """Keep ``frame`` until it is taken; nothing more after ``close``."""
         if self.closing is not None:
             return
-        if state is None:
-            self._number += 1
-            self._facts += 1
-            self._frames[self._number] = frame
-        else:
-            self._frames.pop(state, None)
-            self._frames[state] = frame
-        if self._facts > FACTS_MAX:
-            self._frames.clear()
+        self._untold.add(frame, state)
+        if self._untold.facts > FACTS_MAX:
+            self._untold.clear()
             self.closing = CloseCode.SLOW_CONSUMER
         self._wake()
 
@@ -49,23 +41,15 @@ class Outbox:
 
     def take(self) -> bytes | None:
         """The oldest frame that waits, or None."""
-        if not self._frames:
-            return None
-        key = next(iter(self._frames))
-        if isinstance(key, int):
-            self._facts -= 1
-        return self._frames.pop(key)
+        return self._untold.take()
 
     def take_all(self) -> list[bytes]:
         """Everything that waits, in order."""
-        frames = list(self._frames.values())
-        self._frames.clear()
-        self._facts = 0
-        return frames
+        return list(iter(self._untold.take, None))
 
     async def wait(self) -> None:
         """Return once there is something to take or the outbox is closing. For one waiter at a time."""
-        if self._frames or self.closing is not None:
+        if len(self._untold) or self.closing is not None:
             return
         self._waiter = asyncio.get_running_loop().create_future()
         try:

@@ -8,6 +8,7 @@ Hands over to: the commands streams; `gateway.outgoing` keeps the numbers.
 """
 
 import asyncio
+from itertools import islice
 
 import structlog
 
@@ -17,7 +18,7 @@ from gateway.rooms import Room, monotonic_ms
 from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key
 
 BATCHES_PER_PIPELINE = 64
-GATHER_S = 0.004
+GATHER_S = 0.010
 """After a pipeline the next commands gather for so long: a lone one waits for nobody, a crowd comes in batches."""
 
 log = structlog.get_logger()
@@ -76,7 +77,7 @@ class CommandsOut:
                 pipeline.xadd(commands_key(room.experience), fields)  # type: ignore[arg-type]
         if not written:
             return False
-        await pipeline.execute()
+        entry_ids = iter([entry_id.decode() for entry_id in await pipeline.execute()])
         for room, batches in written:
-            room.outgoing.written(batches, monotonic_ms())
+            room.outgoing.written(batches, list(islice(entry_ids, len(batches))), monotonic_ms())
         return True

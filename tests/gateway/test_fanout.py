@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.columns import Column
-from gateway.fanout import KEEPALIVE_MS, PACE_MS_MIN, Pacing, aheads
+from gateway.fanout import KEEPALIVE_MS, LOOK_MS_MIN, PACE_MS_MIN, RANK_MS_MIN, Pacing, aheads
 from protocol.roster import Roster
 
 Told = tuple[int, int, str | None]
@@ -50,10 +50,20 @@ def test_near_the_front_every_change_is_told() -> None:
 def test_at_most_once_a_second() -> None:
     roster, pacing = line_of(50, 40)
     serve(roster, pacing, 0)
-    assert due(roster, pacing, PACE_MS_MIN - 1) == []
+    assert due(roster, pacing, PACE_MS_MIN - LOOK_MS_MIN) == []
     assert due(roster, pacing, PACE_MS_MIN) == [(40, 39, None)]
     serve(roster, pacing, 1)
-    assert due(roster, pacing, PACE_MS_MIN + 1) == []
+    assert due(roster, pacing, PACE_MS_MIN + LOOK_MS_MIN) == []
+    assert due(roster, pacing, 2 * PACE_MS_MIN) == [(40, 38, None)]
+
+
+def test_who_is_due_is_looked_for_now_and_then_or_for_a_reason() -> None:
+    roster, pacing = line_of(50, 40)
+    assert due(roster, pacing, PACE_MS_MIN - 1) == []
+    serve(roster, pacing, 0)
+    assert due(roster, pacing, PACE_MS_MIN + LOOK_MS_MIN - 2) == []
+    pacing.stir("paused")
+    assert due(roster, pacing, PACE_MS_MIN + LOOK_MS_MIN - 2) != []
 
 
 def test_far_from_it_only_two_percent_are_news() -> None:
@@ -61,12 +71,21 @@ def test_far_from_it_only_two_percent_are_news() -> None:
     serve(roster, pacing, *range(19))
     assert due(roster, pacing, 5_000) == []
     serve(roster, pacing, 19)
-    assert due(roster, pacing, 5_000) == [(1_000, 980, None)]
+    assert due(roster, pacing, 5_000 + RANK_MS_MIN) == [(1_000, 980, None)]
+
+
+def test_ranks_are_counted_once_a_second_however_the_line_moves() -> None:
+    roster, pacing = line_of(1_100, 50)
+    serve(roster, pacing, 0)
+    assert due(roster, pacing, 5_000) == [(50, 49, None)]
+    serve(roster, pacing, 1)
+    assert due(roster, pacing, 5_000 + LOOK_MS_MIN) == []
+    assert due(roster, pacing, 5_000 + RANK_MS_MIN) == [(50, 48, None)]
 
 
 def test_silence_is_broken_by_a_sign_of_life() -> None:
     roster, pacing = line_of(1_100, 1_000)
-    assert due(roster, pacing, KEEPALIVE_MS - 1) == []
+    assert due(roster, pacing, KEEPALIVE_MS - LOOK_MS_MIN) == []
     assert due(roster, pacing, KEEPALIVE_MS) == [(1_000, 1_000, None)]
 
 

@@ -33,9 +33,10 @@ def add(out: Outgoing, *names: str) -> None:
         assert out.add(Attach(consumer(1)), name)
 
 
-def write(out: Outgoing, now_ms: int = 0) -> list[int]:
+def write(out: Outgoing, now_ms: int = 0, at: int = 1_000) -> list[int]:
+    """Write what there is, as the entries ``at``-0, ``at``-1 … of the commands stream; the numbers written."""
     batches = out.to_write(64)
-    out.written(batches, now_ms)
+    out.written(batches, [f"{at}-{place}" for place in range(len(batches))], now_ms)
     return [sent.number for sent in batches]
 
 
@@ -45,8 +46,9 @@ def test_what_gathers_is_one_batch() -> None:
     (sent,) = out.to_write(64)
     assert codec.decode_commands(sent.payload) == [Attach(consumer(1))] * 2
     assert (sent.number, out.backlog) == (1, 2)
-    out.written([sent], 0)
-    assert out.to_write(64) == []
+    assert out.unwritten
+    out.written([sent], ["1000-0"], 0)
+    assert (out.to_write(64), out.unwritten) == ([], False)
 
 
 def test_many_are_several_batches_in_order() -> None:
@@ -99,8 +101,58 @@ def test_what_was_applied_while_it_was_on_its_way_is_not_written_again() -> None
     batches = out.to_write(64)
     out.settle("1-1", entry(out, 1), 0)
     add(out, "b")
-    out.written(batches, 1)
+    out.written(batches, ["1000-0"], 1)
     assert write(out) == [2]
+
+
+def passed(out: Outgoing, command_id: str, number: int = 0) -> Entry:
+    """An entry of the log up to and with the commands entry ``command_id``; ours up to ``number`` are applied."""
+    return Entry(1, 0, command_id, {out.sender: number} if number else {}, "", [])
+
+
+def test_a_batch_that_the_engine_dropped_is_sent_again_and_then_by_another_sender() -> None:
+    out = outgoing()
+    add(out, "a")
+    write(out)
+    assert [waits for waits, _ in out.settle("1-1", entry(out, 1), 0)] == ["a"]
+    add(out, "b", "c")
+    write(out, at=2_000)
+    before = out.sender
+    out.settle("1-2", passed(out, "1999-9"), 0)
+    assert not out.unwritten
+    out.settle("1-3", passed(out, "2000-0"), 0)
+    assert (write(out, at=3_000), out.sender) == ([2], before), "the store may have lost it, so once more"
+    out.settle("1-4", passed(out, "3000-5"), 0)
+    assert out.sender != before
+    assert (write(out, at=4_000), out.backlog) == ([1], 2)
+    assert [waits for waits, _ in out.settle("1-5", passed(out, "4000-0", 1), 0)] == ["b", "c"]
+    assert (out.backlog, out.unwritten) == (0, False)
+
+
+def test_nothing_is_dropped_that_is_applied_or_of_which_nobody_knows_where_it_is() -> None:
+    out = outgoing()
+    add(out, "a")
+    out.to_write(64)
+    out.settle("1-1", passed(out, "9000-0"), 0)
+    write(out)
+    out.settle("1-2", passed(out, "9000-0", 1), 0)
+    add(out, "b")
+    write(out, at=9_001)
+    out.rewind()
+    before = out.sender
+    out.settle("1-3", passed(out, "9999-0"), 0)
+    assert (write(out, at=10_000), out.sender) == ([2], before)
+
+
+def test_what_is_written_under_a_sender_that_is_gone_does_not_count() -> None:
+    out = outgoing()
+    add(out, "a")
+    for at in (1_000, 2_000):
+        batches = out.to_write(64)
+        out.written(batches, [f"{at}-0"], 0)
+        out.settle("1-1", passed(out, f"{at}-0"), 0)
+    out.written(batches, ["2001-0"], 0)
+    assert write(out, at=3_000) == [1]
 
 
 def test_patience_doubles_until_something_moves() -> None:
@@ -174,14 +226,15 @@ def test_nothing_is_given_up_because_nobody_asked_for_long() -> None:
 def test_a_batch_that_was_set_aside_is_refused_for_good() -> None:
     outgoing = Outgoing(lambda: b"sender-1", 0)
     outgoing.add(Attach(consumer(1)), "one")
-    outgoing.written(outgoing.to_write(9), 0)
+    outgoing.written(outgoing.to_write(9), ["5-0"], 0)
     outgoing.add(Attach(consumer(2)), "two")
-    outgoing.written(outgoing.to_write(9), 0)
+    outgoing.written(outgoing.to_write(9), ["5-1"], 0)
     skipped = [Skipped("5-0", bytes(32), b"sender-1", 1), Skipped("5-1", bytes(32), b"sender-2", 2)]
     settled = outgoing.settle("1-4", Entry(1, 0, "5-1", {b"sender-1": 2}, "", list(skipped)), 5)
     reasons = [(waits, answer.refusal and answer.refusal.reason) for waits, answer in settled]
     assert reasons == [("one", Reason.INVALID), ("two", None)]
-    assert outgoing.backlog == 0
+    assert (outgoing.backlog, outgoing.unwritten) == (0, False)
+    assert outgoing.sender == b"sender-1", "it was applied, as far as its sender is concerned"
 
 
 def test_what_was_written_can_be_given_up_and_what_was_not_goes_on() -> None:
@@ -189,10 +242,26 @@ def test_what_was_written_can_be_given_up_and_what_was_not_goes_on() -> None:
     outgoing = Outgoing(lambda: next(senders), 0)
     spare = outgoing.spare
     outgoing.add(Attach(consumer(1)), "one")
-    outgoing.written(outgoing.to_write(9), 0)
+    on_its_way = outgoing.to_write(9)
     outgoing.add(Attach(consumer(2)), "two")
     assert outgoing.spare == spare - 2
     ((waits, answer),) = outgoing.give_up(10)
+    outgoing.written(on_its_way, ["5-0"], 11)
     assert (waits, answer.refusal and answer.refusal.reason) == ("one", Reason.ENGINE_AWAY)
     assert (outgoing.sender, outgoing.backlog) == (b"sender-2", 1)
-    assert [sent.number for sent in outgoing.to_write(9)] == [1]
+    assert write(outgoing, at=6) == [1]
+    assert outgoing.settle("1-2", passed(outgoing, "5-9"), 12) == []
+    assert (outgoing.sender, outgoing.unwritten) == (b"sender-2", False), "the log has not come to it"
+
+
+def test_what_another_sender_took_up_can_be_given_up_too() -> None:
+    out = outgoing()
+    add(out, "a")
+    for at in (1_000, 2_000):
+        write(out, at=at)
+        out.settle("1-1", passed(out, f"{at}-0"), 0)
+    taken_up = out.sender
+    assert [waits for waits, _ in out.give_up(10)] == ["a"]
+    assert (out.sender == taken_up, out.backlog, out.unwritten) == (False, 0, False)
+    add(out, "b")
+    assert write(out, at=3_000) == [1]

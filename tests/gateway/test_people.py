@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.columns import Column
-from gateway.consumer_index import NOBODY, ConsumerIndex
+from gateway.consumer_index import ConsumerIndex
 from gateway.edge.parked.lot import Lot
 from gateway.people import NO_TICKET, People, Seats
+from gateway.probing import NOBODY
 from gateway.sockets import Sockets
 from gateway.watchings import EVERYTHING, Watchings
 from protocol.sessions import Session

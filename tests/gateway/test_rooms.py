@@ -411,7 +411,9 @@ async def test_a_path_may_go_during_a_round() -> None:
     stage.read(stage.log.join(0, 5, 1))
     await tell_round(stage.room)
     line(socket).take()
-    stage.room.people.seats("general").pacing._told_ms.all[:] -= 50_000
+    pacing = stage.room.people.seats("general").pacing
+    pacing._told_ms.all[:] -= 50_000
+    pacing._looked = None
     telling = asyncio.create_task(tell_round(stage.room))
     await asyncio.sleep(0)
     stage.read(stage.log.append(with_paths(stage, 3, "general")))

@@ -27,6 +27,13 @@ def test_a_public_origin_is_the_issuer_too() -> None:
     assert (settings.token_issuer, settings.secure_cookies) == ("https://wait.example", True)
 
 
+def test_who_ends_tls_here_is_reached_by_https() -> None:
+    settings = from_environment(GIVEN | {"STANCHION_TLS_CERT_FILE": "c.pem", "STANCHION_TLS_KEY_FILE": "k.pem"})
+    assert (settings.origin, settings.secure_cookies) == ("https://127.0.0.1:8000", True)
+    with pytest.raises(SettingError, match="TLS_CERT_FILE, both or none"):
+        from_environment(GIVEN | {"STANCHION_TLS_CERT_FILE": "c.pem"})
+
+
 def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "session.key"
     file.write_text("cd" * 32 + "\n")

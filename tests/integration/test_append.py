@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 import redis
 
 from engine.io.append import Append, Appender, LogEnd, Outcome, append_of
+from engine.io.store import Store, run
 from engine.io.streams import connect
 from engine.takeover import LogError, read_log_end, writer_changed
 from protocol.events import Entry, WriterChanged
@@ -30,12 +32,16 @@ from tests.support.samples import EXPERIENCE
 class Log:
     """One experience's log in the store, and what a writer does to it."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, store: Store) -> None:
         self.client: Any = client
+        self.store = store
         self.appender = Appender(client)
 
     def take_over(self, previous: LogEnd) -> Append:
-        return writer_changed(self.client, EXPERIENCE, previous, previous.now_ms + 1)
+        return run(writer_changed(self.store, EXPERIENCE, previous, previous.now_ms + 1))
+
+    def end(self) -> LogEnd:
+        return run(read_log_end(self.store, EXPERIENCE))
 
     def try_one(self, append: Append) -> Outcome:
         return self.appender.commit([append])[0]
@@ -55,8 +61,8 @@ class Log:
 
 @pytest.fixture
 def log(redis_url: str) -> Iterator[Log]:
-    with connect(redis_url) as client:
-        yield Log(client)
+    with connect(redis_url) as client, closing(Store(redis_url)) as store:
+        yield Log(client, store)
 
 
 def next_of(before: Append, command_id: str = START_ID) -> Append:
@@ -178,10 +184,10 @@ def test_an_error_of_the_store_is_raised_without_the_payload(log: Log) -> None:
 
 
 def test_the_end_of_a_log_is_read_back(log: Log) -> None:
-    assert read_log_end(log.client, EXPERIENCE) == LogEnd()
+    assert log.end() == LogEnd()
     second = next_of(log.taken(), START_ID)
     log.try_one(second)
-    assert read_log_end(log.client, EXPERIENCE) == second.end
+    assert log.end() == second.end
     assert log.client.hget(tip_key(EXPERIENCE), TIP_WRITER) == second.writer
 
 
@@ -190,16 +196,16 @@ def test_a_log_of_unknown_rules_is_left_alone(log: Log) -> None:
     entry = Entry(99, 2, START_ID, {}, "", [])
     log.try_one(append_of(EXPERIENCE, first.writer, 1, first.end, entry))
     with pytest.raises(LogError, match=r"1-1 follows the rules 99"):
-        read_log_end(log.client, EXPERIENCE)
+        log.end()
 
 
 def test_a_last_entry_that_cannot_be_read_is_said_so(log: Log) -> None:
     log.client.xadd(events_key(EXPERIENCE), {FIELD_ENTRY: b"\xc1", FIELD_CHAIN: b""}, id="1-0")
     with pytest.raises(LogError, match="cannot be read"):
-        read_log_end(log.client, EXPERIENCE)
+        log.end()
     log.client.xadd(events_key(EXPERIENCE), {"other": b""}, id="1-1")
     with pytest.raises(LogError, match="malformed"):
-        read_log_end(log.client, EXPERIENCE)
+        log.end()
 
 
 def test_a_take_over_names_what_it_follows(log: Log) -> None:

@@ -6,12 +6,15 @@ No number is judged here: a measurement on a shared machine is no test.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.supervised import wait_for_end
 
 TIMEOUT_S = 120
 MACHINE = {"cores", "memory_gib", "kernel", "python", "load"}
@@ -107,6 +110,31 @@ def test_what_must_hold_in_a_storm_is_judged(run: str, checks: int, tmp_path: Pa
     assert len(judged) == checks
     assert all(figure["detail"]["holds"] in (True, False) for figure in judged)
     assert done.stderr.count("holds: ") + done.stderr.count("DOES NOT HOLD: ") == checks
+
+
+def test_a_bench_that_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "deploy.cli", "bench", "million", "--sockets", "60", "--seconds", "300"]
+    with subprocess.Popen(
+        [*command, "--no-save"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as bench:
+        assert bench.stderr is not None
+        while b"the queue moves" not in (line := bench.stderr.readline()):
+            assert line, "it ended early"
+        started = [os.pidfd_open(pid) for pid in _descendants(bench.pid)]
+        bench.kill()
+    assert len(started) >= len(("up", "valkey", "engine", "zygote", "gateway", "swarm", "member"))
+    for descriptor in started:
+        wait_for_end(descriptor)
+
+
+def _descendants(pid: int) -> list[int]:
+    children = [
+        int(one) for task in Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()
+    ]
+    return [*children, *(one for child in children for one in _descendants(child))]
 
 
 def test_figures_are_appended_and_can_be_left_out(tmp_path: Path) -> None:

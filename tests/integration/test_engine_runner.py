@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import httpx
 import pytest
 import redis
 
-from engine.io.append import Appender, Outcome
+from engine.io import store
+from engine.io.append import Outcome
 from engine.io.streams import connect
 from engine.metrics import Metrics
 from engine.replay import OK
@@ -58,6 +60,17 @@ def served(client: redis.Redis, experience: str, **distribution: Any) -> tuple[S
     sender, follower = Sender(client, experience), Follower(client, experience)
     follower.wait_applied(sender, sender.create(queue(experience, **distribution)))
     return sender, follower
+
+
+def intrude(redis_url: str, experience: str) -> None:
+    """Take over, as an engine would that nobody has heard of."""
+
+    async def take_over(rival: store.Store) -> list[Outcome]:
+        end = await read_log_end(rival, experience)
+        return await rival.commit([await writer_changed(rival, experience, end, end.now_ms)])
+
+    with closing(store.Store(redis_url)) as rival:
+        assert store.run(take_over(rival)) == [Outcome.APPENDED]
 
 
 def writing(*engines: RunningEngine) -> RunningEngine:
@@ -219,9 +232,7 @@ def test_a_rival_that_took_over_is_left_alone_and_followed(
     client: redis.Redis, redis_url: str, engine: RunningEngine
 ) -> None:
     sender, log = served(client, "drop", release_rate_per_minute=0)
-    end = read_log_end(client, "drop")
-    rival = writer_changed(client, "drop", end, end.now_ms)
-    assert Appender(client).commit([rival]) == [Outcome.APPENDED]
+    intrude(redis_url, "drop")
     number = sender.send(Join(consumer(1)))
     log.wait_applied(sender, number)
     epochs = [event.epoch for event in log.of(WriterChanged)]
@@ -231,13 +242,14 @@ def test_a_rival_that_took_over_is_left_alone_and_followed(
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_a_rival_in_the_whole_shard_is_left_alone(client: redis.Redis, engine: RunningEngine, broken: bool) -> None:
+def test_a_rival_in_the_whole_shard_is_left_alone(
+    client: redis.Redis, redis_url: str, engine: RunningEngine, broken: bool
+) -> None:
     names = [f"drop-{number}" for number in range(10_000) if shard_of(f"drop-{number}") == 7][:3]
     pairs = [served(client, name, release_rate_per_minute=600) for name in names]
     for _ in range(3):
         for name in names:
-            end = read_log_end(client, name)
-            assert Appender(client).commit([writer_changed(client, name, end, end.now_ms)]) == [Outcome.APPENDED]
+            intrude(redis_url, name)
         if broken:
             client.client_kill_filter(_type="normal", skipme=True)
         for sender, log in pairs:

@@ -24,7 +24,7 @@ from protocol.events import Admitted, Joined
 from protocol.replica_codec import encode_replica
 from protocol.streams import readers_key
 from tests.support.doomed_engine import STEPS
-from tests.support.engine import RunningEngine
+from tests.support.engine import RunningEngine, restored
 from tests.support.pairs import Pairs
 from tests.support.samples import consumer, document, raw_path
 from tests.support.stream import Follower, Sender
@@ -44,8 +44,9 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 class Crowd:
     """Joins, twenty at a time, each sent twice; the whole log is kept for a reader, so that all can be compared."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, redis_url: str) -> None:
         self.client: Any = client
+        self._url = redis_url
         self.sender, self.log = Sender(client, "drop"), Follower(client, "drop")
         self.come = 0
         self.last = 0
@@ -76,18 +77,14 @@ class Crowd:
     def restored(self, first: str | None = None) -> Restoration:
         """The state at the end of the log, from the newest snapshot or from the entry ``first``."""
         self.log.read()
-        end = self.log.ids[-1]
-        found = Restoration(self.client, "drop", end, lambda one, name, until: begin(one, name, first or until))
-        while not found.done:
-            found.advance(1_000)
-        return found
+        return restored(self._url, "drop", self.log.ids[-1], lambda one, name, until: begin(one, name, first or until))
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_an_engine_that_dies_at_any_step_of_a_snapshot_costs_nothing(
     client: redis.Redis, redis_url: str, step: str, tmp_path: Path
 ) -> None:
-    crowd, pairs = Crowd(client), Pairs(client, "drop")
+    crowd, pairs = Crowd(client, redis_url), Pairs(client, "drop")
     environment = {
         "STANCHION_REDIS_URL": redis_url,
         "STANCHION_SNAPSHOT_COMMANDS": "20",
@@ -129,7 +126,7 @@ def test_two_engines_that_are_killed_again_and_again_lose_nobody(
     settings = {"REDIS_URL": redis_url, "LEASE_MS": "600", "BEAT_MS": "200", "SNAPSHOT_COMMANDS": "40"}
     environment = {f"STANCHION_{name}": value for name, value in settings.items()}
     roles = [Role("engine", environment | {"STANCHION_NUMBER": str(n)}, tmp_path / f"engine-{n}.log") for n in (0, 1)]
-    crowd, chance = Crowd(client), random.Random(5)
+    crowd, chance = Crowd(client, redis_url), random.Random(5)
     for role in roles:
         role.start()
     try:
@@ -153,7 +150,7 @@ def test_a_writer_that_slept_while_its_child_worked_lets_nothing_count(
     settings = {"REDIS_URL": redis_url, "LEASE_MS": "600", "BEAT_MS": "200", "SNAPSHOT_COMMANDS": "20"}
     environment = {f"STANCHION_{name}": value for name, value in settings.items()}
     sleeper = Role("engine", environment | {"STANCHION_SNAPSHOT_PAUSE_MS": "1000"}, tmp_path / "sleeper.log")
-    crowd, pairs = Crowd(client), Pairs(client, "drop")
+    crowd, pairs = Crowd(client, redis_url), Pairs(client, "drop")
     sleeper.start()
     process = sleeper.process
     assert process is not None

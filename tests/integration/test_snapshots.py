@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from threading import Event
 from typing import Any
@@ -19,10 +20,10 @@ from engine.beginning import begin
 from engine.core.experience import Experience
 from engine.io.append import Appender, Outcome
 from engine.io.snapshots import announce, fenced, fetch
+from engine.io.store import Store, run
 from engine.io.streams import connect
 from engine.replay import FAILURE, OK
 from engine.replay import main as replay
-from engine.restoration import Restoration
 from engine.takeover import LogError, read_log_end, writer_changed
 from protocol import codec
 from protocol.commands import Attach, Join
@@ -42,7 +43,7 @@ from protocol.streams import (
     snapshot_key,
     tip_key,
 )
-from tests.support.engine import LEASE_MS, RunningEngine
+from tests.support.engine import LEASE_MS, RunningEngine, restored
 from tests.support.pairs import Pairs
 from tests.support.samples import consumer, document, raw_path
 from tests.support.stream import Follower, Sender
@@ -69,6 +70,12 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 def engine(redis_url: str) -> Iterator[RunningEngine]:
     with RunningEngine(redis_url, **EAGER) as engine:
         yield engine
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Store]:
+    with closing(Store(redis_url)) as store:
+        yield store
 
 
 def made_by(engine: RunningEngine) -> float:
@@ -132,15 +139,12 @@ def test_the_first_snapshot_leaves_the_log_whole_and_the_second_trims_below_the_
 
 
 def test_what_is_restored_from_a_snapshot_is_what_the_whole_log_says(
-    crowd: Crowd, engine: RunningEngine, client: redis.Redis
+    crowd: Crowd, engine: RunningEngine, redis_url: str
 ) -> None:
     crowd.client.hset(readers_key("drop"), "archive", "0-0")  # so the whole log stays
     crowd.snapshots(engine, 3)
     end = crowd.log.ids[-1]
-    short, whole = Restoration(client, "drop", end), Restoration(client, "drop", end, _from_the_first)
-    for restoration in (short, whole):
-        while not restoration.done:
-            restoration.advance(1_000)
+    short, whole = restored(redis_url, "drop", end), restored(redis_url, "drop", end, _from_the_first)
     assert short.manifest is not None and whole.manifest is None
     assert short.entries < whole.entries
     assert short.experience.digest() == whole.experience.digest()
@@ -258,12 +262,15 @@ def test_a_reader_holds_the_trimming_up_until_it_is_struck_out(
     assert parse_entry_id(crowd.pairs.first()) > parse_entry_id(place)
 
 
-def test_who_was_replaced_lets_nothing_count_and_trims_nothing(crowd: Crowd, engine: RunningEngine) -> None:
+def test_who_was_replaced_lets_nothing_count_and_trims_nothing(
+    crowd: Crowd, engine: RunningEngine, store: Store
+) -> None:
     crowd.snapshots(engine, 2)
     engine.stop()
     crowd.log.read()
     stale = crowd.client.hget(tip_key("drop"), TIP_WRITER)
-    rival = writer_changed(crowd.client, "drop", end := read_log_end(crowd.client, "drop"), end.now_ms)
+    end = run(read_log_end(store, "drop"))
+    rival = run(writer_changed(store, "drop", end, end.now_ms))
     assert Appender(crowd.client).commit([rival]) == [Outcome.APPENDED]
     before = crowd.client.hgetall(snapshot_key("drop"))
     assert not announce(crowd.client, "drop", stale, end.entry_id)
@@ -271,14 +278,14 @@ def test_who_was_replaced_lets_nothing_count_and_trims_nothing(crowd: Crowd, eng
     assert crowd.client.hgetall(snapshot_key("drop")) == before
 
 
-def test_a_take_over_in_the_last_instant_is_noticed(crowd: Crowd, engine: RunningEngine) -> None:
+def test_a_take_over_in_the_last_instant_is_noticed(crowd: Crowd, engine: RunningEngine, store: Store) -> None:
     crowd.come()
     engine.stop()
     writer = crowd.client.hget(tip_key("drop"), TIP_WRITER)
-    end = read_log_end(crowd.client, "drop")
+    end = run(read_log_end(store, "drop"))
 
     def late(_: Any) -> Any:
-        rival = writer_changed(crowd.client, "drop", end, end.now_ms)
+        rival = run(writer_changed(store, "drop", end, end.now_ms))
         assert Appender(crowd.client).commit([rival]) == [Outcome.APPENDED]
         return lambda pipeline: pipeline.flushall()
 
@@ -325,9 +332,7 @@ def test_many_restarts_among_many_snapshots_lose_and_repeat_nobody(
             crowd.wait(crowd.sender.send(Attach(consumer(0))))
         assert crowd.tickets == come
         crowd.log.read()
-        found = Restoration(crowd.client, "drop", None)
-        while not found.done:
-            found.advance(1_000)
+        found = restored(redis_url, "drop", None)
         assert encode_replica(found.replica) == encode_replica(crowd.log.replica)
     assert replay("drop", redis_url, None) == OK
     assert crowd.client.xlen(commands_key("drop")) < 200

@@ -17,10 +17,11 @@ import pytest
 
 from deploy.supervisor import ChildState
 from tests.support.stack import PATIENCE_S, Up, until
+from tests.support.supervised import wait_for_end
 from tests.support.valkey import free_port
 
-ROLES = [("engine", 0), ("gateway", 0), ("gateway", 1), ("shop", 0), ("valkey", 0)]
-END_ORDER = ["gateway", "shop", "engine", "valkey"]
+ROLES = [("engine", 0), ("gateway", 0), ("gateway", 1), ("shop", 0), ("valkey", 0), ("zygote", 0)]
+END_ORDER = ["gateway", "zygote", "shop", "engine", "valkey"]
 
 
 @pytest.fixture
@@ -99,6 +100,15 @@ def test_every_killed_child_comes_back(up: Up) -> None:
 def came_back(up: Up, killed: ChildState) -> bool:
     now = child(up, killed.role, killed.number)
     return now.pid not in (None, killed.pid) and now.restarts > killed.restarts
+
+
+def test_nobody_is_left_when_it_is_killed(up: Up) -> None:
+    up.wait_until_open()
+    descriptors = [os.pidfd_open(one.pid) for one in up.children() if one.pid is not None]
+    assert len(descriptors) == len(ROLES)
+    up.process.kill()
+    for descriptor in descriptors:
+        wait_for_end(descriptor)
 
 
 def test_a_restart_keeps_everything(up: Up) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -20,53 +19,31 @@ from deploy.supervisor import (
     HEALTHY_AFTER_MS,
     WRONG_SETTING,
     Backoff,
-    Child,
     ChildSpec,
     ChildState,
     write_processes,
 )
+from tests.support.supervised import PATIENCE_S, Watched, wait_for_end
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 20.0
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 )
 
 
-class Watched:
-    """A child, and waiting for what becomes of it."""
-
-    def __init__(self, program: str) -> None:
-        self._changes = asyncio.Condition()
-        self._pending: set[asyncio.Task[None]] = set()
-        spec = ChildSpec(
-            role="sleeper", number=0, command=[sys.executable, "-c", program], environment=dict(os.environ)
-        )
-        self.child = Child(spec, self._changed)
-
-    def _changed(self) -> None:
-        task = asyncio.create_task(self._tell())
-        self._pending.add(task)
-        task.add_done_callback(self._pending.discard)
-
-    async def _tell(self) -> None:
-        async with self._changes:
-            self._changes.notify_all()
-
-    async def until(self, condition: Callable[[ChildState], bool]) -> ChildState:
-        async with asyncio.timeout(PATIENCE_S), self._changes:
-            await self._changes.wait_for(lambda: condition(self.child.state))
-        return self.child.state
+def watched(program: str) -> Watched:
+    command = [sys.executable, "-c", program]
+    return Watched(ChildSpec(role="sleeper", number=0, command=command, environment=dict(os.environ)))
 
 
 @pytest.fixture
 async def sleeper() -> AsyncIterator[Watched]:
-    watched = Watched(SLEEPER)
-    watched.child.start()
-    yield watched
-    watched.child.kill()
-    await watched.child.stop(PATIENCE_S)
+    sleeper = watched(SLEEPER)
+    sleeper.child.start()
+    yield sleeper
+    sleeper.child.kill()
+    await sleeper.child.stop(PATIENCE_S)
 
 
 def test_the_first_restart_is_at_once_then_the_pause_doubles_to_its_bound() -> None:
@@ -100,48 +77,48 @@ async def test_an_asked_for_end_is_final(sleeper: Watched) -> None:
 
 
 async def test_one_that_never_started_stops_too() -> None:
-    assert await Watched(SLEEPER).child.stop(PATIENCE_S)
+    assert await watched(SLEEPER).child.stop(PATIENCE_S)
 
 
 async def test_one_that_will_not_go_is_killed(capfd: pytest.CaptureFixture[str]) -> None:
-    watched = Watched(STUBBORN)
-    watched.child.start()
-    await watched.until(lambda state: state.pid is not None)
+    stubborn = watched(STUBBORN)
+    stubborn.child.start()
+    await stubborn.until(lambda state: state.pid is not None)
     async with asyncio.timeout(PATIENCE_S):
         output = ""
         while "sleeper 0 | up" not in output:  # only from then on it ignores SIGTERM
             await asyncio.sleep(0.01)
             output += capfd.readouterr().err
-    assert not await watched.child.stop(timeout_s=0.05)
-    assert watched.child.state.pid is None
+    assert not await stubborn.child.stop(timeout_s=0.05)
+    assert stubborn.child.state.pid is None
 
 
 async def test_a_child_that_keeps_crashing_can_be_stopped_between_two_lives() -> None:
-    watched = Watched("raise SystemExit(3)")
-    watched.child.start()
-    await watched.until(lambda state: state.restarts >= 2 and state.pid is None)
-    assert await watched.child.stop(PATIENCE_S)
+    crashing = watched("raise SystemExit(3)")
+    crashing.child.start()
+    await crashing.until(lambda state: state.restarts >= 2 and state.pid is None)
+    assert await crashing.child.stop(PATIENCE_S)
 
 
 async def test_one_with_a_wrong_setting_is_given_up() -> None:
-    watched = Watched(f"raise SystemExit({WRONG_SETTING})")
-    watched.child.start()
-    await watched.until(lambda _: watched.child.given_up)
-    assert await watched.child.stop(PATIENCE_S)
-    assert watched.child.restarts == 0
+    wrong = watched(f"raise SystemExit({WRONG_SETTING})")
+    wrong.child.start()
+    await wrong.until(lambda _: wrong.child.given_up)
+    assert await wrong.child.stop(PATIENCE_S)
+    assert wrong.child.restarts == 0
 
 
 async def test_a_line_longer_than_the_bound_is_dropped_and_the_next_one_comes(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    watched = Watched("print('x' * 1_000_000); print('after', flush=True); import time; time.sleep(600)")
-    watched.child.start()
+    talker = watched("print('x' * 1_000_000); print('after', flush=True); import time; time.sleep(600)")
+    talker.child.start()
     async with asyncio.timeout(PATIENCE_S):
         output = ""
         while "sleeper 0 | after" not in output:
             await asyncio.sleep(0.01)
             output += capfd.readouterr().err
-    assert await watched.child.stop(PATIENCE_S)
+    assert await talker.child.stop(PATIENCE_S)
 
 
 def test_no_child_outlives_its_supervisor() -> None:
@@ -163,15 +140,6 @@ asyncio.run(main())
         descriptor = os.pidfd_open(pid)
         supervisor.kill()
     wait_for_end(descriptor)
-
-
-def wait_for_end(descriptor: int) -> None:
-    """Return when the process behind a pidfd is gone."""
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    ended = poller.poll(PATIENCE_S * 1000)
-    os.close(descriptor)
-    assert ended, "it still runs"
 
 
 def test_processes_json_says_what_runs(tmp_path: Path) -> None:

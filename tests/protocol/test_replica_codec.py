@@ -14,7 +14,7 @@ from protocol.replica import Replica
 from protocol.replica_codec import ReplicaDecodeError, decode_replica, encode_replica
 from protocol.states import Phase
 from tests.support.log import START_MS, Log, Read
-from tests.support.samples import raw_path, raw_product, raw_variant
+from tests.support.samples import consumer, raw_path, raw_product, raw_variant
 
 ADMISSION = bytes(15)
 TICKETS = 100_000
@@ -106,6 +106,27 @@ def test_a_path_that_is_no_more_leaves_its_admissions() -> None:
     assert again.window_of(b"v" * 16) is None
 
 
+def test_who_may_hold_a_ticket_is_known_again_and_who_comes_later_too() -> None:
+    log, _ = lived()
+    again = decode_replica(encode_replica(follow(Replica("drop"), log.entries)))
+    log.join(20, 100)
+    follow(again, log.entries[-1:])
+    for number in (*range(10), 20, 21, *range(30, 40), 100):
+        assert again.holders.may_hold(consumer(number))
+    assert not again.holders.may_hold(b"\xff" * 16)
+
+
+def test_of_a_replica_that_does_not_tell_who_took_tickets_everybody_may_hold_one() -> None:
+    log, _ = lived()
+    data = encode_replica(follow(Replica("drop"), log.entries))
+    fields = msgspec.msgpack.decode(zlib.decompress(data))
+    del fields["holders"]
+    replica = decode_replica(zlib.compress(msgspec.msgpack.encode(fields)))
+    for one in (replica, decode_replica(encode_replica(replica))):
+        assert one.holders.everybody
+        assert one.holders.may_hold(b"\xff" * 16)
+
+
 @pytest.mark.parametrize("batch", [100, 1])
 def test_a_ticket_takes_at_most_6_bytes(batch: int) -> None:
     log, chance = Log(), random.Random(1)
@@ -113,7 +134,7 @@ def test_a_ticket_takes_at_most_6_bytes(batch: int) -> None:
     replica = follow(Replica("drop"), log.entries)
     for first in range(0, TICKETS, batch):
         replica.now_ms += chance.randrange(200)
-        replica.apply(events.Joined("general", first, b"", bytes([1]) * batch))
+        replica.apply(events.Joined("general", first, chance.randbytes(16 * batch), bytes([1]) * batch))
     for ticket in chance.sample(range(TICKETS), 5_000):
         replica.apply(events.Left("general", replica.now_ms, ticket, "left"))
     assert len(encode_replica(replica)) <= BYTES_PER_TICKET_MAX * TICKETS
@@ -133,6 +154,10 @@ def test_what_is_no_replica_is_refused() -> None:
         (packed(version=2), "version 2; this one knows 1"),
         (packed(document=None), "a path general that its document has not"),
         (packed(kid=7), "does not decode"),
+        (packed(paths=[fields["paths"][0] | {"runs": ([1 << 63], [0])}]), "does not decode"),
+        (packed(holders=[(16, 1, b"\0")]), "who may hold a ticket does not decode: a filter of 16 bits in 1 bytes"),
+        (packed(holders=[(24, 1, bytes(3))]), "who may hold a ticket does not decode"),
+        (packed(holders=[(0, 1, b"")]), "who may hold a ticket does not decode"),
         (zlib.compress(b"\xc1"), "does not decode"),
     ):
         with pytest.raises(ReplicaDecodeError, match=why):

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from threading import Thread
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from engine.beginning import Begin, begin
+from engine.io import store
+from engine.io.streams import connect
 from engine.metrics import Metrics
+from engine.restoration import Restoration
 from engine.runner import Runner
 from engine.settings import EngineSettings
+from engine.snapshots import Snapshots
 
 LEASE_MS = 600
 STOP_S = 20.0
 WAIT_S = 30.0
 POLL_S = 0.01
+SLICE_MS = 1_000
 
 
 class RunningEngine:
@@ -25,8 +32,11 @@ class RunningEngine:
     def __init__(self, redis_url: str, number: int = 0, **settings: Any) -> None:
         quick = {"lease_ms": LEASE_MS, "beat_ms": LEASE_MS // 3}
         self._metrics = Metrics()
-        self.runner = Runner(EngineSettings(redis_url=redis_url, number=number, **(quick | settings)), self._metrics)
-        self._thread = Thread(target=self.runner.run)
+        told = EngineSettings(redis_url=redis_url, number=number, **(quick | settings))
+        self._client = connect(redis_url)
+        snapshots = Snapshots(self._client, told, self._metrics)
+        self.runner = Runner(told, self._metrics, store.Store(redis_url), snapshots)
+        self._thread = Thread(target=lambda: store.run(self.runner.run()))
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -52,6 +62,16 @@ class RunningEngine:
         self.runner.stop()
         self._thread.join(STOP_S)
         assert not self._thread.is_alive(), "the engine does not stop"
+        self._client.close()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def restored(redis_url: str, experience: str, until: str | None, begin: Begin = begin) -> Restoration:
+    """An experience as an engine restores it, up to and with the entry ``until``."""
+    with closing(store.Store(redis_url, begin)) as source:
+        restoration = Restoration(source, experience, until)
+        while not restoration.done:
+            restoration.advance(SLICE_MS)
+    return restoration

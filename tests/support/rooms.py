@@ -94,7 +94,8 @@ class Stage:
     def answer(self, *events: Any, **options: Any) -> None:
         """The engine applies all that was sent so far; these are the events of it."""
         outgoing = self.room.outgoing
-        outgoing.written(outgoing.to_write(64), 0)
+        batches = outgoing.to_write(64)
+        outgoing.written(batches, [f"1000-{sent.number}" for sent in batches], 0)
         number = outgoing._number
         self.read(self.log.append(*events, applied={outgoing.sender: number}, **options))
 

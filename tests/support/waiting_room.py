@@ -61,15 +61,17 @@ class WaitingRoom:
         self.secrets = keys.prepare(folder / "data")
         ports = [free_port() for _ in range(GATEWAYS)]
         self.origins = [f"http://127.0.0.1:{port}" for port in ports]
-        store = {"STANCHION_REDIS_URL": redis_url}
-        self.engine = Role("engine", store, folder / "engine.log")
+        self._redis_url = redis_url
+        self.engine = Role("engine", {"STANCHION_REDIS_URL": redis_url}, folder / "engine.log")
         self.gateways = [
-            Role("gateway", store | self._gateway(number, port), folder / f"gateway-{number}.log")
+            Role("gateway", self.environment(number, port), folder / f"gateway-{number}.log")
             for number, port in enumerate(ports)
         ]
 
-    def _gateway(self, number: int, port: int) -> dict[str, str]:
+    def environment(self, number: int, port: int) -> dict[str, str]:
+        """The settings of a gateway of this room at ``port``."""
         return {
+            "STANCHION_REDIS_URL": self._redis_url,
             "STANCHION_NUMBER": str(number),
             "STANCHION_PORT": str(port),
             "STANCHION_PUBLIC_ORIGIN": self.origins[0],

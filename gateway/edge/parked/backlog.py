@@ -1,13 +1,14 @@
 """What one slow socket could not take yet. It exists only while the socket is behind. Pure; ticks are arguments.
 
 First stands what is left of a frame that is half written: it must go out whole, whatever is told meanwhile. Behind it
-wait whole frames in the order of telling, behind them the close. A newer **state** takes the place of the older one of
-its key, at the end of the line, so that it never overtakes a fact before it; a state for which there is no room is
-dropped, for a newer one will come. A **fact** is never dropped: one for which there is no room means that the socket is
-too slow to be held on to.
+wait whole frames in the order of telling, behind them the close. A state for which there is no room is dropped, for a
+newer one will come. A fact is never dropped: one for which there is no room means that the socket is too slow to be
+held on to.
 """
 
 from enum import Enum
+
+from gateway.edge.untold import Untold
 
 Bytes = bytes | memoryview
 
@@ -36,12 +37,11 @@ class Backlog:
     is dropped, whatever is through by then; None while there is hope. ``last_words``: follow when all is through, and
     nothing follows them."""
 
-    __slots__ = ("_bytes_max", "_frames", "_number", "_rest", "_size", "drop_at", "last_words", "progress", "since")
+    __slots__ = ("_bytes_max", "_rest", "_untold", "drop_at", "last_words", "progress", "since")
 
     def __init__(self, rest: Bytes, tick: int, bytes_max: int) -> None:
         self._rest = rest
-        self._frames: dict[str | int, bytes] = {}
-        self._number = self._size = 0
+        self._untold = Untold()
         self._bytes_max = bytes_max
         self.since = self.progress = tick
         self.drop_at: int | None = None
@@ -49,24 +49,18 @@ class Backlog:
 
     def add(self, frame: bytes, state: str | None) -> Kept:
         """Keep ``frame`` until there is room in the socket. ``state`` None: a fact."""
-        key: str | int = state if state is not None else self._number
-        older = self._frames.pop(key, None)
-        if older is not None:
-            self._size -= len(older)
-        if self._frames and self._size + len(frame) > self._bytes_max:
+        untold = self._untold
+        replaces = state is not None and untold.drop(state)
+        if len(untold) and untold.size + len(frame) > self._bytes_max:
             return Kept.DROPPED if state is not None else Kept.TOO_MUCH
-        if state is None:
-            self._number += 1
-        self._frames[key] = frame
-        self._size += len(frame)
-        return Kept.WAITS if older is None else Kept.DROPPED
+        untold.add(frame, state)
+        return Kept.DROPPED if replaces else Kept.WAITS
 
     def next(self) -> Bytes | None:
         """What is to be written now, or None when all is through, the last words too. It stays until `wrote`."""
-        if not self._rest and self._frames:
-            self._rest = self._frames.pop(next(iter(self._frames)))
-            self._size -= len(self._rest)
-        elif not self._rest and self.last_words is not None:
+        if not self._rest:
+            self._rest = self._untold.take() or b""
+        if not self._rest and self.last_words is not None:
             self._rest, self.last_words.frame = self.last_words.frame, b""
         return self._rest or None
 
@@ -85,5 +79,4 @@ class Backlog:
 
     def forget(self) -> None:
         """Drop every frame that is not begun."""
-        self._frames.clear()
-        self._size = 0
+        self._untold.clear()

@@ -23,6 +23,18 @@ OWN_HEADERS = frozenset(
     {b"connection", b"upgrade", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-protocol"}
 )
 
+_READ = frozenset(
+    {
+        b"host",
+        b"upgrade",
+        b"connection",
+        b"content-length",
+        b"transfer-encoding",
+        b"sec-websocket-version",
+        b"sec-websocket-key",
+        b"sec-websocket-protocol",
+    }
+)
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 _ENDING_HEADERS = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -59,9 +71,7 @@ def check(method: str, http_version: str, headers: Headers) -> Offer | Fault:
         return Fault(HTTPStatus.METHOD_NOT_ALLOWED, "A WebSocket begins with GET.", ((b"Allow", b"GET"),))
     if http_version != "1.1":
         return Fault(HTTPStatus.BAD_REQUEST, "A WebSocket begins with HTTP/1.1.")
-    values: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        values.setdefault(name, []).append(value.strip())
+    values = _values(headers)
     host = values.get(b"host", [])
     if len(host) != 1 or not host[0]:
         return Fault(HTTPStatus.BAD_REQUEST, "Exactly one Host is needed.")
@@ -75,6 +85,12 @@ def check(method: str, http_version: str, headers: Headers) -> Offer | Fault:
     if len(keys) != 1 or not _is_key(keys[0]):
         return Fault(HTTPStatus.BAD_REQUEST, "Exactly one Sec-WebSocket-Key of 16 bytes is needed.")
     return _offer(keys[0], values.get(b"sec-websocket-protocol", ()))
+
+
+def offer_in(headers: Headers) -> Offer | None:
+    """The offer of a GET over HTTP/1.1, or None for what is none; which fault it has `check` says."""
+    checked = check("GET", "1.1", headers)
+    return checked if isinstance(checked, Offer) else None
 
 
 def accept_key(key: bytes) -> bytes:
@@ -116,7 +132,9 @@ def header_line(name: bytes, value: bytes) -> bytes:
     return b"%b: %b\r\n" % (name, value)
 
 
-def _offer(key: bytes, lists: Iterable[bytes]) -> Offer | Fault:
+def _offer(key: bytes, lists: Sequence[bytes]) -> Offer | Fault:
+    if not lists:
+        return Offer(key, [])
     offered = [token.strip() for value in lists for token in value.split(b",")]
     names = [token for token in offered if token]
     if not all(_TOKEN.match(name) for name in names) or len(set(names)) != len(names):
@@ -135,5 +153,17 @@ def _tokens(headers: Headers, wanted: bytes) -> set[bytes]:
     return {token.strip().lower() for name, value in headers if name == wanted for token in value.split(b",")}
 
 
+def _values(headers: Headers) -> dict[bytes, list[bytes]]:
+    """The values of every header that matters here, by name."""
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        if name in _READ:
+            values.setdefault(name, []).append(value.strip())
+    return values
+
+
 def _has(values: dict[bytes, list[bytes]], name: bytes, wanted: bytes) -> bool:
-    return any(token.strip().lower() == wanted for value in values.get(name, ()) for token in value.split(b","))
+    found = values.get(name, ())
+    if len(found) == 1 and found[0].lower() == wanted:
+        return True  # as nearly everybody says it
+    return any(token.strip().lower() == wanted for value in found for token in value.split(b","))

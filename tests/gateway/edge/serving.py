@@ -20,10 +20,11 @@ import uvloop
 
 from gateway.edge.parked.bouncer import Bouncer
 from gateway.edge.parked.fallback import park
-from gateway.edge.parked.http import ParkingHttpProtocol
+from gateway.edge.parked.knock import Knock
 from gateway.edge.parked.limits import PRODUCT, Limits
 from gateway.edge.parked.listening import listening_socket
 from gateway.edge.parked.lot import Lot
+from gateway.edge.parked.porch import ParkingServer
 
 START_S = 20.0
 POLL_S = 0.01
@@ -173,7 +174,7 @@ class Room:
 
 def uvicorn_of(room: Room, *, parked: bool, **more: Any) -> uvicorn.Server:
     """A server with the parked edge, or as it comes."""
-    http: Any = ParkingHttpProtocol.bound_to(room.lot, room.bouncer) if parked else "httptools"
+    http: Any = Knock.bound_to(room.lot, room.bouncer) if parked else "httptools"
     ws: Any = "none" if parked else "websockets-sansio"
     config = uvicorn.Config(
         room,
@@ -187,7 +188,7 @@ def uvicorn_of(room: Room, *, parked: bool, **more: Any) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
         **more,
     )
-    return uvicorn.Server(config)
+    return ParkingServer(config) if parked else uvicorn.Server(config)
 
 
 @contextlib.contextmanager
@@ -195,17 +196,24 @@ def serving(room: Room, kind: str, **more: Any) -> Iterator[int]:
     """The port at which ``kind`` of server runs ``room``: parked-uvloop, parked-asyncio, stock, hypercorn."""
     with listening_socket("127.0.0.1", 0) as listener:
         listener.listen()
-        port: int = listener.getsockname()[1]
-        runner = _Hypercorn(room, listener) if kind == "hypercorn" else _Uvicorn(room, listener, kind, more)
-        thread = threading.Thread(target=runner.run, name=kind)
-        thread.start()
-        try:
-            assert runner.started(), f"{kind} did not start"
+        with served(room, listener, kind, **more) as port:
             yield port
-        finally:
-            runner.stop()
-            thread.join(START_S)
-            assert not thread.is_alive(), f"{kind} did not stop"
+
+
+@contextlib.contextmanager
+def served(room: Room, listener: socket.socket, kind: str, **more: Any) -> Iterator[int]:
+    """The same at ``listener``, where somebody may wait already."""
+    port: int = listener.getsockname()[1]
+    runner = _Hypercorn(room, listener) if kind == "hypercorn" else _Uvicorn(room, listener, kind, more)
+    thread = threading.Thread(target=runner.run, name=kind)
+    thread.start()
+    try:
+        assert runner.started(), f"{kind} did not start"
+        yield port
+    finally:
+        runner.stop()
+        thread.join(START_S)
+        assert not thread.is_alive(), f"{kind} did not stop"
 
 
 class _Uvicorn:

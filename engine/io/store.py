@@ -1,0 +1,116 @@
+"""The real outside of an engine process: the store at an address, this machine's clocks and chance.
+
+Every question is answered before it returns, so a loop that runs on it never suspends: ``run`` drives one to its end
+without an event loop, as if it had been written with ordinary calls.
+
+Hands over to: ``engine.io.streams``, ``engine.io.append``, ``engine.beginning``, which speak to the store.
+"""
+
+import secrets
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from redis.exceptions import WatchError
+
+from engine.beginning import Begin, Beginning, begin
+from engine.io import streams
+from engine.io.append import Append, Appender, Outcome
+from engine.io.clock import Reading, read_clocks
+from engine.io.lease import Write
+from engine.io.streams import LogEntry, RawEntry, StreamReader
+from protocol.streams import LEASE_TTL_MS, SHARDS, lease_key
+
+Result = TypeVar("Result")
+
+
+def run(loop: Coroutine[Any, Any, Result]) -> Result:
+    """Drive ``loop`` to its end; it must ask nobody but a ``Store``."""
+    try:
+        loop.send(None)
+    except StopIteration as end:
+        answer: Result = end.value
+        return answer
+    raise AssertionError("a question to the real store is answered before it returns")
+
+
+class Store:
+    """The outside of one engine process. ``begin`` finds where a restoration begins, in a thread of its own."""
+
+    def __init__(self, url: str, begin: Begin = begin) -> None:
+        self._client: Any = streams.connect(url)  # typed for waiting callers too
+        self._appender = Appender(self._client)
+        self._begin = begin
+
+    def clocks(self) -> Reading:
+        return read_clocks()
+
+    def random_bytes(self, count: int) -> bytes:
+        return secrets.token_bytes(count)
+
+    async def pause(self, ms: int) -> None:
+        _sleep(ms)
+
+    def reader(self) -> StreamReader:
+        return StreamReader(self._client)
+
+    async def experiences(self) -> tuple[list[str], dict[str, str]]:
+        return streams.read_experiences(self._client, range(SHARDS))
+
+    async def leases(self, shards: Sequence[int]) -> list[bytes | None]:
+        pipeline = self._client.pipeline(transaction=False)
+        for shard in shards:
+            pipeline.get(lease_key(shard))
+        return list(pipeline.execute())
+
+    async def replace_lease(self, shard: int, write: Write) -> bool:
+        key = lease_key(shard)
+        with self._client.pipeline() as pipeline:
+            pipeline.watch(key)
+            if pipeline.get(key) != write.expected:
+                return False
+            pipeline.multi()
+            if write.value:
+                pipeline.set(key, write.value, px=LEASE_TTL_MS)
+            else:
+                pipeline.delete(key)
+            try:
+                pipeline.execute()
+            except WatchError:
+                return False
+        return True
+
+    async def last_entry(self, experience: str) -> LogEntry | None:
+        return streams.last_log_entry(self._client, experience)
+
+    async def last_entry_id(self, experience: str) -> str:
+        return streams.last_entry_id(self._client, experience)
+
+    async def epoch(self, experience: str) -> int:
+        return streams.read_epoch(self._client, experience)
+
+    async def store_ms(self) -> int:
+        return streams.store_ms(self._client)
+
+    async def commit(self, appends: Sequence[Append]) -> list[Outcome]:
+        return self._appender.commit(appends)
+
+    def beginning(self, experience: str, until: str | None) -> Future[Beginning]:
+        executor = ThreadPoolExecutor(1, "beginning")
+        found = executor.submit(self._begin, self._client, experience, until)
+        executor.shutdown(wait=False)
+        return found
+
+    def log(self, experience: str, after: str) -> Iterator[LogEntry]:
+        return streams.read_log(self._client, experience, after)
+
+    def commands(self, experience: str, after: str) -> Iterator[RawEntry]:
+        return streams.read_commands(self._client, experience, after)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _sleep(ms: int) -> None:
+    time.sleep(ms / 1000)

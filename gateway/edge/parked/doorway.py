@@ -1,0 +1,102 @@
+"""A connection that has no transport yet, for whoever expects one: a bare socket, whose first bytes may be known.
+
+Most that come in a storm never need more: their app accepts, says its first frames and parks in one go, and the lot
+takes the descriptor. Whatever else is asked of it (an answer that is no 101, an app that waits, a client that says
+nothing yet) makes the loop's own transport. What was asked until then is done before the transport reads a byte.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+logger = logging.getLogger("stanchion.edge")
+
+Order = Callable[[asyncio.Transport], None]
+
+
+class Doorway(asyncio.Transport):
+    """``accepted``: the socket; ``peer``: whose it is. ``making``: the tasks that make transports, kept by somebody."""
+
+    __slots__ = ("_accepted", "_gone", "_loop", "_making", "_orders", "_peer", "_real")
+
+    def __init__(
+        self, accepted: socket.socket, peer: Any, loop: asyncio.AbstractEventLoop, making: set[asyncio.Task[None]]
+    ) -> None:
+        self._accepted = accepted
+        self._peer = peer
+        self._loop = loop
+        self._making = making
+        self._orders: list[Order] | None = None
+        self._real: asyncio.Transport | None = None
+        self._gone = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """``socket`` and ``peername``: a plain socket has nothing else to tell."""
+        if name == "socket":
+            return self._accepted if self._real is None else self._real.get_extra_info(name)
+        return self._peer if name == "peername" else default
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be said any more."""
+        return self._gone or (self._real is not None and self._real.is_closing())
+
+    def abort(self) -> None:
+        """Let go of the socket; a duplicate of it may be in the lot."""
+        if self._orders is None:
+            self._gone = True
+            self._accepted.close()
+        else:
+            self.order(lambda transport: transport.abort())
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Say ``data``."""
+        self.order(lambda transport: transport.write(data))
+
+    def close(self) -> None:
+        """Close when all is said."""
+        self.order(lambda transport: transport.close())
+
+    def pause_reading(self) -> None:
+        """Hear nothing more."""
+        self.order(lambda transport: transport.pause_reading())
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Whose the connection is from now on."""
+        self.order(lambda transport: transport.set_protocol(protocol))
+
+    def order(self, what: Order) -> None:
+        """Do ``what`` with the real transport once there is one, before it reads anything."""
+        if self._real is not None:
+            what(self._real)
+        elif not self._gone:
+            if self._orders is None:
+                self._orders = []
+                task = self._loop.create_task(self._make())
+                self._making.add(task)
+                task.add_done_callback(self._making.discard)
+            self._orders.append(what)
+
+    async def _make(self) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: _Arrival(self._made), self._accepted)
+        except OSError as error:
+            logger.debug("a client was gone before it was answered: %s", error)
+            self._gone = True
+            self._orders = []
+            self._accepted.close()
+
+    def _made(self, transport: asyncio.Transport) -> None:
+        assert self._orders is not None, "somebody ordered it"
+        self._real = transport
+        orders, self._orders = self._orders, []  # they may hold on to this object
+        for what in orders:
+            what(transport)
+
+
+class _Arrival(asyncio.Protocol):
+    """Says when the transport is there."""
+
+    def __init__(self, made: Order) -> None:
+        self.connection_made = made  # type: ignore[method-assign,assignment]

@@ -1,0 +1,121 @@
+"""Where connections are accepted: by ourselves, because most that come in a storm need no transport.
+
+Whoever has said what they want by the time they are accepted is heard at once, as a bare socket in a `Doorway`; whoever
+has not gets the loop's own transport, and the same protocol listens to it. An accept that fails for want of files is
+tried again a little later, as the loop's own servers do.
+
+Hands over to: `knock`.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from gateway.edge.parked.doorway import Doorway
+from gateway.edge.parked.knock import Knock
+
+ACCEPTS_AT_ONCE = 64
+"""After so many the loop goes on with its other work."""
+ACCEPT_AGAIN_S = 0.5
+READ_BYTES = 4_096
+"""What a plain head may have; one that is longer is read on by a transport."""
+
+logger = logging.getLogger("stanchion.edge")
+
+
+class Porch:
+    """``knock`` makes the protocol of one connection."""
+
+    def __init__(self, knock: Callable[[], Knock]) -> None:
+        self._knock = knock
+        self._loop = asyncio.get_running_loop()
+        self._listening: list[socket.socket] = []
+        self._making: set[asyncio.Task[None]] = set()
+
+    def open(self, listening: socket.socket, backlog: int) -> None:
+        """Let in who comes to ``listening``, a bound socket."""
+        listening.setblocking(False)
+        listening.listen(backlog)
+        self._listening.append(listening)
+        self._loop.add_reader(listening.fileno(), self._accept_some, listening)
+
+    def shut(self) -> None:
+        """Let in whoever is connected already, then nobody: what is left in a queue is reset. Idempotent."""
+        while self._listening:
+            listening = self._listening.pop()
+            self._loop.remove_reader(listening.fileno())
+            while self._accept(listening):
+                continue
+            listening.close()
+
+    def _accept_some(self, listening: socket.socket) -> None:
+        try:
+            for _ in range(ACCEPTS_AT_ONCE):
+                if not self._accept(listening):
+                    return
+        except OSError as error:
+            logger.warning("nobody can be let in for %s s: %s", ACCEPT_AGAIN_S, error)
+            self._loop.remove_reader(listening.fileno())
+            self._loop.call_later(ACCEPT_AGAIN_S, self._try_again, listening)
+
+    def _try_again(self, listening: socket.socket) -> None:
+        if listening in self._listening:
+            self._loop.add_reader(listening.fileno(), self._accept_some, listening)
+
+    def _accept(self, listening: socket.socket) -> bool:
+        """Let in one; False when nobody is there. Raises OSError when there is no file for them."""
+        try:
+            accepted, peer = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        accepted.setblocking(False)
+        door = Doorway(accepted, peer[:2], self._loop, self._making)
+        knock = self._knock()
+        try:
+            first = accepted.recv(READ_BYTES)
+        except BlockingIOError:
+            door.set_protocol(knock)
+            door.order(knock.connection_made)
+        except OSError:
+            door.abort()
+        else:
+            knock.connection_made(door)
+            knock.data_received(first)
+        return True
+
+
+class ParkingServer(uvicorn.Server):
+    """uvicorn's server with a porch before it. Where TLS ends in the process, uvicorn accepts itself."""
+
+    porch: Porch | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen at ``sockets``."""
+        if sockets is None or self.config.is_ssl:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        self.porch = Porch(self._knock)
+        for listening in sockets:
+            self.porch.open(listening, self.config.backlog)
+
+    def shut_door(self, sockets: list[socket.socket]) -> None:
+        """Let nobody in any more who comes to ``sockets``. Idempotent."""
+        if self.porch is not None:
+            self.porch.shut()
+        for server in self.servers:
+            server.close()
+        for listening in sockets:
+            listening.close()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody in any more, then end as uvicorn does."""
+        self.shut_door(sockets or [])
+        await super().shutdown([])
+
+    def _knock(self) -> Knock:
+        protocol: type[Knock] = self.config.http_protocol_class  # type: ignore[assignment]
+        return protocol(self.config, self.server_state, self.lifespan.state)

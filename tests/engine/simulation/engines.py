@@ -1,0 +1,356 @@
+"""Engine processes: the real ``engine.runner.Runner``, its loop suspended at every question that it asks.
+
+A process can be killed at any question (before it is sent, or when it has had its effect and nobody hears the answer),
+and stopped in the same places and resumed later, as SIGKILL and SIGSTOP do. What a killed process had sent is not taken
+back. A machine starts another process after a while.
+
+Hands over to: ``links.py`` (the way to the store), ``auditor.py`` (which is shown the states between two questions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from redis.exceptions import ConnectionError as CutOff
+from redis.exceptions import RedisError
+
+from engine.beginning import Beginning
+from engine.core.experience import Experience
+from engine.io.append import Append, Outcome
+from engine.io.clock import Reading
+from engine.io.lease import Write
+from engine.io.streams import Found, LogEntry, RawEntry, log_entry
+from engine.metrics import Metrics
+from engine.runner import Runner
+from engine.settings import EngineSettings
+from engine.writer import Writer
+from protocol.replica import Replica
+from protocol.streams import START_ID, commands_key, events_key, lease_key
+from tests.engine.simulation.links import Link, Network, Question
+from tests.engine.simulation.world import US_PER_MS, Clock, World
+
+COMMIT_TRIES_US_MAX = 1_000 * US_PER_MS
+"""The rule of design.md §3, not the engine's constant."""
+ENTRY_READ_US = 200
+"""What reading and applying one entry of a log costs a process that restores."""
+
+METRICS = Metrics()
+
+
+class Broken(AssertionError):
+    """A promise that was broken in the simulated world; the text begins with the name of the check."""
+
+
+class Doom(NamedTuple):
+    """What will happen to a process at its question number ``at``, or the first of that ``name`` from then on: ``kill``
+    or ``stop``, before it or behind it."""
+
+    at: int
+    kind: str
+    behind: bool
+    name: str = ""
+    stop_us: int = 0
+
+
+class Call:
+    """One question; awaiting it suspends the loop."""
+
+    def __init__(self, name: str, begin: Callable[[Process], None]) -> None:
+        self.name = name
+        self.begin = begin
+
+    def __await__(self) -> Generator[Call, Any, Any]:
+        return (yield self)
+
+
+class Process:
+    """One process, from its start to its end. ``questions`` counts what it has asked; ``busy_us`` is time that it
+    spent since its last question."""
+
+    def __init__(self, machine: Machine, runner: Runner) -> None:
+        self.machine = machine
+        self.runner = runner
+        self.alive = True
+        self.doom: Doom | None = None
+        self.questions = 0
+        self.busy_us = 0
+        self.stops = 0
+        self._stopped = False
+        self._held: list[tuple[Any, RedisError | None]] = []
+        self._loop = runner.run()
+        self._tries: dict[bytes, tuple[int, int]] = {}
+
+    def go_on(self, answer: Any = None, error: RedisError | None = None) -> None:
+        """Here is what was asked for; run until the next question."""
+        if not self.alive:
+            return
+        if self._stopped:
+            self._held.append((answer, error))
+            return
+        try:
+            call = self._loop.throw(error) if error is not None else self._loop.send(answer)
+        except StopIteration:
+            self.alive = False
+            self.machine.start_again()
+            return
+        self.machine.watch(self)
+        self.questions += 1
+        self._ask(call)
+
+    def _ask(self, call: Call) -> None:
+        doom = self.doom
+        if doom is not None and self.questions >= doom.at and doom.name in ("", call.name):
+            self.doom = None
+            where = f"{'behind' if doom.behind else 'before'} {call.name}"
+            self.machine.met[f"{doom.kind} {where}"] = self.machine.met.get(f"{doom.kind} {where}", 0) + 1
+            if doom.kind == "kill" and not doom.behind:
+                return self.kill(where)
+            if doom.kind == "kill":
+                call.begin(self)
+                return self.kill(where)
+            self.stop(doom.stop_us, where)
+            if not doom.behind:
+                return self._send(call, doom.stop_us + 1)
+        busy_us, self.busy_us = self.busy_us, 0
+        return self._send(call, busy_us)
+
+    def _send(self, call: Call, later_us: int) -> None:
+        if later_us:
+            self.machine.world.after(later_us, lambda: call.begin(self) if self.alive else None)
+        else:
+            call.begin(self)
+
+    def kill(self, where: str) -> None:
+        """SIGKILL."""
+        self.machine.world.note(self.machine.name, f"killed {where}")
+        self.alive = False
+        self._loop.close()
+        self.machine.start_again()
+
+    def stop(self, us: int, where: str) -> None:
+        """SIGSTOP, and SIGCONT after ``us``."""
+        self.machine.world.note(self.machine.name, f"stopped for {us // US_PER_MS} ms {where}")
+        self._stopped = True
+        self.stops += 1
+        self.machine.world.after(us, self._resume)
+
+    def _resume(self) -> None:
+        self._stopped = False
+        self.machine.world.note(self.machine.name, "resumed")
+        held, self._held = self._held, []
+        for answer, error in held:
+            self.go_on(answer, error)
+
+    def check_retries(self, appends: Sequence[Append]) -> None:
+        """A batch that could not be committed within a second is not tried again as it is (design.md §3)."""
+        now_us = self.machine.world.now_us
+        self._tries = {append.end.chain: self._tries.get(append.end.chain, (now_us, self.stops)) for append in appends}
+        for first_us, stops in self._tries.values():
+            if stops == self.stops and now_us - first_us > COMMIT_TRIES_US_MAX:
+                raise Broken(f"retries: a batch was tried again {(now_us - first_us) // US_PER_MS} ms later")
+
+
+class Machine:
+    """A machine that runs one engine process at a time."""
+
+    def __init__(self, world: World, network: Network, number: int, settings: EngineSettings) -> None:
+        self.world = world
+        self.name = f"engine {number}"
+        self.clock = Clock(world)
+        self.link = Link(network)
+        self.network = network
+        self.process: Process | None = None
+        self.met: dict[str, int] = {}
+        self.on_watch: Callable[[Runner], None] = lambda _: None
+        self._settings = settings
+
+    def start(self) -> None:
+        """Start a process, if none runs."""
+        if self.process is None or not self.process.alive:
+            self.world.note(self.name, "starts")
+            outside = SimulatedOutside(self)
+            self.process = Process(self, Runner(self._settings, METRICS, outside, NoSnapshots()))
+            outside.process = self.process
+            self.process.go_on()
+
+    def start_again(self) -> None:
+        """Another process starts after a while."""
+        self.world.after(self.world.chance.randrange(50, 3_000) * US_PER_MS, self.start)
+
+    def watch(self, process: Process) -> None:
+        """Between two questions: what the process does not do any more, and its states."""
+        for experience in process.runner._duties.degraded:
+            raise Broken(f"degraded: something is wrong with {experience} at {self.name}")
+        self.on_watch(process.runner)
+
+
+class NoSnapshots:
+    """The shape of ``engine.runner.SnapshotMaker``, which never makes any. A snapshot is made by a forked child, which
+    one thread cannot simulate; real engines are killed at every step of one in
+    ``tests/integration/test_snapshot_killed.py``."""
+
+    def tend(self, writers: Mapping[str, Writer], now_ms: int, *, may_begin: bool) -> None:
+        """Nothing is ever due."""
+
+    def end(self) -> None:
+        """There is nothing to give up."""
+
+
+def at_the_first_entry(experience: str) -> Future[Beginning]:
+    """Where a restoration begins in a world without snapshots, known at once."""
+    found: Future[Beginning] = Future()
+    found.set_result(Beginning(Experience(experience), Replica(experience), START_ID, None, []))
+    return found
+
+
+class SimulatedReader:
+    """The shape of ``engine.io.outside.Reader``."""
+
+    def __init__(self, outside: SimulatedOutside) -> None:
+        self._outside = outside
+        self._breaks = outside.link.network.breaks
+        self._question: Question | None = None
+        self.asked: dict[str, str] = {}
+
+    def ask(self, after: dict[str, str], count: int, block_ms: int | None) -> None:
+        if self._question is None:
+            self.asked = dict(after)
+            self._question = Question(self._outside.link, self.asked, count, block_ms)
+            if self.cut_off:
+                self._question.forget()
+
+    @property
+    def cut_off(self) -> bool:
+        return self._breaks != self._outside.link.network.breaks
+
+    async def wait(self, timeout_ms: int) -> Found:
+        if self._question is None:
+            return {}
+        found: Found | None = await Call("wait", lambda process: self._wait(process, timeout_ms))
+        if found is None:
+            return {}
+        self._question = None
+        return found
+
+    def _wait(self, process: Process, timeout_ms: int) -> None:
+        question = self._question
+        assert question is not None, "there is a question to wait for"
+        world, done = self._outside.machine.world, [False]
+
+        def end() -> None:
+            if not done[0]:
+                done[0] = True
+                broken = question.answer is None and self.cut_off
+                process.go_on(question.answer, CutOff("the reader was cut off") if broken else None)
+
+        if question.answer is not None:
+            world.after(1, end)
+        else:
+            question.when_answered(end)
+            world.after(timeout_ms * US_PER_MS + 1, end)
+
+    def __enter__(self) -> SimulatedReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._question is not None:
+            self._question.forget()
+
+
+class SimulatedOutside:
+    """The shape of ``engine.io.outside.Outside`` for one process."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.link = machine.link
+        self.process: Process | None = None
+        self._store = machine.network.store
+
+    def clocks(self) -> Reading:
+        busy_us = self.process.busy_us if self.process is not None else 0
+        return Reading((self.machine.clock.steady_us + busy_us) * 1_000, (self.machine.clock.wall_us + busy_us) * 1_000)
+
+    def random_bytes(self, count: int) -> bytes:
+        return self.machine.world.chance.randbytes(count)
+
+    async def pause(self, ms: int) -> None:
+        await Call("pause", lambda process: self.machine.world.after(ms * US_PER_MS, process.go_on))
+
+    def reader(self) -> SimulatedReader:
+        return SimulatedReader(self)
+
+    def _call(self, name: str, effect: Callable[[], Any]) -> Call:
+        return Call(name, lambda process: self.link.call(effect, process.go_on))
+
+    async def experiences(self) -> tuple[list[str], dict[str, str]]:
+        found: tuple[list[str], dict[str, str]] = await self._call("experiences", self._experiences)
+        return found
+
+    def _experiences(self) -> tuple[list[str], dict[str, str]]:
+        return sorted(self._store.experiences), {key: self._store.last_id(key) for key in self._store.wakes}
+
+    async def leases(self, shards: Sequence[int]) -> list[bytes | None]:
+        found: list[bytes | None] = await self._call(
+            "leases", lambda: [self._store.value(lease_key(shard)) for shard in shards]
+        )
+        return found
+
+    async def replace_lease(self, shard: int, write: Write) -> bool:
+        return bool(await self._call("replace_lease", lambda: self._store.replace_lease(shard, write)))
+
+    async def last_entry(self, experience: str) -> LogEntry | None:
+        found: LogEntry | None = await self._call("last_entry", lambda: self._last_entry(experience))
+        return found
+
+    def _last_entry(self, experience: str) -> LogEntry | None:
+        entries = self._store.stream(events_key(experience)).entries
+        return log_entry(*entries[-1]) if entries else None
+
+    async def last_entry_id(self, experience: str) -> str:
+        return str(await self._call("last_entry_id", lambda: self._store.last_id(events_key(experience))))
+
+    async def epoch(self, experience: str) -> int:
+        return int(await self._call("epoch", lambda: self._store.epoch(experience)))
+
+    async def store_ms(self) -> int:
+        return int(await self._call("store_ms", self._store._wall_ms))
+
+    async def commit(self, appends: Sequence[Append]) -> list[Outcome]:
+        appends = list(appends)
+        assert self.process is not None, "a process asks"
+        self.process.check_retries(appends)
+        name = "take_over" if appends[0].takes_over else "commit"
+        outcomes: list[Outcome] = await self._call(name, lambda: self._store.commit(appends))
+        return outcomes
+
+    def beginning(self, experience: str, until: str | None) -> Future[Beginning]:
+        return at_the_first_entry(experience)
+
+    def log(self, experience: str, after: str) -> Iterator[LogEntry]:
+        return (log_entry(*entry) for entry in self._entries(events_key(experience), after))
+
+    def commands(self, experience: str, after: str) -> Iterator[RawEntry]:
+        return self._entries(commands_key(experience), after)
+
+    def _entries(self, key: str, after: str) -> Iterator[RawEntry]:
+        """In chunks, as they stand at that instant. Reading takes the process time."""
+        breaks = self.link.network.breaks
+        while True:
+            if not self.link.network.up or breaks != self.link.network.breaks:
+                raise CutOff("reading was cut off")
+            entries = self._store.stream(key).behind(after, CHUNK_ENTRIES)
+            for entry in entries:
+                after = entry[0]
+                if self.process is not None:
+                    self.process.busy_us += ENTRY_READ_US
+                yield entry
+            if len(entries) < CHUNK_ENTRIES:
+                return
+
+    def close(self) -> None:
+        self.machine.world.note(self.machine.name, "ends in order")
+
+
+CHUNK_ENTRIES = 64

@@ -1,0 +1,170 @@
+"""Everything that goes wrong, by its word in the plan.
+
+``kill`` and ``stop`` strike an engine at one of its next questions, so that over many seeds every step of its loop is
+struck, before and behind its effect. ``rivals`` takes the leases away and starts everybody at one instant.
+``failover`` loses the last writes of the store, over all keys, as a replica would that had not got them yet; what a
+writer and the gateways must make of that is design.md §3 and §4.
+
+Hands over to: ``engines.py``, ``gateways.py``, ``links.py``, on which it is inflicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from protocol.streams import epoch_key, lease_key, shard_of
+from tests.engine.simulation.engines import Doom, Machine
+from tests.engine.simulation.gateways import Gateway
+from tests.engine.simulation.links import Link, Network
+from tests.engine.simulation.plan import Step
+from tests.engine.simulation.world import US_PER_MS, Clock, World
+
+STOPS_MS = (30, 400, 1_001, 1_500, 3_500, 6_000, 9_000)
+JUMPS_MS = (-3_600_000, -20_000, -3_000, -300, 300, 3_000, 20_000, 3_600_000)
+STEADY_JUMPS_MS = (50, 900, 1_100, 4_000, 20_000)
+"""A steady clock only jumps ahead: a machine that slept."""
+TROUBLE_PERCENT = (5, 30, 70, 100)
+TROUBLE_MS_MAX = 4_000
+DOWN_MS_MAX = 6_000
+LOST_WRITES_MAX = 30
+QUESTIONS_MAX = 24
+QUESTIONS = ("", "", "commit", "take_over", "epoch", "last_entry", "store_ms", "experiences", "replace_lease", "pause")
+"""Where an engine is struck: anywhere, or at one of these, some of which are rarely asked."""
+
+
+class Faults:
+    """Inflicts what the plan says; ``heal`` ends all of it."""
+
+    def __init__(
+        self,
+        world: World,
+        network: Network,
+        machines: list[Machine],
+        gateways: list[Gateway],
+        experiences: list[str],
+        store_clock: Clock,
+    ) -> None:
+        self._world = world
+        self._network = network
+        self._machines = machines
+        self._gateways = gateways
+        self._experiences = experiences
+        self._store_clock = store_clock
+        self.words: dict[str, Callable[[Step], None]] = {
+            "kill": self._kill,
+            "stop": self._stop,
+            "term": self._term,
+            "rivals": self._rivals,
+            "wipe_epoch": self._wipe_epoch,
+            "gateway_kill": lambda step: self._gateway(step).kill(),
+            "engine_trouble": lambda step: self._trouble(self._machine(step).link, step),
+            "gateway_trouble": lambda step: self._trouble(self._gateway(step).link, step),
+            "store_down": self._store_down,
+            "failover": self._failover,
+            "read_only": self._read_only,
+            "jump_wall": self._jump_wall,
+            "jump_steady": self._jump_steady,
+            "silence": lambda step: None,
+        }
+
+    def heal(self) -> None:
+        """From now on nothing goes wrong."""
+        self._world.note("faults", "end here")
+        self._come_up()
+        for link in (*(one.link for one in self._machines), *(one.link for one in self._gateways)):
+            link.trouble = 0
+        for machine in self._machines:
+            if machine.process is not None:
+                machine.process.doom = None
+            machine.start()
+
+    def _machine(self, step: Step) -> Machine:
+        """The one that writes, most of the time: that is where it hurts."""
+        writing = [one for one in self._machines if one.process is not None and one.process.runner._duties.writers]
+        found = writing if writing and step.size % 4 else self._machines
+        return found[step.who % len(found)]
+
+    def _gateway(self, step: Step) -> Gateway:
+        return self._gateways[step.who % len(self._gateways)]
+
+    def _kill(self, step: Step) -> None:
+        self._doom(self._machine(step), self._doom_of(step, "kill"))
+
+    def _stop(self, step: Step) -> None:
+        stop_us = STOPS_MS[step.who % len(STOPS_MS)] * US_PER_MS
+        self._doom(self._machine(step), self._doom_of(step, "stop")._replace(stop_us=stop_us))
+
+    def _term(self, step: Step) -> None:
+        process = self._machine(step).process
+        if process is not None and process.alive:
+            self._world.note(process.machine.name, "is asked to end")
+            process.runner.stop()
+
+    def _doom_of(self, step: Step, kind: str) -> Doom:
+        name = QUESTIONS[step.which % len(QUESTIONS)]
+        return Doom(0 if name else step.which % QUESTIONS_MAX, kind, step.size % 2 == 0, name)
+
+    def _doom(self, machine: Machine, doom: Doom) -> None:
+        process = machine.process
+        if process is not None and process.alive:
+            process.doom = doom._replace(at=process.questions + 1 + doom.at)
+
+    def _rivals(self, step: Step) -> None:
+        self._world.note("faults", "the leases are gone")
+        for experience in self._experiences:
+            self._network.store.erase(lease_key(shard_of(experience)))
+        for machine in self._machines:
+            machine.start()
+
+    def _wipe_epoch(self, step: Step) -> None:
+        self._world.note("faults", "the epoch counters are wiped")
+        for experience in self._experiences:
+            self._network.store.erase(epoch_key(shard_of(experience)))
+
+    def _trouble(self, link: Link, step: Step) -> None:
+        link.trouble = TROUBLE_PERCENT[step.which % len(TROUBLE_PERCENT)]
+        self._world.note("faults", f"trouble of {link.trouble} % between a process and the store")
+        us = (1 + step.size * TROUBLE_MS_MAX // 1_000) * US_PER_MS
+
+        def end() -> None:
+            link.trouble = 0
+
+        self._world.after(us, end)
+
+    def _store_down(self, step: Step) -> None:
+        self._go_down()
+        self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._come_up)
+
+    def _failover(self, step: Step) -> None:
+        self._go_down()
+        lost = step.which % LOST_WRITES_MAX
+        self._network.store.lose(lost)
+        self._world.note("store", f"lost its last {lost} writes")
+        self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._come_up)
+
+    def _read_only(self, step: Step) -> None:
+        """The store takes no writes, as one that is full or a replica that was not promoted."""
+        self._world.note("store", "takes no writes")
+        self._network.store.read_only = True
+        self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._come_up)
+
+    def _go_down(self) -> None:
+        self._world.note("store", "is away")
+        self._network.up = False
+        self._network.break_connections()
+
+    def _come_up(self) -> None:
+        self._network.up = True
+        self._network.store.read_only = False
+        self._world.note("store", "answers")
+
+    def _jump_wall(self, step: Step) -> None:
+        clocks = [*(machine.clock for machine in self._machines), self._store_clock]
+        jump_ms = JUMPS_MS[step.which % len(JUMPS_MS)]
+        clocks[step.who % len(clocks)].wall_off_us += jump_ms * US_PER_MS
+        self._world.note("faults", f"wall clock {step.who % len(clocks)} jumps by {jump_ms} ms")
+
+    def _jump_steady(self, step: Step) -> None:
+        jump_ms = STEADY_JUMPS_MS[step.which % len(STEADY_JUMPS_MS)]
+        self._machine(step).clock.steady_off_us += jump_ms * US_PER_MS
+        self._world.note("faults", f"a steady clock jumps ahead by {jump_ms} ms")
