@@ -4,7 +4,7 @@ Its fields are named and versioned: a reader ignores those that it does not know
 it is missing; what cannot be ignored takes another ``VERSION``. Equal replicas give equal bytes. It holds one state and
 one hats byte a ticket, when people joined, the open windows, and of the admissions those that are open and the latest
 ``ADMISSIONS_MAX``: all that anybody asks about; and the filter of who may hold a ticket, 1.3 MiB for a million.
-Compressed, that is 2 to 6 MB for a million tickets.
+Compressed, that is 1 to 6 MB for a million tickets.
 
 Not in it: who holds which ticket. A gateway asks for the people who are there (``Attach``), if they may hold one; where
 the filter is missing, everybody may.
