@@ -33,9 +33,8 @@ BLOCK_MS = 1_000
 WAKES_EVERY_MS = 100
 """So often the wake streams are read along with entries; naming all of them each time would cost more than the rest."""
 GATHER_S = 0.010
-GATHER_IDLE_S = 0.020
-"""After a read that brought entries the next ones gather for so long, the longer while nobody here waits for an answer:
-a lone entry waits for nobody, and of a crowd's a read brings many."""
+"""After a read that brought entries the next ones gather for so long: a lone entry waits for nobody, and of a crowd's a
+read brings many."""
 
 REST_MS_MIN = 500
 REST_MS_MAX = 30_000
@@ -106,9 +105,7 @@ class EventsIn:
             backoff.reset()
             self._take(rooms, wakes, {key.decode(): entries for key, entries in cast("list[Any]", read)})
             if read and waits:
-                await asyncio.sleep(
-                    GATHER_S if any(room.outgoing.backlog for room in rooms.values()) else GATHER_IDLE_S
-                )
+                await asyncio.sleep(GATHER_S)
             self.complete = self.complete or all(room.live or self._rests(name) for name, room in self._rooms.items())
 
     def _take(self, rooms: dict[str, Room], wakes: dict[str, str], read: dict[str, list[Any]]) -> None:
