@@ -35,8 +35,9 @@ VIEW_MS = 250
 VIEWS_MAX = 16
 
 _json = msgspec.json.Encoder()
-_AHEAD, _LOW, _HIGH = -1, -2, -3
+_AHEAD, _LOW, _HIGH, _NOW = -1, -2, -3, -4
 """Stand for the numbers of one frame, none of which is ever negative."""
+_NOW_FIELD = b'"now":'
 
 _SHARED_EVENTS: Final = (Configured, PauseChanged, PhaseChanged, SoldOutChanged, StockChanged)
 
@@ -52,6 +53,21 @@ class Notice(NamedTuple):
     frame: bytes
 
 
+class _Form(NamedTuple):
+    """A notice but for the time, which stands between ``head`` and ``tail``; no ``tail``: there is none in it."""
+
+    path: str
+    level: int
+    state: str
+    head: bytes
+    tail: bytes | None
+
+    def at(self, now_ms: int) -> Notice:
+        """The notice of this time."""
+        frame = self.head if self.tail is None else b"%b%d%b" % (self.head, now_ms, self.tail)
+        return Notice(self.path, self.level, self.state, frame)
+
+
 class Board:
     """The shared states of one experience, and how long a wait is."""
 
@@ -62,14 +78,25 @@ class Board:
         self._stale = True
         self._outage = False
         self._estimates: dict[str, tuple[int, Estimate]] = {}
+        self._forms: dict[tuple[str, bool], tuple[str, list[_Form]]] = {}
         self._views: dict[tuple[str, int, bool], tuple[int, msgspec.Raw]] = {}
 
     def of_path(self, path_id: str, now_ms: int, *, outage: bool) -> list[Notice]:
         """All states of a path as they are now. What nobody was told before counts as told: there is no news in it."""
-        states = self._states(path_id, now_ms, outage)
-        for state, frame in states.items():
+        entry_id, forms = self._forms.get((path_id, outage), ("", []))
+        if entry_id != self._replica.entry_id:
+            forms = self._forms_of(path_id, outage)
+            self._forms[path_id, outage] = (self._replica.entry_id, forms)
+        return [form.at(now_ms) for form in forms]
+
+    def _forms_of(self, path_id: str, outage: bool) -> list[_Form]:
+        forms = []
+        for state, frame in self._states(path_id, _NOW, outage).items():
             self._told.setdefault(state, _timeless(frame))
-        return [self._notice(path_id, state, frame) for state, frame in states.items()]
+            notice = self._notice(path_id, state, frame)
+            head, field, tail = notice.frame.partition(_NOW_FIELD + b"%d" % _NOW)
+            forms.append(_Form(*notice[:3], head + _NOW_FIELD if field else head, tail if field else None))
+        return forms
 
     def changed(self, now_ms: int, *, outage: bool) -> list[Notice]:
         """The states of all paths that are not as they were first told, or as this said the last time."""

@@ -21,6 +21,8 @@ from protocol.close_codes import CloseCode
 ROUND_MS = 250
 SWEEP_MS = 4_000
 CHUNK_SOCKETS = 500
+CHUNK_POSITIONS = 100
+"""Frames of one's own cost more, and come while entries that admit somebody are to be read."""
 QUIET_S = KEEPALIVE_MS // 1_000 + 1
 
 
@@ -69,8 +71,8 @@ async def _tell_positions(room: Room, path_id: str, seats: Seats) -> None:
     if path is None:
         return  # it is gone since the round began
     for due in seats.pacing.due(path.roster, monotonic_ms()):
-        for start in range(0, len(due.persons), CHUNK_SOCKETS):
-            chunk = slice(start, start + CHUNK_SOCKETS)
+        for start in range(0, len(due.persons), CHUNK_POSITIONS):
+            chunk = slice(start, start + CHUNK_POSITIONS)
             if room.replica.paths.get(path_id) is not path:
                 return  # the log is being read anew, or the path is gone
             _tell_chunk(room, path_id, seats, Due(due.why, due.persons[chunk], due.tickets[chunk], due.aheads[chunk]))

@@ -104,7 +104,8 @@ def _storm(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
 
 
 def _million(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
-    bench_million(parts, report, sockets=asked.sockets or SOCKETS_MILLION, seconds=asked.seconds or SECONDS_EDGE)
+    sockets, seconds = asked.sockets or SOCKETS_MILLION, asked.seconds or SECONDS_EDGE
+    bench_million(parts, report, sockets=sockets, seconds=seconds, minutes=asked.minutes)
 
 
 BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
@@ -149,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rounds", type=_between(1, 1_000), default=100, help="how often the storm's crowd comes and goes"
     )
+    parser.add_argument("--minutes", type=_between(5, 60), default=25, help="how long the million may take")
     parser.add_argument("--pairs", type=_between(1, 100), default=5, help="turns with the floor")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the figures are appended in")
     parser.add_argument("--no-save", action="store_true", help="append nothing")

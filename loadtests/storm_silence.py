@@ -1,8 +1,9 @@
 """Clients that never read, beside ten times as many that do: these see no delay, and the silent ones are gone soon.
 
 Everybody is told a shared frame ten times a second. The silent have small receive buffers and stop reading; what they
-cost is what the gateways and the kernel's socket buffers grow by until the first is thrown out. Half-open sockets are
-made by a filter at the client's end that drops every packet: nothing is acknowledged and nobody says goodbye.
+cost is what the gateways and the kernel's socket buffers grow by until the first is thrown out, beyond the most that
+they held while everybody read. Half-open sockets are made by a filter at the client's end that drops every packet:
+nothing is acknowledged and nobody says goodbye.
 """
 
 from __future__ import annotations
@@ -51,11 +52,11 @@ def silence(room: Room, report: Report, sockets: int) -> None:
         all_do([*crowd, mute], Connect("joined", timeout_s=CONNECT_S))
         with Notices(room) as notices:
             all_do(crowd, WatchFor("notice"))
-            time.sleep(CALM_S)
+            before = _most_while_calm(room)
             calm_ms = late_ms(all_do(crowd, Await(0)), 0.99)
             all_do(crowd, WatchFor("notice"))
             mute.do(StopReading())
-            gone_s, bytes_each = _until_gone(room, sockets, silent)
+            gone_s, bytes_each = _until_gone(room, before, sockets, silent)
             delayed = all_do(crowd, Await(0))
             late = late_ms(delayed, 0.99)
         lost = sum(one.seen["lost"] for one in delayed)
@@ -98,10 +99,20 @@ class Notices:
                 self.failed += 1
 
 
-def _until_gone(room: Room, reading: int, silent: int) -> tuple[float, float]:
-    """Seconds until no silent socket is left, after it fell behind; and the most that one of them cost, in bytes."""
+def _most_while_calm(room: Room) -> int:
+    """The most that everything costs while everybody reads: what is on its way to the readers counts as well."""
+    until_s, most = time.monotonic() + CALM_S, 0
+    while time.monotonic() < until_s:
+        most = max(most, _cost(room))
+        time.sleep(LOOK_S)
+    return most
+
+
+def _until_gone(room: Room, before: int, reading: int, silent: int) -> tuple[float, float]:
+    """Seconds until no silent socket is left, after it fell behind; and by how much more than ``before`` everything
+    cost at the most, in bytes for each of them."""
     falls_behind_s = KEPT_BYTES / NOTICE_CHARS / NOTICES_PER_SECOND
-    begun_s, before, most = time.monotonic(), _cost(room), 0
+    begun_s, most = time.monotonic(), 0
     while (held := room.sockets()) > reading and time.monotonic() < begun_s + SILENT_S:
         if held == reading + silent:
             most = max(most, _cost(room) - before)

@@ -34,10 +34,10 @@ ENTRIES_PER_READ = 128
 BLOCK_MS = 1_000
 WAKES_EVERY_MS = 100
 """So often the wake streams are read along with entries; naming all of them each time would cost more than the rest."""
-GATHER_S = 0.010
-GATHER_IDLE_S = 0.020
-"""After a read that brought entries the next ones gather for so long, the longer while nobody here waits for an answer:
-a lone entry waits for nobody, and of a crowd's a read brings many."""
+GATHER_S_MIN = 0.010
+GATHER_S_MAX = 0.100
+"""After a read that brought entries the next ones gather for so long: a lone entry waits for nobody, and of a crowd's a
+read brings many. A process that gets its turn late reads the less often for it."""
 
 REST_MS_MIN = 500
 REST_MS_MAX = 30_000
@@ -93,7 +93,7 @@ class EventsIn:
         if self.lost_since_ms is not None and self.complete:
             log.info("store_back", stream="events")
         self.client_id = client_id
-        heard_ms = monotonic_ms() - WAKES_EVERY_MS
+        heard_ms, gather_s = monotonic_ms() - WAKES_EVERY_MS, GATHER_S_MIN
         while True:
             rooms = {name: room for name, room in self._rooms.items() if not self._rests(name)}
             await resync(reader, rooms.values())
@@ -109,9 +109,7 @@ class EventsIn:
             backoff.reset()
             self._take(rooms, wakes, {key.decode(): entries for key, entries in cast("list[Any]", read)})
             if read and waits:
-                await asyncio.sleep(
-                    GATHER_S if any(room.outgoing.backlog for room in rooms.values()) else GATHER_IDLE_S
-                )
+                gather_s = await _gather(gather_s)
             self.complete = self.complete or all(room.live or self._rests(name) for name, room in self._rooms.items())
 
     def _take(self, rooms: dict[str, Room], wakes: dict[str, str], read: dict[str, list[Any]]) -> None:
@@ -158,6 +156,14 @@ class EventsIn:
             if last != START_ID and not await reader.xrange(events_key(name), last, last):
                 log.error("replica_discarded", experience=name, why=f"the log has no entry {last} any more")
                 room.reset()
+
+
+async def _gather(pause_s: float) -> float:
+    """Wait for ``pause_s``; how long to wait the next time: as long as this came late, within bounds."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + pause_s
+    await asyncio.sleep(pause_s)
+    return min(max(GATHER_S_MIN, loop.time() - due), GATHER_S_MAX)
 
 
 async def _last_wakes(reader: Store) -> dict[str, str]:

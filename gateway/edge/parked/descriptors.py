@@ -1,10 +1,11 @@
 """Bare descriptors: one epoll for all of them, and which slot each belongs to. The only file that makes system calls on
 parked sockets.
 
-A descriptor here is a duplicate of the one that the server's transport has, made before a byte of the answer is
-written: a handshake that is told 101 has a place, and one that cannot have a place can still be told 503. What the
-transport then closes is its own copy. The table is cleared when a socket is lost, and the number is given back to the
-system only when the turn is over, so an event of this turn never finds a new owner.
+A descriptor here is a duplicate of the one that the server's transport has, or the only one where no transport was
+made. It is watched before a byte of the answer is written: a handshake that is told 101 has a place, and one that
+cannot have a place can still be told 503. What a transport then closes is its own copy. The table is cleared when a
+socket is lost, and the number is given back to the system only when the turn is over, so an event of this turn never
+finds a new owner.
 """
 
 import os
@@ -38,18 +39,20 @@ class Descriptors:
         """Readable when `events` has some."""
         return self._epoll.fileno()
 
-    def adopt(self, descriptor: int) -> int | None:
-        """A watched duplicate of ``descriptor``, or None when there is no room; it wants a slot: `assign`."""
+    def adopt(self, descriptor: int, *, shared: bool) -> int | None:
+        """Watch ``descriptor``, or a duplicate where it is ``shared``; None when there is no room, and then it is still
+        the caller's. It wants a slot: `assign`."""
         if self.count >= self.files_max or self._epoll.closed:
             return None
         try:
-            file = os.dup(descriptor)
+            file = os.dup(descriptor) if shared else descriptor
         except OSError:
             return None
         try:
             self._epoll.register(file, _HEAR)
         except OSError:
-            os.close(file)
+            if shared:
+                os.close(file)
             return None
         self.count += 1
         return file

@@ -38,12 +38,22 @@ class Doorway(asyncio.Transport):
             return self._accepted if self._real is None else self._real.get_extra_info(name)
         return self._peer if name == "peername" else default
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing but the socket yet, and nothing is being made of it."""
+        return self._orders is None and not self._gone
+
+    def give_away(self) -> None:
+        """The descriptor of a bare socket is somebody else's from now on."""
+        self._gone = True
+        self._accepted.detach()
+
     def is_closing(self) -> bool:
         """Whether nothing can be said any more."""
         return self._gone or (self._real is not None and self._real.is_closing())
 
     def abort(self) -> None:
-        """Let go of the socket; a duplicate of it may be in the lot."""
+        """Let go of the socket at once; a duplicate of it may be in the lot."""
         if self._orders is None:
             self._gone = True
             self._accepted.close()

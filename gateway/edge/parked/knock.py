@@ -82,6 +82,10 @@ class Knock(asyncio.Protocol):
         if transport is None:
             return  # what a refused client still says
         self._let_go()
+        self.hear(transport, data)
+
+    def hear(self, transport: asyncio.Transport, data: bytes) -> None:
+        """What ``transport``, which this object need not be the protocol of, brought first."""
         found = head.read(data) if len(data) <= self.bouncer.head_bytes_max else None
         offer = None if found is None else handshake.offer_in(found.headers)
         if found is None or offer is None or self.lot.full or self.bouncer.crowded:

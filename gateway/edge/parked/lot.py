@@ -106,15 +106,15 @@ class Lot:
 
     # Parking
 
-    def park(self, descriptor: int, first: bytes, owner: Owner | None = None) -> int | None:
-        """Take over a socket whose transport is about to be aborted; ``first`` are the first bytes to it.
+    def park(self, descriptor: int, first: bytes, owner: Owner | None = None, *, shared: bool = True) -> int | None:
+        """Take over a socket; ``first`` are the first bytes to it. ``owner`` hears what is said until `hand_over`.
 
-        A duplicate of ``descriptor`` is parked. ``owner`` hears what is said until `hand_over`.
+        ``shared``: a transport has ``descriptor`` and is about to be aborted, so a duplicate is parked.
 
         Returns:
             its slot, or None when there is no room: then not a byte was written.
         """
-        file = self._descriptors.adopt(descriptor)
+        file = self._descriptors.adopt(descriptor, shared=shared)
         if file is None:
             self.counts.no_room += 1
             return None

@@ -27,13 +27,14 @@ logger = logging.getLogger("stanchion.edge")
 
 
 class Porch:
-    """``knock`` makes the protocol of one connection."""
+    """``knock`` makes the protocol of one connection; one of them, the ear, hears all who have spoken already."""
 
     def __init__(self, knock: Callable[[], Knock]) -> None:
         self._knock = knock
         self._loop = asyncio.get_running_loop()
         self._listening: list[socket.socket] = []
         self._making: set[asyncio.Task[None]] = set()
+        self._ear = knock()
 
     def open(self, listening: socket.socket, backlog: int) -> None:
         """Let in who comes to ``listening``, a bound socket."""
@@ -73,17 +74,16 @@ class Porch:
             return False
         accepted.setblocking(False)
         door = Doorway(accepted, peer[:2], self._loop, self._making)
-        knock = self._knock()
         try:
             first = accepted.recv(READ_BYTES)
         except BlockingIOError:
+            knock = self._knock()
             door.set_protocol(knock)
             door.order(knock.connection_made)
         except OSError:
             door.abort()
         else:
-            knock.connection_made(door)
-            knock.data_received(first)
+            self._ear.hear(door, first)
         return True
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from gateway.edge.parked import handshake
 from gateway.edge.parked.asgi import App, Gone, Message, State, frame_of
 from gateway.edge.parked.bouncer import Bouncer
+from gateway.edge.parked.doorway import Doorway
 from gateway.edge.parked.driving import drive
 from gateway.edge.parked.framing import BROKEN, INTERNAL_ERROR
 from gateway.edge.parked.handshake import Offer
@@ -218,11 +219,14 @@ class Upgrade(asyncio.Protocol):
             return None
         if self._transport.get_extra_info("ssl_object") is not None:
             return Slim(self._lot, self._transport).moor(first, owner)
-        slot = self._lot.park(self._transport.get_extra_info("socket").fileno(), first, owner)
+        bare = isinstance(self._transport, Doorway) and self._transport.is_bare
+        slot = self._lot.park(self._transport.get_extra_info("socket").fileno(), first, owner, shared=not bare)
         if slot is None:
             self._transport.write(busy(self._bouncer.retry_after_s()))
             self._transport.close()
             self._gone(BROKEN)
+        elif isinstance(self._transport, Doorway) and bare:
+            self._transport.give_away()
         else:
             self._transport.abort()
         return slot
