@@ -43,6 +43,20 @@ class Doorway(asyncio.Transport):
         """Whether there is nothing but the socket yet, and nothing is being made of it."""
         return self._orders is None and not self._gone
 
+    def fileno(self) -> int:
+        """The descriptor of a bare socket."""
+        return self._accepted.fileno()
+
+    def first_words(self, most: int) -> bytes | None:
+        """What the client of a bare socket has said, ``most`` bytes of it: none when it is gone, None when it is yet to
+        say something."""
+        try:
+            return self._accepted.recv(most)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
     def give_away(self) -> None:
         """The descriptor of a bare socket is somebody else's from now on."""
         self._gone = True

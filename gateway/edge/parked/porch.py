@@ -1,40 +1,37 @@
 """Where connections are accepted: by ourselves, because most that come in a storm need no transport.
 
-Whoever has said what they want by the time they are accepted is heard at once, as a bare socket in a `Doorway`; whoever
-has not gets the loop's own transport, and the same protocol listens to it. An accept that fails for want of files is
-tried again a little later, as the loop's own servers do.
+A connection begins as a bare socket in a `Doorway`, and its first words are heard as such: at once where it has said
+them by the time it is accepted, on the threshold where it has not. An accept that fails for want of files is tried
+again a little later, as the loop's own servers do.
 
-Hands over to: `knock`.
+Hands over to: `threshold`, and `knock`.
 """
 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
 
 import uvicorn
 
 from gateway.edge.parked.doorway import Doorway
 from gateway.edge.parked.knock import Knock
+from gateway.edge.parked.threshold import Threshold
 
 ACCEPTS_AT_ONCE = 64
 """After so many the loop goes on with its other work."""
 ACCEPT_AGAIN_S = 0.5
-READ_BYTES = 4_096
-"""What a plain head may have; one that is longer is read on by a transport."""
 
 logger = logging.getLogger("stanchion.edge")
 
 
 class Porch:
-    """``knock`` makes the protocol of one connection; one of them, the ear, hears all who have spoken already."""
+    """``ear`` hears the first words of everybody."""
 
-    def __init__(self, knock: Callable[[], Knock]) -> None:
-        self._knock = knock
+    def __init__(self, ear: Knock) -> None:
         self._loop = asyncio.get_running_loop()
         self._listening: list[socket.socket] = []
         self._making: set[asyncio.Task[None]] = set()
-        self._ear = knock()
+        self._threshold = Threshold(ear.bouncer, ear.hear)
 
     def open(self, listening: socket.socket, backlog: int) -> None:
         """Let in who comes to ``listening``, a bound socket."""
@@ -51,6 +48,10 @@ class Porch:
             while self._accept(listening):
                 continue
             listening.close()
+
+    def clear(self) -> None:
+        """Drop whoever was let in and has not said a word. Idempotent."""
+        self._threshold.shut()
 
     def _accept_some(self, listening: socket.socket) -> None:
         try:
@@ -73,17 +74,7 @@ class Porch:
         except (BlockingIOError, ConnectionAbortedError):
             return False
         accepted.setblocking(False)
-        door = Doorway(accepted, peer[:2], self._loop, self._making)
-        try:
-            first = accepted.recv(READ_BYTES)
-        except BlockingIOError:
-            knock = self._knock()
-            door.set_protocol(knock)
-            door.order(knock.connection_made)
-        except OSError:
-            door.abort()
-        else:
-            self._ear.hear(door, first)
+        self._threshold.enter(Doorway(accepted, peer[:2], self._loop, self._making))
         return True
 
 
@@ -98,7 +89,7 @@ class ParkingServer(uvicorn.Server):
             await super().startup(sockets)
             return
         await super().startup([])
-        self.porch = Porch(self._knock)
+        self.porch = Porch(self._knock())
         for listening in sockets:
             self.porch.open(listening, self.config.backlog)
 
@@ -114,6 +105,8 @@ class ParkingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let nobody in any more, then end as uvicorn does."""
         self.shut_door(sockets or [])
+        if self.porch is not None:
+            self.porch.clear()
         await super().shutdown([])
 
     def _knock(self) -> Knock:

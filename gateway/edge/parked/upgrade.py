@@ -219,14 +219,15 @@ class Upgrade(asyncio.Protocol):
             return None
         if self._transport.get_extra_info("ssl_object") is not None:
             return Slim(self._lot, self._transport).moor(first, owner)
-        bare = isinstance(self._transport, Doorway) and self._transport.is_bare
-        slot = self._lot.park(self._transport.get_extra_info("socket").fileno(), first, owner, shared=not bare)
+        bare = self._transport if isinstance(self._transport, Doorway) and self._transport.is_bare else None
+        file = self._transport.get_extra_info("socket").fileno()
+        slot = self._lot.park(file, first, owner, shared=bare is None)
         if slot is None:
             self._transport.write(busy(self._bouncer.retry_after_s()))
             self._transport.close()
             self._gone(BROKEN)
-        elif isinstance(self._transport, Doorway) and bare:
-            self._transport.give_away()
+        elif bare is not None:
+            bare.give_away()
         else:
             self._transport.abort()
         return slot

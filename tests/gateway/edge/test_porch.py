@@ -160,3 +160,32 @@ async def test_none_of_them_leaves_a_reference_cycle(kind: str) -> None:
         gc.garbage.clear()
         gc.enable()
     assert ours == []
+
+
+@parked
+async def test_a_server_that_stops_drops_whoever_has_not_said_a_word(kind: str) -> None:
+    room = Room()
+    with listening_socket("127.0.0.1", 0) as listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname(), WAIT_S) as client:
+            with served(room, listener, kind):
+                assert await eventually(lambda: room.bouncer.knocking == 1)
+            assert ended(client)
+            assert room.bouncer.knocking == 0
+
+
+@parked
+async def test_whoever_goes_without_a_word_is_counted_no_more(kind: str) -> None:
+    room = Room()
+    with early(room, kind, b"") as (client,):
+        assert await eventually(lambda: room.bouncer.knocking == 1)
+        client.close()
+        assert await eventually(lambda: room.bouncer.knocking == 0)
+        assert room.tasks_seen == []
+
+
+def ended(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
