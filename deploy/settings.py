@@ -58,6 +58,9 @@ class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
     data: Annotated[Path, Meta(description="folder of the store's log, the keys, processes.json")] = Path("data")
     redis_url: Annotated[str | None, Meta(description="your own store instead of the embedded one")] = None
     append_fsync: Annotated[str, Meta(pattern="^(always|everysec)$", description="when the store syncs")] = "always"
+    wait_replicas: Annotated[
+        int, Meta(ge=0, le=8, description="replicas of your store that must have what anybody is told")
+    ] = 0
     control_key: Annotated[
         Annotated[str, Meta(min_length=16)] | None, Meta(description="the merchant's key [default: made and kept]")
     ] = None
@@ -68,6 +71,8 @@ class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
         if not self.workers_for_sockets <= (self.workers or WORKERS_MAX):
             most = f"what {self.workers or WORKERS_MAX} workers can hold, each with the files that it may have"
             raise SettingError("sockets", self.sockets, most)
+        if self.wait_replicas and self.redis_url is None:
+            raise SettingError("wait_replicas", self.wait_replicas, "0, as the embedded store has none: set REDIS_URL")
         taken: set[int] = set()
         for name, port in self.listeners():
             if not 1 <= port <= PORT_MAX:

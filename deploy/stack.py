@@ -134,7 +134,12 @@ class Stack:
 
     def _engine(self, number: int) -> ChildSpec:
         port = self._settings.ports.metrics + number
-        given = {"REDIS_URL": self.redis_url, "METRICS_HOST": LOOPBACK, "METRICS_PORT": port}
+        given = {
+            "REDIS_URL": self.redis_url,
+            "WAIT_REPLICAS": self._settings.wait_replicas,
+            "METRICS_HOST": LOOPBACK,
+            "METRICS_PORT": port,
+        }
         return _role("engine", number, f"{LOOPBACK}:{port}", given)
 
     def _gateway(self, number: int) -> ChildSpec:

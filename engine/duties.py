@@ -21,15 +21,17 @@ log = structlog.get_logger()
 
 
 class Duties:
-    """Every experience is in at most one of ``writers``, ``restoring`` and ``stopped``; any may be ``degraded``."""
+    """Every experience is in at most one of ``writers``, ``restoring`` and ``stopped``; any may be ``degraded``.
+    ``waits``: see ``Writer``."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, *, waits: bool = False) -> None:
         self.shards: dict[str, int] = {}
         """The shard of every experience that there is."""
         self.writers: dict[str, Writer] = {}
         self.restoring: dict[str, tuple[Restoration, LogClock, Append]] = {}
         self.stopped: dict[str, None] = {}
         self.degraded: dict[str, None] = {}
+        self._waits = waits
         self._care: dict[str, Care] = {}
         self._metrics = metrics
 
@@ -50,7 +52,7 @@ class Duties:
     def restored(self, experience: str) -> None:
         """The state is rebuilt up to our take-over: it is written from now on."""
         restoration, clock, append = self.restoring.pop(experience)
-        self.writers[experience] = Writer(restoration, clock, append, self._care.get(experience))
+        self.writers[experience] = Writer(restoration, clock, append, self._care.get(experience), waits=self._waits)
         for fault in restoration.faults:
             self._metrics.snapshots_unusable.inc()
             log.error("snapshot not used", experience=experience, why=fault)

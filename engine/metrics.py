@@ -20,6 +20,9 @@ class Metrics:
             "stanchion_engine_commands", "Commands applied, refused or dropped as repeats", registry=self.registry
         )
         self.entries = Counter("stanchion_engine_entries", "Entries appended to the logs", registry=self.registry)
+        self.unconfirmed = Counter(
+            "stanchion_engine_unconfirmed", "Entries that too few replicas had in time", registry=self.registry
+        )
         self.refused_appends = Counter(
             "stanchion_engine_refused_appends", "Appends that the store refused", ["why"], registry=self.registry
         )

@@ -81,7 +81,8 @@ class Runner:
         owner = f"engine-{settings.number}-{outside.random_bytes(OWNER_BYTES).hex()}"
         self._leases = LeaseDesk(outside, owner, settings.lease_ms, settings.beat_ms)
         self._standby = Standby()
-        self._duties = Duties(metrics)
+        self._waits = settings.wait_replicas > 0
+        self._duties = Duties(metrics, waits=self._waits)
         self._snapshots = snapshots
         self._wakes: dict[str, str] = {}
         self._look_ms = 0
@@ -229,8 +230,9 @@ class Runner:
             if writer is None:  # its shard was left meanwhile
                 continue
             if outcome.committed:
-                writer.committed()
+                writer.committed(outcome)
                 self._metrics.entries.inc()
+                self._metrics.unconfirmed.inc(self._waits and outcome is not Outcome.CONFIRMED)
                 self._standby.note(writer.id, Sighting(append.end.entry_id, append.end.now_ms, started.steady_ns))
             else:
                 await self._refused(writer, outcome)
@@ -261,7 +263,7 @@ class Runner:
             if not self._leases.holds(shard):  # it was left a moment ago
                 return
             try:
-                taking = await behind_log(self._outside, experience, self._standby)
+                taking = await behind_log(self._outside, experience, self._standby, waits=self._waits)
             except LogError:
                 self._duties.stop(experience)
                 return
@@ -280,7 +282,7 @@ class Runner:
 
     async def _take_over_anew(self, writer: Writer, now_ms: int) -> None:
         """Take over behind our own last entry: the script proves that nobody else wrote, so the state holds."""
-        append = await writer_changed(self._outside, writer.id, writer.end, now_ms)
+        append = await writer_changed(self._outside, writer.id, writer.end, now_ms, waits=self._waits)
         outcome = (await self._commit([append], self._outside.clocks()))[0]
         if outcome.committed:
             writer.changed(append)
@@ -324,7 +326,8 @@ def main(settings: EngineSettings) -> None:
         metrics.serve(settings.metrics_host, settings.metrics_port)
     with connect(settings.redis_url) as client:
         snapshots = Snapshots(client, settings, metrics)
-        runner = Runner(settings, metrics, store.Store(settings.redis_url), snapshots)
+        outside = store.Store(settings.redis_url, wait_replicas=settings.wait_replicas)
+        runner = Runner(settings, metrics, outside, snapshots)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: runner.stop())
         log.info("engine", settings=repr(settings))

@@ -37,6 +37,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         "redis://127.0.0.1:6379/0"
     )
     number: Annotated[int, Meta(ge=0, le=9_999, description="which of the engine processes this is")] = 0
+    wait_replicas: Annotated[
+        int, Meta(ge=0, le=8, description="replicas that must have an entry before anybody is told what it says")
+    ] = 0
     lease_ms: Annotated[
         int, Meta(ge=500, le=LEASE_TTL_MS // 2, description="a lease unchanged for so long is taken over, in ms")
     ] = 3_000

@@ -42,7 +42,7 @@ async def read_log_end(outside: Outside, experience: str) -> LogEnd:
     except (StreamError, codec.DecodeError) as error:
         raise LogError(f"the last entry cannot be read: {error}") from error
     check_rules(last.entry_id, entry)
-    return LogEnd(last.entry_id, last.chain, entry.command_id, entry.now_ms)
+    return LogEnd(last.entry_id, last.chain, entry.command_id, entry.now_ms, entry.durable or last.entry_id)
 
 
 def check_rules(entry_id: str, entry: Entry) -> None:
@@ -51,19 +51,22 @@ def check_rules(entry_id: str, entry: Entry) -> None:
         raise LogError(f"entry {entry_id} follows the rules {entry.rules}; this version knows {RULES}")
 
 
-async def behind_log(outside: Outside, experience: str, standby: Standby) -> TakeOver:
-    """How to take over behind what the log ends with now. Raises LogError, RedisError."""
+async def behind_log(outside: Outside, experience: str, standby: Standby, *, waits: bool = False) -> TakeOver:
+    """How to take over behind what the log ends with now; ``waits`` for replicas. Raises LogError, RedisError."""
     previous = await read_log_end(outside, experience)
     sighting, reading = standby.sighting(experience, previous.entry_id), outside.clocks()
     start = start_after(previous.now_ms, sighting, reading, await outside.store_ms())
-    append = await writer_changed(outside, experience, previous, start.now_ms)
+    append = await writer_changed(outside, experience, previous, start.now_ms, waits=waits)
     return TakeOver(append, LogClock(start.now_ms, reading), reading, start.doubtful)
 
 
-async def writer_changed(outside: Outside, experience: str, previous: LogEnd, now_ms: int) -> Append:
-    """The append by which a new writer takes over behind ``previous``. Raises RedisError."""
+async def writer_changed(
+    outside: Outside, experience: str, previous: LogEnd, now_ms: int, *, waits: bool = False
+) -> Append:
+    """The append by which a new writer takes over behind ``previous``. One that ``waits`` for replicas says no more to
+    be safe than its predecessor did. Raises RedisError."""
     epoch = max(await outside.epoch(experience), previous.epoch) + 1
     writer = outside.random_bytes(WRITER_BYTES)
     event = WriterChanged(epoch, writer, previous.entry_id, previous.chain)
-    entry = Entry(RULES, now_ms, previous.command_id, {}, "", [event])
+    entry = Entry(RULES, now_ms, previous.command_id, {}, previous.durable if waits else "", [event])
     return append_of(experience, writer, epoch, previous, entry)

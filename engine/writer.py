@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 from engine.core.experience import RULES, Batch
 from engine.core.limits import OUTAGE_MIN_MS
-from engine.io.append import Append, LogEnd, append_of
+from engine.durability import Durability
+from engine.io.append import Append, LogEnd, Outcome, append_of
 from engine.io.clock import LogClock
 from engine.io.streams import RawEntry
 from engine.poison import Care, PoisonError, batch_of, care_after, skipped_of
@@ -32,9 +33,11 @@ assert 2 * HEARTBEAT_MS <= OUTAGE_MIN_MS
 
 
 class Writer:
-    """The writer of one experience, from its take-over on."""
+    """The writer of one experience, from its take-over on. ``waits``: for replicas, see ``engine.durability``."""
 
-    def __init__(self, restoration: Restoration, clock: LogClock, taken: Append, care: Care | None = None) -> None:
+    def __init__(
+        self, restoration: Restoration, clock: LogClock, taken: Append, care: Care | None = None, *, waits: bool = False
+    ) -> None:
         experience = restoration.experience
         self.id = experience.id
         self.commands_key = commands_key(experience.id)
@@ -50,6 +53,8 @@ class Writer:
         self.state = experience
         self.writer = taken.writer
         self._care = None if care is None or care.ends_at(taken.end.command_id) else care
+        self._durability = Durability(taken.end, waits=waits)
+        self._tells = False
         self._events: list[AnyEvent] = []
         self._inbox: deque[RawEntry] = deque()
         self._received_id = taken.end.command_id
@@ -77,11 +82,10 @@ class Writer:
         """From when on (log time) a step is due, or None while nothing is pending."""
         if self._inbox:
             return self.end.now_ms
-        if self._deadline_ms is None:
-            return None
-        if self._just_changed:
+        if self._deadline_ms is not None and self._just_changed:
             return self.end.now_ms
-        return min(self._deadline_ms, self.end.now_ms + HEARTBEAT_MS)
+        deadline_ms = None if self._deadline_ms is None else min(self._deadline_ms, self.end.now_ms + HEARTBEAT_MS)
+        return min((ms for ms in (deadline_ms, self._durability.due_ms(self.end)) if ms is not None), default=None)
 
     def late_ms(self, now_ms: int) -> int:
         """How late the deadline that is due at ``now_ms`` fires; 0 where none is."""
@@ -105,7 +109,8 @@ class Writer:
             raise PoisonError(f"behind entry {self.end.entry_id}: {error!r}", care) from error
         self._events = [*skipped, *events]
         command_id = taken[-1] if taken else self.end.command_id
-        entry = Entry(RULES, now_ms, command_id, applied, "", self._events)
+        entry = Entry(RULES, now_ms, command_id, applied, self._durability.said, self._events)
+        self._tells = bool(self._events or applied)
         self.ahead = append_of(self.id, self.writer, self.end.epoch, self.end, entry)
         self._deadline_ms = self.state.next_deadline_ms()
         self._just_changed = False
@@ -125,9 +130,10 @@ class Writer:
         self.commands += count
         self.since.commands += count
 
-    def committed(self) -> None:
+    def committed(self, outcome: Outcome) -> None:
         """The entry that was on its way is in the log."""
         assert self.ahead is not None
+        self._durability.appended(self.ahead.end.entry_id, outcome, tells=self._tells)
         self.since.entries += 1
         self.since.log_bytes += len(self.ahead.payload)
         self.end, self.ahead = self.ahead.end, None
@@ -150,6 +156,7 @@ class Writer:
         assert isinstance(event, WriterChanged)
         self.state.take_over(event, taken.end.now_ms)
         self.end, self.writer = taken.end, taken.writer
+        self._durability.appended(self.end.entry_id, Outcome.APPENDED, tells=True)
         self.replica.stand_at(self.end.entry_id, self.end.chain, self.end.now_ms)
         self._deadline_ms = self.state.next_deadline_ms()
         self._just_changed = True

@@ -5,6 +5,9 @@ installs its writer in the same step, so there is never a writer without an entr
 already is answered ``DONE``: an append whose answer was lost on the way can simply be sent again. A rival's entry
 never looks like ours, because a writer is 16 random bytes made at its take-over.
 
+Where replicas are to have it too, a WAIT goes along on the same connection, as it speaks of what that connection has
+written. Too few in time is no error: the entry is in the log, and a later one says how far the log is safe.
+
 Hands over to: ``engine.runner``, which sends the appends of all its experiences in one round trip.
 """
 
@@ -31,12 +34,16 @@ from protocol.streams import (
 )
 
 SCRIPT = files("engine.io").joinpath("append.lua").read_text()
+WAIT_MS_MAX = 100
+"""So long replicas have to say that they have an entry; while they are away every commit takes that much longer."""
 
 
 class Outcome(StrEnum):
     """What became of an append."""
 
     APPENDED = "appended"
+    CONFIRMED = "confirmed"
+    """Appended, and as many replicas as were asked for have it."""
     DONE = "done"
     """It was in already: an earlier try had come through."""
     FENCED = "fenced"
@@ -48,16 +55,18 @@ class Outcome(StrEnum):
 
     @property
     def committed(self) -> bool:
-        return self in {Outcome.APPENDED, Outcome.DONE}
+        return self in {Outcome.APPENDED, Outcome.CONFIRMED, Outcome.DONE}
 
 
 class LogEnd(NamedTuple):
-    """Where a log ends: its last entry with its chain and time, and the last entry of the commands applied."""
+    """Where a log ends: its last entry with its chain and time, the last entry of the commands applied, and the last
+    entry that is said to be safe."""
 
     entry_id: str = START_ID
     chain: bytes = GENESIS_CHAIN
     command_id: str = START_ID
     now_ms: int = 0
+    durable: str = START_ID
 
     @property
     def epoch(self) -> int:
@@ -82,21 +91,24 @@ class Append(NamedTuple):
 
 def append_of(experience: str, writer: bytes, epoch: int, previous: LogEnd, entry: Entry) -> Append:
     """The append that puts ``entry`` behind ``previous``; it takes over where it begins an epoch."""
-    payload = codec.encode_entry(entry)
+    payload, entry_id = codec.encode_entry(entry), format_entry_id(epoch, previous.next_seq)
     end = LogEnd(
-        entry_id=format_entry_id(epoch, previous.next_seq),
+        entry_id=entry_id,
         chain=codec.next_chain(previous.chain, payload),
         command_id=entry.command_id,
         now_ms=entry.now_ms,
+        durable=entry.durable or entry_id,
     )
     return Append(experience, writer, previous, end, payload, takes_over=epoch != previous.epoch)
 
 
 class Appender:
-    """Runs the script. A store that was restarted or flushed its scripts is given it anew."""
+    """Runs the script, and asks that ``wait_replicas`` replicas have what it wrote. A store that was restarted or
+    flushed its scripts is given it anew."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, wait_replicas: int = 0) -> None:
         self._client = client
+        self._wait_replicas = wait_replicas
         self._digest = ""
 
     def commit(self, appends: Sequence[Append]) -> list[Outcome]:
@@ -116,11 +128,20 @@ class Appender:
         pipeline = self._client.pipeline(transaction=False)
         for append in appends:
             pipeline.evalsha(self._digest, *_arguments(append))
+        if self._wait_replicas:
+            pipeline.wait(self._wait_replicas, WAIT_MS_MAX)
         answers = pipeline.execute(raise_on_error=False)  # an error raised there would quote the payload
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
-        return [Outcome(answer.decode()) for answer in answers]
+        outcomes = [Outcome(answer.decode()) for answer in answers[: len(appends)]]
+        confirmed = self._wait_replicas and answers[-1] >= self._wait_replicas
+        return [_confirmed(outcome) for outcome in outcomes] if confirmed else outcomes
+
+
+def _confirmed(outcome: Outcome) -> Outcome:
+    """Of what was in already, written over another connection, WAIT says nothing."""
+    return Outcome.CONFIRMED if outcome is Outcome.APPENDED else outcome
 
 
 def _arguments(append: Append) -> tuple[int, *tuple[str | bytes | int, ...]]:

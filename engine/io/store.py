@@ -36,11 +36,12 @@ def run(loop: Coroutine[Any, Any, Result]) -> Result:
 
 
 class Store:
-    """The outside of one engine process. ``begin`` finds where a restoration begins, in a thread of its own."""
+    """The outside of one engine process. ``begin`` finds where a restoration begins, in a thread of its own;
+    ``wait_replicas`` are to have each commit too."""
 
-    def __init__(self, url: str, begin: Begin = begin) -> None:
+    def __init__(self, url: str, begin: Begin = begin, *, wait_replicas: int = 0) -> None:
         self._client: Any = streams.connect(url)  # typed for waiting callers too
-        self._appender = Appender(self._client)
+        self._appender = Appender(self._client, wait_replicas)
         self._begin = begin
 
     def clocks(self) -> Reading:

@@ -35,7 +35,8 @@ class RunningEngine:
         told = EngineSettings(redis_url=redis_url, number=number, **(quick | settings))
         self._client = connect(redis_url)
         snapshots = Snapshots(self._client, told, self._metrics)
-        self.runner = Runner(told, self._metrics, store.Store(redis_url), snapshots)
+        outside = store.Store(redis_url, wait_replicas=told.wait_replicas)
+        self.runner = Runner(told, self._metrics, outside, snapshots)
         self._thread = Thread(target=lambda: store.run(self.runner.run()))
 
     @property

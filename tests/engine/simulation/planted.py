@@ -155,10 +155,10 @@ BUGS = (
     Bug(
         "taking over anew keeps a stale state",
         "engine/runner.py",
-        "        append = await writer_changed(self._outside, writer.id, writer.end, now_ms)\n",
+        "        append = await writer_changed(self._outside, writer.id, writer.end, now_ms, waits=self._waits)\n",
         "        from engine.takeover import read_log_end\n"
         "        writer.end = (await read_log_end(self._outside, writer.id))._replace(now_ms=writer.end.now_ms)\n"
-        "        append = await writer_changed(self._outside, writer.id, writer.end, now_ms)\n",
+        "        append = await writer_changed(self._outside, writer.id, writer.end, now_ms, waits=self._waits)\n",
     ),
     Bug(
         "a take-over ignores the counter of epochs",
