@@ -23,8 +23,8 @@ def enter(room: Room, slot: int, session: Session, watched: frozenset[str] | Non
 
 
 def tickets(room: Room, consumer: bytes) -> list[TicketView]:
-    """The tickets of ``consumer`` that are known here by now."""
-    person = room.people.find(consumer)
+    """The tickets of ``consumer`` that are known here by now; none while some of what is known may be lost yet."""
+    person = room.people.find(consumer) if room.voice.is_durable else None
     paths = room.replica.paths
     held = {} if person is None else person.tickets
     return [TicketView(path, paths[path].state(ticket).word, ticket) for path, ticket in held.items() if path in paths]

@@ -9,6 +9,9 @@ The log may also show that the engine has read a batch and not applied it: it wa
 store lost a batch that we know as applied, or because log time jumped ahead and closed us. Sent once more and dropped
 once more, it will never be applied under this number, so another sender takes up all that waits.
 
+An entry that is not durable may be lost with the store that told it. So what it applied is kept until a later one says
+that it is safe; if the log is replaced before that, it is to be written again (`take_back`).
+
 Hands over to: `gateway.io.commands_out` (what to write), `gateway.rooms` (whose answer it is).
 """
 
@@ -56,6 +59,11 @@ class Sent(Struct):
     dropped: int = 0
 
 
+def durable_seq(entry_id: str, entry: Entry) -> int:
+    """The number in the log up to which it is safe, as ``entry`` says."""
+    return parse_entry_id(entry.durable or entry_id)[1]
+
+
 class Outgoing:
     """The numbered batches of one experience, and ``backlog``: how many commands are not known to be applied.
 
@@ -70,6 +78,7 @@ class Outgoing:
         self._patience_ms = RESEND_AFTER_MS
         self._commands: list[tuple[Command, Any]] = []
         self._sent: deque[Sent] = deque()
+        self._unsafe: deque[tuple[int, Sent]] = deque()
         self._unwritten = 0
         self._written_ms = now_ms
         self.backlog = 0
@@ -145,6 +154,9 @@ class Outgoing:
         """What ``entry`` answers: (W, answer) of every command that is now known to be applied, in order. What it
         shows to be dropped is `unwritten` again."""
         settled = self._settle(entry_id, entry, now_ms)
+        safe = durable_seq(entry_id, entry)
+        while self._unsafe and self._unsafe[0][0] <= safe:
+            self._unsafe.popleft()
         first = self._sent[0] if self._sent else None
         if first and first.entry_id and parse_entry_id(first.entry_id) <= parse_entry_id(entry.command_id):
             first.dropped += 1
@@ -169,6 +181,7 @@ class Outgoing:
             sent = self._sent.popleft()
             self._unwritten = min(self._unwritten, len(self._sent))
             self.backlog -= len(sent.waiting)
+            self._unsafe.append((parse_entry_id(entry_id)[1], sent))
             if sent.number in skipped:
                 settled += [(waits, Answer(entry_id, Refusal(Reason.INVALID))) for waits in sent.waiting]
                 continue
@@ -176,10 +189,20 @@ class Outgoing:
                 settled.append((waits, _answer(entry_id, said.get((sent.number, index)))))
         return settled
 
+    def take_back(self) -> None:
+        """The log is replaced. What only entries applied that are not known to be safe is to be written again."""
+        for _, sent in reversed(self._unsafe):
+            self._sent.appendleft(sent)
+            self._applied = sent.number - 1
+            self.backlog += len(sent.waiting)
+        self._unsafe.clear()
+        self.rewind()
+
     def _take_up(self) -> None:
         """Nothing of what waits was applied: another sender sends it, from number 1 on."""
         waits = [Sent(number, sent.payload, sent.waiting, sent.written_ms) for number, sent in enumerate(self._sent, 1)]
         self._sent = deque(waits)
+        self._unsafe.clear()
         self.sender = self._make_sender()
         self._number = self._unwritten = len(waits)
         self._applied = 0
@@ -199,6 +222,7 @@ class Outgoing:
         given_up = Answer("", Refusal(Reason.ENGINE_AWAY))
         settled = [(waits, given_up) for sent in self._sent for waits in sent.waiting]
         self._sent.clear()
+        self._unsafe.clear()
         self.backlog = len(self._commands)
         self.sender = self._make_sender()
         self._number = self._applied = self._unwritten = 0

@@ -2,7 +2,7 @@
 
 Entries come in order (`receive`); what they say is told to who is here, once it is durable. While the room catches up
 (`live` False) it only learns. When the log turns out not to be what was read, the replica is thrown away and read anew;
-the sockets stay, and are told afresh what holds.
+the sockets stay, and are told afresh what holds, and what was told them and is lost.
 
 Hands over to: `gateway.telling` (one entry), `gateway.conversations` (one socket), `gateway.outgoing` (commands on
 their way), `gateway.rounds` (pacing), `gateway.hub` (all rooms).
@@ -10,7 +10,7 @@ their way), `gateway.rounds` (pacing), `gateway.hub` (all rooms).
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from itertools import islice
 
 import numpy as np
@@ -21,8 +21,9 @@ from gateway.asked import Asked
 from gateway.board import Board
 from gateway.facts import Facts
 from gateway.log_clock import LogClock
+from gateway.losses import Losses
 from gateway.metrics import Metrics
-from gateway.outgoing import Answer, Outgoing
+from gateway.outgoing import Answer, Outgoing, durable_seq
 from gateway.people import People, Person
 from gateway.proofs import Proofs
 from gateway.session import ArrivalCommand
@@ -68,6 +69,7 @@ class Room:
         now_ms = monotonic_ms()
         self.experience = experience
         self.people = People(sockets)
+        self.losses = Losses(self.people)
         self.outgoing = Outgoing(lambda: os.urandom(SENDER_BYTES), now_ms)
         self.voice = Voice(sockets, metrics, monotonic_ms)
         self.away = False
@@ -133,7 +135,7 @@ class Room:
         if self.live:
             self._clock.seen(entry.now_ms, now_ms)
         _, seq = parse_entry_id(entry_id)
-        self.voice.begin(seq, parse_entry_id(entry.durable)[1] if entry.durable else seq)
+        self.voice.begin(seq, durable_seq(entry_id, entry), tells=bool(entry.events or entry.applied))
         settled = self.outgoing.settle(entry_id, entry, now_ms)
         if self.live:
             self._tell(entry, settled)
@@ -160,7 +162,7 @@ class Room:
             self._apply(event, entry.now_ms)
             if isinstance(event, Joined):
                 self.facts.learn_joined(event)
-        self._end(settled)
+        self.voice.when_durable(self._end, settled)
 
     def _apply(self, event: AnyEvent, now_ms: int) -> set[str]:
         """The ids of the paths that are no more: nothing is known of what was held there."""
@@ -191,11 +193,20 @@ class Room:
     def reset(self) -> None:
         """What was read cannot be trusted: read it anew, from a stored replica (`resume`) or the first entry on."""
         self._metrics.resyncs.labels(self.experience).inc()
+        if self.voice.is_durable:  # else all that was told is durable, and will be there
+            self.losses.remember(self.replica)
+        self.outgoing.take_back()
         self.people.forget_tickets()
         self.voice.forget()
         self._unseen = False
         self._begin(Replica(self.experience))
         self._count_openings()
+
+    def tell_lost(self, person: Person, held: Container[str]) -> None:
+        """``person`` holds something in the paths ``held``: of what else was told them, the log knows nothing."""
+        for frame in self.losses.frames(self.replica, person, held):
+            for socket in person.sockets:
+                self.voice.say(socket, frame)
 
     def resume(self, replica: Replica) -> None:
         """Begin with a replica that was stored, instead of the first entry. Who holds what and what became of our
@@ -220,6 +231,8 @@ class Room:
             for path, ticket in person.tickets.items():
                 if path in self.replica.paths:
                     self._tell_again(person, path, ticket)
+            if not self._unseen:
+                self.tell_lost(person, person.tickets)
         for socket in self.sockets_now():
             if socket.opening == 0 and self._unseen:
                 self._late.setdefault(socket, [Attach(self.people.person(socket).consumer)])
@@ -230,12 +243,14 @@ class Room:
         now_ms = self.now_ms()
         holding = told.holding(self.replica, path, ticket)
         for frame in self.facts.of_holding(person, holding, now_ms):
-            self.voice.tell_all(person.sockets, codec.encode_frame(frame), None)
+            text = codec.encode_frame(frame)
+            for socket in person.sockets:
+                self.voice.say(socket, text)
         if holding.state == TicketState.WAITING:
             ahead = self.replica.paths[path].roster.ahead(ticket)
             self.seat(path, ticket, ahead)
             for socket in person.sockets:
-                self.voice.tell(socket, *self.position(path, ahead, None))
+                self.voice.say(socket, *self.position(path, ahead, None))
 
     def at_entry(self, entry_id: str, then: Callable[[], None]) -> None:
         """Call ``then`` once the replica is at ``entry_id`` or later. Raises ValueError if that is no entry ID."""

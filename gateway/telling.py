@@ -52,6 +52,7 @@ class Telling:
         self._refused: set[Socket] = set()
         self._opened: list[Socket] = []
         for asked, _ in settled:
+            asked.answered = False  # it may have been before, by an entry that was lost
             if asked.socket is not None and asked.socket.here:
                 self._asked.setdefault((asked.socket, type(asked.command), asked.path), deque()).append(asked)
                 if asked.opening or isinstance(asked.command, Join):
@@ -136,6 +137,7 @@ class Telling:
             if holding.path in self._room.replica.paths:
                 person.hold(holding.path, holding.ticket)
                 self._sit(person, holding)
+        self._room.tell_lost(person, {holding.path for holding in event.holdings})
         for socket in person.sockets:
             seeking = self._seeking.pop(socket, None)
             if seeking is not None:

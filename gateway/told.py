@@ -41,6 +41,7 @@ LAST_COUNT = 3
 PASS_PARAMETER = "stanchion_pass"
 PAUSED_MERCHANT = "merchant"
 PAUSED_OUTAGE = "outage"
+FAILOVER = "failover"
 
 _ERROR_FIELDS: Final = frozenset(ErrorFrame.__struct_fields__) - {"reason", "temporary", "message", "ref", "path"}
 
@@ -115,6 +116,11 @@ def ticket(holding: Holding, ref: Ref | None = None) -> TicketFrame:
         may_rejoin=holding.may_rejoin if expired else UNSET,
         ref=UNSET if ref is None else ref,
     )
+
+
+def lost(path: str, ticket: int) -> TicketFrame:
+    """The store has lost a ticket that was told."""
+    return TicketFrame(path=path, state=TicketState.LOST.word, ticket=ticket, reason=FAILOVER)
 
 
 def sold_out(path: PathReplica, now_ms: int) -> SoldOutFrame:

@@ -1,7 +1,8 @@
 """When something is told: facts once the entry that they come from is durable, states at once.
 
 Without replicas of the store an entry is durable when it can be read, and nothing waits here. With them each entry says
-how far the writer knows the log to be safe, and what lies behind that waits, in order.
+how far the writer knows the log to be safe, and what lies behind that waits, in order. An entry that says nothing (the
+writer makes such ones to say how far it is) need not be durable itself.
 """
 
 from collections import deque
@@ -29,17 +30,23 @@ class Voice:
         self._together: dict[Socket, list[tuple[bytes, str | None]]] | None = None
         self._held: deque[tuple[int, Callable[[], Any]]] = deque()
 
-    def begin(self, seq: int, durable_seq: int) -> None:
-        """What follows comes from entry ``seq``; everything up to ``durable_seq`` is safe."""
-        self._seq = seq
-        self._is_durable = seq <= durable_seq
+    @property
+    def is_durable(self) -> bool:
+        """Whether all that was said is durable: nothing waits."""
+        return self._is_durable
+
+    def begin(self, seq: int, durable_seq: int, *, tells: bool) -> None:
+        """What follows comes from entry ``seq``, which says something (``tells``) or nothing; everything up to
+        ``durable_seq`` is safe."""
+        self._seq = seq if tells else self._seq
         while self._held and self._held[0][0] <= durable_seq:
-            self._held.popleft()[1]()
+            self._held.popleft()[1]()  # what that says in its turn waits in line
+        self._is_durable = self._seq <= durable_seq
 
     def forget(self) -> None:
         """What waits is not true any more."""
         self._held.clear()
-        self._is_durable = True
+        self._seq, self._is_durable = -1, True
 
     def when_durable(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Call it once the present entry is durable."""

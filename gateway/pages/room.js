@@ -260,7 +260,12 @@ function showButtons(screen) {
   if (address !== null && $("checkout").href !== address) $("checkout").href = address;
   text("checkout", screen.state === "redeemed" ? "Back to the shop" : "Go to checkout");
   $("rejoin").hidden = !(screen.state === "expired" && screen.mayRejoin);
-  $("join").hidden = !(screen.state === "left" || (screen.state === "expired" && !screen.mayRejoin));
+  $("join").hidden = !mayJoinAgain(screen);
+}
+
+function mayJoinAgain(screen) {
+  if (screen.state === "lost") return screen.reason === "failover";
+  return screen.state === "left" || (screen.state === "expired" && !screen.mayRejoin);
 }
 
 function showTitle(screen, said, now) {

@@ -130,13 +130,7 @@ const STATES = {
     LEFT[screen.reason] ?? "Your place was given to the next person. You can join again, at the back.",
     "You left the line",
   ],
-  lost: (screen) => [
-    screen.reason === "sold_out" ? "Sold out" : "The line has ended",
-    screen.reason === "sold_out"
-      ? "Everything was sold before it was your turn. We are sorry, and thank you for waiting."
-      : "The shop ended the line before it was your turn. Thank you for waiting.",
-    screen.reason === "sold_out" ? "Sold out" : "Ended",
-  ],
+  lost: (screen) => LOST[screen.reason] ?? LOST.ended,
   refused: (screen) => [
     "You were turned away",
     screen.reason ? `The shop gave this reason: ${screen.reason}` : "The shop has turned this ticket away.",
@@ -147,6 +141,20 @@ const STATES = {
   needs_level: () => ["Please sign in first", "This line is for customers who are signed in at the shop.", "Sign in"],
   gone: () => ["There is no such line", "The address may be wrong, or the event was taken down.", "Not found"],
   error: () => ["We cannot let this page in", "Please open the shop’s own page again.", "Not available"],
+};
+
+const LOST = {
+  sold_out: [
+    "Sold out",
+    "Everything was sold before it was your turn. We are sorry, and thank you for waiting.",
+    "Sold out",
+  ],
+  failover: [
+    "Your place was lost",
+    "A failure on our side lost it, and we cannot give it back. We are sorry. You can join again, at the back.",
+    "Your place was lost",
+  ],
+  ended: ["The line has ended", "The shop ended the line before it was your turn. Thank you for waiting.", "Ended"],
 };
 
 const LEFT = {

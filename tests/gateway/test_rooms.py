@@ -33,11 +33,11 @@ from protocol.events import (
     WaitingLost,
     WindowMoved,
 )
-from protocol.replica import ReplicaError
+from protocol.replica import Replica, ReplicaError
 from protocol.states import TicketState
 from tests.support.log import START_MS, Log, joined
 from tests.support.rooms import KID, Stage, line
-from tests.support.samples import consumer, raw_product, raw_variant
+from tests.support.samples import EXPERIENCE, consumer, raw_product, raw_variant
 
 ADMISSION = bytes(range(16))
 
@@ -200,6 +200,88 @@ def test_facts_wait_until_they_are_durable_and_states_do_not() -> None:
     assert line(socket).take() == []
     stage.read(stage.log.append())
     assert line(socket).kinds() == ["admitted"]
+
+
+def test_an_entry_that_says_nothing_need_not_be_durable() -> None:
+    stage = Stage()
+    stage.enter(1)
+    first = stage.log.append(joined(0, 1), durable=stage.log.last_id)
+    stage.read(first)
+    assert line(stage.enter(1)).take()[0]["tickets"] == []
+    stage.read(stage.log.append(durable=first[0]))
+    assert [frame["type"] for frame in line(stage.enter(2)).take()] == ["welcome", "phase"]
+    assert [one["ticket"] for one in line(stage.enter(1)).take()[0]["tickets"]] == [0]
+
+
+def test_what_a_log_says_that_is_caught_up_with_waits_until_it_is_durable_too() -> None:
+    stage = Stage()
+    socket = stage.enter(1, Join(consumer(1), "general", implicit=True))
+    line(socket).take()
+    stage.room.live = False
+    stage.answer(joined(0, 1), durable=stage.log.last_id)
+    last = stage.log.last_id
+    stage.room.caught_up()
+    assert line(socket).take() == []
+    stage.read(stage.log.append(durable=last))
+    assert line(socket).kinds() == ["joined", "position", "phase"]
+
+
+def test_a_command_that_only_a_lost_entry_applied_is_sent_again_and_told_once() -> None:
+    stage = Stage()
+    socket, before = stage.enter(1), list(stage.log.entries)
+    conversations.receive(stage.room, socket, '{"type":"join","path":"general","ref":"r"}', 20)
+    line(socket).take()
+    stage.answer(joined(0, 1), durable=stage.log.last_id)
+    assert (stage.room.outgoing.backlog, line(socket).take()) == (0, [])
+    stage.log = Log()
+    stage.log.configure()
+    assert [entry[0] for entry in stage.log.entries] == [entry[0] for entry in before]
+    stage.room.reset()
+    stage.catch_up()
+    assert (stage.room.outgoing.backlog, stage.room.outgoing.unwritten) == (1, True)
+    line(socket).take()
+    stage.answer(joined(0, 7, 1))
+    assert [(one["ticket"], one["ref"]) for one in line(socket).take() if one["type"] == "joined"] == [(1, "r")]
+
+
+def test_a_ticket_that_was_told_and_is_lost_with_its_log_is_told_to_be_lost() -> None:
+    stage = Stage()
+    loser, keeper, gone = stage.enter(1), stage.enter(2), stage.enter(3)
+    stage.read(stage.log.join(0, 2, 1, 3))
+    stage.read(stage.log.append(Left("general", START_MS, 2, "left")))
+    stage.log = Log()
+    stage.log.configure()
+    stage.log.join(0, 2)
+    stage.room.reset()
+    for socket in (loser, keeper, gone):
+        line(socket).take()
+    stage.room.reset()
+    stage.catch_up()
+    (lost,) = [frame for frame in line(loser).take() if frame["type"] == "ticket"]
+    assert (lost["ticket"], lost["state"], lost["reason"]) == (1, "lost", "failover")
+    assert (line(keeper).kinds(), line(gone).kinds()) == (["joined", "position", "phase"], ["phase"])
+
+
+def test_a_ticket_is_lost_as_well_where_the_new_log_must_be_asked() -> None:
+    stage = Stage()
+    loser, keeper = stage.enter(1), stage.enter(2)
+    stage.read(stage.log.join(0, 2, 1))
+    stage.log = Log()
+    stage.log.configure()
+    stage.log.join(0, 2)
+    stored = Replica(EXPERIENCE)
+    for entry in stage.log.entries:
+        for event in stored.follow(*entry).events:
+            stored.apply(event)
+    stage.room.reset()
+    stage.room.resume(stored)
+    stage.room.caught_up()
+    stage.room.tend(monotonic_ms(), store_lost=False)
+    for socket in (loser, keeper):
+        line(socket).take()
+    stage.answer(Attached(consumer(1), []), Attached(consumer(2), [holding(0, TicketState.WAITING)]))
+    assert [(one["type"], one.get("reason")) for one in line(loser).take()] == [("ticket", "failover"), ("phase", None)]
+    assert line(keeper).kinds() == ["joined", "position", "phase"]
 
 
 async def test_a_round_tells_what_changed_for_all() -> None:
