@@ -41,6 +41,12 @@ def test_two_parts_cannot_share_a_port() -> None:
         StackSettings(port=9000, valkey_port=9000)
 
 
+def test_the_embedded_store_has_no_replicas_to_wait_for() -> None:
+    assert StackSettings(wait_replicas=1, redis_url="redis://store:6379").wait_replicas == 1
+    with pytest.raises(SettingError, match="STANCHION_WAIT_REPLICAS is 1; allowed: 0"):
+        StackSettings(wait_replicas=1)
+
+
 def test_every_engine_needs_a_port_of_its_own() -> None:
     own = StackSettings(engines=2, workers=1).listeners()[-3:]
     assert own == [("metrics_port", 8003), ("metrics_port", 8004), ("metrics_port", 8005)]
