@@ -11,6 +11,7 @@ Hands over to: ``engine.restoration``, which replays from there.
 
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import redis
@@ -55,6 +56,16 @@ def begin_early(client: redis.Redis, experience_id: str, until: str | None) -> B
         return _whole(client, experience_id, faults)
     held = _first_that_holds(client, experience_id, manifests[::-1], faults)
     return held or _whole(client, experience_id, faults)
+
+
+def newest_manifest(client: redis.Redis, experience_id: str, until: str) -> Manifest | None:
+    """Of the newest snapshot, not behind ``until``, that stands in this log; whether its parts are what was written is
+    left to whoever needs them. Raises RedisError."""
+    for manifest in _manifests(client, experience_id, until)[0]:
+        with suppress(ManifestError, StreamError, DecodeError):
+            _check_log(client, experience_id, manifest)
+            return manifest
+    return None
 
 
 def _manifests(client: redis.Redis, experience_id: str, until: str | None) -> tuple[list[Manifest], list[str]]:

@@ -46,8 +46,9 @@ class Duties:
         return [experience for experience in ours if not any(experience in group for group in busy)]
 
     def to_watch(self, holds: Callable[[int], bool]) -> list[str]:
-        """Experiences of the shards that we do not hold."""
-        return [experience for experience, shard in self.shards.items() if not holds(shard)]
+        """Experiences of the shards that we do not hold, and might take over."""
+        others = [experience for experience, shard in self.shards.items() if not holds(shard)]
+        return [experience for experience in others if experience not in self.stopped]
 
     def restored(self, experience: str) -> None:
         """The state is rebuilt up to our take-over: it is written from now on."""
@@ -58,7 +59,9 @@ class Duties:
             log.error("snapshot not used", experience=experience, why=fault)
         began = START_ID if restoration.manifest is None else restoration.manifest.entry_id
         counts = {"entries": restoration.entries, "commands": restoration.commands}
-        log.info("restored", experience=experience, snapshot=began, **counts)
+        standby = "warm" if restoration.resumed else "cold"
+        self._metrics.restorations.labels(standby).inc()
+        log.info("restored", experience=experience, standby=standby, snapshot=began, **counts)
 
     def stop(self, experience: str) -> None:
         """Called while handling what went wrong: this process serves the experience no more."""
@@ -99,9 +102,9 @@ class Duties:
                 self.drop(writer, "its last entry is in doubt")
         self.restoring.clear()
 
-    def count(self) -> None:
-        """Show how many there are of each."""
-        states = ("writing", "restoring", "stopped", "degraded")
-        sizes = (len(self.writers), len(self.restoring), len(self.stopped), len(self.degraded))
+    def count(self, warm: int) -> None:
+        """Show how many there are of each; ``warm``: how many others write and this engine could at once."""
+        states = ("writing", "restoring", "stopped", "degraded", "warm")
+        sizes = (len(self.writers), len(self.restoring), len(self.stopped), len(self.degraded), warm)
         for state, size in zip(states, sizes, strict=True):
             self._metrics.experiences.labels(state).set(size)

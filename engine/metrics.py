@@ -42,6 +42,12 @@ class Metrics:
             registry=self.registry,
         )
         self.take_overs = Counter("stanchion_engine_take_overs", "Times this engine took over", registry=self.registry)
+        self.restorations = Counter(
+            "stanchion_engine_restorations",
+            "States rebuilt at a take-over, by what stood ready",
+            ["standby"],
+            registry=self.registry,
+        )
         self.epoch = Gauge("stanchion_engine_epoch", "The highest epoch that this engine took", registry=self.registry)
         self.experiences = Gauge(
             "stanchion_engine_experiences", "Experiences of this engine, by state", ["state"], registry=self.registry

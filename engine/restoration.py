@@ -7,9 +7,10 @@ happened.
 
 It is done in slices of time, because an engine has leases to renew and other experiences to serve meanwhile. A snapshot
 cannot be restored by slices, and a big one takes longer than a lease lasts; so that is done beside it, and a slice
-only waits for it.
+only waits for it. Behind the end of the log it can be resumed when there is more: so a standby follows a writer.
 
-Hands over to: ``engine.runner``, which writes on from there; ``engine.replay``, which reports what was found.
+Hands over to: ``engine.runner``, which writes on from there; ``engine.shadows``, which follows; ``engine.replay``,
+which reports what was found.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,7 @@ class Restoration:
 
     ``experience`` and ``replica`` are rebuilt; ``manifest`` is of the snapshot that it began at, None for the first
     entry; ``faults`` says what is wrong with others. ``entries``, ``commands``, ``log_bytes`` count what was replayed.
+    ``resumed``: whether it ever went on with what it had.
     """
 
     def __init__(self, source: Source, experience_id: str, until: str | None) -> None:
@@ -44,6 +46,7 @@ class Restoration:
         self.faults: list[str] = []
         self.command_id = START_ID
         self.done = False
+        self.resumed = False
         self.entries = 0
         self.commands = 0
         self.log_bytes = 0
@@ -52,7 +55,30 @@ class Restoration:
         self._beginning: Future[Beginning] | None = None
         self._log: Iterator[LogEntry] | None = None
         self._commands: Iterator[RawEntry] = iter(())
-        self._next_command: RawEntry | None = None
+
+    @property
+    def beginning(self) -> bool:
+        """Whether it is still being found where it begins."""
+        return self._beginning is not None and self._log is None
+
+    def resume(self, until: str | None) -> None:
+        """Go on from where it stands, up to and with the entry ``until``, or to what is the end of the log now."""
+        self._until = until
+        if self._log is not None:
+            self.resumed = True
+            self._log = self._source.log(self.experience.id, self.replica.entry_id)
+            self.done = self.replica.entry_id == until
+
+    def rebase(self, manifest: Manifest | None) -> None:
+        """There is a newer snapshot, of ``manifest``, than that it began at (None: there is not): let it stand for it,
+        and let the counts be of what lies behind that, in proportion."""
+        if manifest is None or self._log is None:
+            return
+        behind = parse_entry_id(self.replica.entry_id)[1] - parse_entry_id(manifest.entry_id)[1]
+        entries = max(0, min(behind, self.entries))
+        parts = max(1, self.entries)
+        self.commands, self.log_bytes = self.commands * entries // parts, self.log_bytes * entries // parts
+        self.manifest, self.entries = manifest, entries
 
     def advance(self, budget_ms: int) -> None:
         """Replay for about ``budget_ms``. Sets ``done`` behind the last entry. Raises LogError, RedisError."""
@@ -112,11 +138,18 @@ class Restoration:
         """The commands behind those applied so far, up to and with ``until``; of those ``skipped`` the number alone."""
         last = parse_entry_id(until)
         while self.command_id != until:
-            command = self._next_command or next(self._commands, None)
+            command = self._next_command()
             if command is None or parse_entry_id(command[0]) > last:
                 raise LogError(f"the commands up to {until}, which entry {entry_id} applies, are not in the store")
-            self._next_command = None
             self.command_id = command[0]
             batch = batch_of(command, skipped.get(command[0]))
             self.commands += len(batch.commands)
             yield batch
+
+    def _next_command(self) -> RawEntry | None:
+        """The one behind ``command_id``; where all are used up that were read, more may have come since."""
+        command = next(self._commands, None)
+        if command is None:
+            self._commands = self._source.commands(self.experience.id, self.command_id)
+            command = next(self._commands, None)
+        return command

@@ -2,8 +2,8 @@
 
 A turn of the loop: tend the leases; take over what a lease gives; wait for commands, a deadline or a beat; let every
 experience make at most one step; commit all steps in one round trip; see to the snapshot that is being made or due;
-replay a slice of what is being restored. The next question to the store is out before the steps are made, so the
-store works while we do.
+replay a slice of what is being restored, and one of what others write (``engine.shadows``). The next question to the
+store is out before the steps are made, so the store works while we do.
 
 What can go wrong, and what is done:
 
@@ -14,6 +14,7 @@ What can go wrong, and what is done:
 - A step is more than a second late with a deadline pending: people lost some of their time, so it takes over anew,
   which makes good for the gap.
 - A batch does not decode or raises: the state is rebuilt and goes on with care (``engine.poison``).
+- What was followed does not fit the log at a take-over: it is restored from a snapshot on.
 - A log cannot be followed, or a deadline raises: that experience is ``stopped``, not served by this process any more;
   the others go on. It is tried again after a restart. Both are ``degraded`` in the metrics, and an error in the log.
 
@@ -41,6 +42,7 @@ from engine.metrics import Metrics
 from engine.poison import PoisonError
 from engine.restoration import Restoration
 from engine.settings import EngineSettings
+from engine.shadows import Shadows
 from engine.snapshots import Snapshots
 from engine.standby import Standby
 from engine.takeover import LogError, behind_log, writer_changed
@@ -81,6 +83,7 @@ class Runner:
         owner = f"engine-{settings.number}-{outside.random_bytes(OWNER_BYTES).hex()}"
         self._leases = LeaseDesk(outside, owner, settings.lease_ms, settings.beat_ms)
         self._standby = Standby()
+        self._shadows = Shadows(outside, warm=settings.standby == "warm")
         self._waits = settings.wait_replicas > 0
         self._duties = Duties(metrics, waits=self._waits)
         self._snapshots = snapshots
@@ -120,6 +123,7 @@ class Runner:
         self._metrics.store_losses.inc()
         self._duties.store_away()
         self._standby.forget_places()
+        self._shadows.stir_all()
         await self._outside.pause(pause_ms)
 
     async def _end(self) -> None:
@@ -147,8 +151,10 @@ class Runner:
             self._ask(reader)
         await self._step_all()
         now_ms = _steady_ms(self._outside.clocks())
-        self._snapshots.tend(self._duties.writers, now_ms, may_begin=not self._duties.restoring)
+        may_begin = not self._duties.restoring and not self._shadows.beginning
+        self._snapshots.tend(self._duties.writers, now_ms, may_begin=may_begin)
         self._restore_some()
+        self._shadows.advance(_steady_ms(self._outside.clocks()))
 
     def _ask(self, reader: Reader) -> None:
         """Ask for more, unless somebody has enough: a question without their commands would make them wait for it. What
@@ -164,14 +170,17 @@ class Runner:
             log.info("lease", shard=shard, change=change.value)
             if change is Change.LOST:
                 self._duties.leave(shard)
-        await self._standby.watch(self._outside, self._duties.to_watch(self._leases.holds))
-        self._duties.count()
+        watched = self._duties.to_watch(self._leases.holds)
+        await self._standby.watch(self._outside, watched)
+        self._shadows.keep([*watched, *self._duties.to_take_over(self._leases.holds)], now_ms)
+        self._duties.count(self._shadows.ready)
 
     def _patience_ms(self, reading: Reading) -> int:
         """How long to wait for commands: until a beat or a deadline is due."""
         if self._duties.restoring:
             return 0
-        patience_ms = self._look_ms - _steady_ms(reading)
+        due = (self._look_ms, self._shadows.due_ms)
+        patience_ms = min(one for one in due if one is not None) - _steady_ms(reading)
         for writer in self._duties.writers.values():
             due_ms = writer.due_ms()
             if writer.interrupted:
@@ -188,7 +197,7 @@ class Runner:
                 writer.receive(entries)
         for key, after in self._standby.after.items():
             if key in found and asked.get(key) == after:
-                self._standby.receive(key, found[key], reading)
+                self._shadows.stir(self._standby.receive(key, found[key], reading))
         if any(key in found for key in self._wakes):
             await self._look_around()
 
@@ -272,7 +281,7 @@ class Runner:
                 log.error("clocks differ", experience=experience, taken_ms=taking.append.end.now_ms)
             outcome = (await self._commit([taking.append], taking.reading))[0]
             if outcome.committed:
-                restoration = Restoration(self._outside, experience, taking.append.end.entry_id)
+                restoration = self._shadows.take(experience, taking.append.end.entry_id)
                 self._duties.restoring[experience] = (restoration, taking.clock, taking.append)
                 self._took_over(taking.append)
                 return
@@ -297,11 +306,16 @@ class Runner:
 
     def _restore_some(self) -> None:
         """One slice of one restoration."""
-        for experience, (restoration, _, _) in self._duties.restoring.items():
+        for experience, (restoration, clock, append) in self._duties.restoring.items():
             try:
                 restoration.advance(RESTORE_SLICE_MS)
-            except LogError:
-                self._duties.stop(experience)
+            except LogError as error:
+                if not restoration.resumed:
+                    self._duties.stop(experience)
+                    return
+                log.warning("restored from a snapshot on", experience=experience, why=str(error))
+                anew = Restoration(self._outside, experience, append.end.entry_id)
+                self._duties.restoring[experience] = (anew, clock, append)
                 return
             if restoration.done:
                 self._duties.restored(experience)

@@ -46,6 +46,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     beat_ms: Annotated[
         int, Meta(ge=50, le=LEASE_TTL_MS // 4, description="how often an engine renews its leases, in ms")
     ] = 1_000
+    standby: Annotated[
+        str,
+        Meta(
+            pattern="^(warm|cold)$",
+            description="warm: what others write is replayed as it comes, so that a take-over is quick",
+        ),
+    ] = "warm"
     snapshot_commands: Annotated[
         int, Meta(ge=1, le=100_000_000, description="a snapshot is made after so many commands")
     ] = 200_000

@@ -44,8 +44,9 @@ class Standby:
         """The store was away: what has arrived meanwhile would be seen too late to tell the time by."""
         self._after = {}
 
-    def receive(self, key: str, entries: list[RawEntry], reading: Reading) -> None:
-        """New entries of a watched stream. One that cannot be read is no sighting: its writer has to answer for it."""
+    def receive(self, key: str, entries: list[RawEntry], reading: Reading) -> str:
+        """New entries of a watched stream; whose they are. One that cannot be read is no sighting: its writer has to
+        answer for it."""
         experience, (entry_id, fields) = self._experiences[key], entries[-1]
         self._after[key] = entry_id
         try:
@@ -54,6 +55,7 @@ class Standby:
             log.warning("entry not readable", experience=experience, reason=str(error))
         else:
             self.note(experience, Sighting(entry_id, entry.now_ms, reading.steady_ns))
+        return experience
 
     def note(self, experience: str, sighting: Sighting) -> None:
         """This entry was seen as it arrived, or was written here."""

@@ -18,6 +18,7 @@ from engine.io.append import Append, Outcome
 from engine.io.clock import Reading
 from engine.io.lease import Write
 from engine.io.streams import Found, LogEntry, RawEntry
+from protocol.manifest import Manifest
 
 if TYPE_CHECKING:
     from engine.beginning import Beginning
@@ -46,6 +47,9 @@ class Source(Protocol):
     def beginning(self, experience: str, until: str | None) -> Future[Beginning]:
         """Where to begin, not behind the entry ``until`` where that is given. It is found while the caller goes on.
         The future holds LogError where nothing can be begun with."""
+
+    def newest_manifest(self, experience: str, until: str) -> Manifest | None:
+        """Of the newest snapshot that stands in the log, not behind the entry ``until``, or None."""
 
     def log(self, experience: str, after: str) -> Iterator[LogEntry]:
         """The log behind the entry ``after``, in chunks. Raises StreamError."""

@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 from redis.exceptions import WatchError
 
-from engine.beginning import Begin, Beginning, begin
+from engine.beginning import Begin, Beginning, begin, newest_manifest
 from engine.io import streams
 from engine.io.append import Append, Appender, Outcome
 from engine.io.clock import Reading, read_clocks
 from engine.io.lease import Write
 from engine.io.streams import LogEntry, RawEntry, StreamReader
+from protocol.manifest import Manifest
 from protocol.streams import LEASE_TTL_MS, SHARDS, lease_key
 
 Result = TypeVar("Result")
@@ -102,6 +103,9 @@ class Store:
         found = executor.submit(self._begin, self._client, experience, until)
         executor.shutdown(wait=False)
         return found
+
+    def newest_manifest(self, experience: str, until: str) -> Manifest | None:
+        return newest_manifest(self._client, experience, until)
 
     def log(self, experience: str, after: str) -> Iterator[LogEntry]:
         return streams.read_log(self._client, experience, after)

@@ -28,6 +28,7 @@ from engine.runner import Runner
 from engine.takeover import LogError
 from protocol import codec
 from protocol.events import Admitted, Entry, Expired, WriterChanged
+from protocol.manifest import Manifest
 from protocol.replica import Replica
 from protocol.streams import commands_key, events_key, parse_entry_id
 from tests.engine.simulation.engines import Broken, at_the_first_entry
@@ -54,6 +55,7 @@ class Auditor:
         self._calm = calm
         self._seen: dict[Written, None] = {}
         self._digests: dict[Written, str] = {}
+        self._followed: dict[Written, str] = {}
         self.entries = 0
         self.admitted = 0
 
@@ -72,11 +74,16 @@ class Auditor:
                 raise Broken(f"late: entry {entry_id} comes {entry.now_ms - event.at} ms behind what it does")
 
     def watch(self, runner: Runner) -> None:
-        """The states of an engine that stand at the end of their logs."""
+        """The states of an engine that stand at an entry of their logs."""
         for writer in runner._duties.writers.values():
             place = Written(writer.id, writer.end.entry_id, writer.end.chain)
             if writer.ahead is None and writer.end.next_seq % DIGEST_EVERY == 0 and place not in self._digests:
                 self._digests[place] = writer.digest()
+        for shadow in runner._shadows.kept:
+            replica = shadow.replica
+            place = Written(replica.experience, replica.entry_id, replica.chain)
+            if parse_entry_id(replica.entry_id)[1] % DIGEST_EVERY == 0 and place not in self._followed:
+                self._followed[place] = shadow.experience.digest()
 
     # At the end
 
@@ -151,9 +158,10 @@ class Auditor:
                 entry_id = restoration.replica.entry_id
                 if restoration.entries % DIGEST_EVERY == 1 or restoration.entries == len(log):
                     digests.append(restoration.experience.digest())
-                    seen = self._digests.get(Written(experience, entry_id, chains[entry_id]), digests[-1])
-                    if seen != digests[-1]:
-                        raise Broken(f"digest: the writer's state at {entry_id} was not that of the replay")
+                    place = Written(experience, entry_id, chains[entry_id])
+                    for whose, known in (("writer", self._digests), ("standby", self._followed)):
+                        if known.get(place, digests[-1]) != digests[-1]:
+                            raise Broken(f"digest: the {whose}'s state at {entry_id} was not that of the replay")
         except LogError as error:
             raise Broken(f"replay: {error}") from error
         if log:
@@ -198,6 +206,9 @@ class Shelved:
 
     def beginning(self, experience: str, until: str | None) -> Future[Beginning]:
         return at_the_first_entry(experience)
+
+    def newest_manifest(self, experience: str, until: str) -> Manifest | None:
+        return None
 
     def log(self, experience: str, after: str) -> Iterator[LogEntry]:
         for entry in self._log:

@@ -26,6 +26,7 @@ from engine.metrics import Metrics
 from engine.runner import Runner
 from engine.settings import EngineSettings
 from engine.writer import Writer
+from protocol.manifest import Manifest
 from protocol.replica import Replica
 from protocol.streams import START_ID, commands_key, events_key, lease_key
 from tests.engine.simulation.links import Link, Network, Question
@@ -327,6 +328,9 @@ class SimulatedOutside:
 
     def beginning(self, experience: str, until: str | None) -> Future[Beginning]:
         return at_the_first_entry(experience)
+
+    def newest_manifest(self, experience: str, until: str) -> Manifest | None:
+        return None
 
     def log(self, experience: str, after: str) -> Iterator[LogEntry]:
         return (log_entry(*entry) for entry in self._entries(events_key(experience), after))

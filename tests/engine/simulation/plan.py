@@ -45,6 +45,7 @@ STEPS_MIN, STEPS_MAX = 40, 160
 RUSH_MS = 300
 LIKELY = {"silence": 0.015}
 LIKELY_OTHERS = 0.3
+COLD_EVERY = 4
 CALM_LIKELY = 0.05
 """How many seeds have a kind of trouble; a silence takes long to simulate."""
 
@@ -78,6 +79,7 @@ class Character(NamedTuple):
     lease_ms: int
     small_steps: bool
     """Whether a step takes so few entries that there is often more than it takes."""
+    standby: str
 
 
 class Plan(NamedTuple):
@@ -98,6 +100,7 @@ def plan_of(seed: int) -> Plan:
         troubles=() if chance.random() < CALM_LIKELY else _troubles(chance),
         lease_ms=chance.choice((1_200, 3_000)),
         small_steps=chance.random() < 0.3,
+        standby="cold" if seed % COLD_EVERY == 0 else "warm",
     )
     length_ms = chance.randrange(LENGTH_MS_MIN, LENGTH_MS_MAX)
     words = [chance.choice(WORDS) for _ in range(chance.randrange(STEPS_MIN, STEPS_MAX))]

@@ -131,8 +131,20 @@ BUGS = (
     Bug(
         "a take-over does not replay the tail",
         "engine/runner.py",
-        "Restoration(self._outside, experience, taking.append.end.entry_id)",
-        "Restoration(self._outside, experience, taking.append.previous.entry_id)",
+        "self._shadows.take(experience, taking.append.end.entry_id)",
+        "self._shadows.take(experience, taking.append.previous.entry_id)",
+    ),
+    Bug(
+        "what a standby followed is not given up where the store has lost it",
+        "engine/runner.py",
+        "                if not restoration.resumed:\n",
+        "                if True:\n",
+    ),
+    Bug(
+        "a warm standby does not know that it took over",
+        "engine/restoration.py",
+        "            self.experience.take_over(entry.events[0], entry.now_ms)\n",
+        "            if not self.resumed:\n                self.experience.take_over(entry.events[0], entry.now_ms)\n",
     ),
     Bug(
         "a state that is ahead is kept when the store was away",

@@ -91,7 +91,8 @@ class Simulation:
 
     def _machine(self, number: int) -> Machine:
         lease_ms = self._plan.character.lease_ms
-        settings = EngineSettings(number=number, lease_ms=lease_ms, beat_ms=lease_ms // 3)
+        standby = self._plan.character.standby
+        settings = EngineSettings(number=number, lease_ms=lease_ms, beat_ms=lease_ms // 3, standby=standby)
         machine = Machine(self.world, self._network, number, settings)
         machine.on_watch = self.auditor.watch
         return machine
