@@ -11,9 +11,17 @@ from loadtests.parts import Core, Parts
 
 
 def parts() -> Parts:
-    """The core, and the commands of an engine, of a store, of the whole stack and of a replay."""
+    """The core, and the commands of what is measured."""
     command = [sys.executable, "-m", "deploy.cli"]
-    return Parts(core, [*command, "engine"], store, [*command, "up"], [*command, "replay"])
+    return Parts(
+        core=core,
+        engine=[*command, "engine"],
+        store=store,
+        up=[*command, "up"],
+        replay=[*command, "replay"],
+        audit=[*command, "audit"],
+        engine_forks=[sys.executable, "-m", "deploy.engine_forks"],
+    )
 
 
 def core(experience: str) -> Core:

@@ -6,11 +6,12 @@
     stanchion bench ranks     positions of a gateway's sockets in a big roster
     stanchion bench edge      memory, frames, handshakes and latency of sockets on a real stack, beside the floors
     stanchion bench storm     what must hold: a storm of reconnects, clients that do not read, coming and going, a drain
+    stanchion bench drills    what must hold: power cuts, stopped writers, clocks that jump, answers and commands lost
     stanchion bench million   as many sockets as are asked for, all with a ticket, and what they cost
-    stanchion bench all       all of them but the million
+    stanchion bench all       all of them but the drills and the million
 
 Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_ranks``, ``bench_edge``, ``bench_storm``,
-``bench_million``; ``report`` writes what they find.
+``bench_drills``, ``bench_million``; ``report`` writes what they find.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 import httpx
 import redis
 
+from loadtests.bench_drills import DRILLS, bench_drills
 from loadtests.bench_edge import Sizes, bench_edge
 from loadtests.bench_engine import bench_engine
 from loadtests.bench_million import bench_million
@@ -55,7 +57,7 @@ def main(argv: Sequence[str], parts: Parts) -> int:
         signal.SIGTERM, lambda number, _: sys.exit(SIGNALLED + number)
     )  # what was started is ended on the way
     folder = None if asked.no_save else asked.results
-    benches = [name for name in BENCHES if name != "million"] if asked.bench == "all" else [asked.bench]
+    benches = [name for name in BENCHES if name not in LONG] if asked.bench == "all" else [asked.bench]
     try:
         for bench in benches:
             BENCHES[bench](asked, parts, Report(bench, folder))
@@ -103,6 +105,10 @@ def _storm(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     bench_storm(parts, report, asked.runs, sockets=asked.sockets or SOCKETS_STORM, rounds=asked.rounds)
 
 
+def _drills(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    bench_drills(parts, report, asked.only, asked.times)
+
+
 def _million(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     sockets, seconds = asked.sockets or SOCKETS_MILLION, asked.seconds or SECONDS_EDGE
     bench_million(parts, report, sockets=sockets, seconds=seconds, minutes=asked.minutes)
@@ -115,8 +121,11 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "ranks": _ranks,
     "edge": _edge,
     "storm": _storm,
+    "drills": _drills,
     "million": _million,
 }
+LONG = ("drills", "million")
+"""They are run when asked for by name."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,6 +158,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=RUNS, help="runs of the storm")
     parser.add_argument(
         "--rounds", type=_between(1, 1_000), default=100, help="how often the storm's crowd comes and goes"
+    )
+    parser.add_argument("--only", nargs="+", choices=DRILLS, default=list(DRILLS), help="drills that are run")
+    parser.add_argument(
+        "--times", type=_between(1, 10_000), help="how often each drill does it; else as it says itself"
     )
     parser.add_argument("--minutes", type=_between(5, 60), default=25, help="how long the million may take")
     parser.add_argument("--pairs", type=_between(1, 100), default=5, help="turns with the floor")

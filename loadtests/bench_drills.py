@@ -1,0 +1,37 @@
+"""What must hold when the worst happens at the worst instant: drills, each so many times, each with its own evidence.
+
+Real stores, engines, gateways and sockets; every fault is made from outside. Hands over to: one ``drill_…`` each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
+
+from loadtests.drill_replies import drill_replies
+from loadtests.parts import Parts
+from loadtests.report import Report, progress
+
+
+class Drill(NamedTuple):
+    """``run`` it ``times`` times, if nobody says otherwise."""
+
+    run: Callable[[Parts, Report, int], Coroutine[Any, Any, None]]
+    times: int
+
+
+DRILLS = {
+    "replies": Drill(drill_replies, 1_000),
+}
+
+
+def bench_drills(parts: Parts, report: Report, only: Sequence[str], times: int | None) -> None:
+    """Run the drills that ``only`` names, each ``times`` times. Raises RuntimeError where one cannot go on."""
+    for name in only:
+        begun_s = time.monotonic()
+        count = times or DRILLS[name].times
+        progress.print(f"drill {name}, {count} times")
+        asyncio.run(DRILLS[name].run(parts, report, count))
+        progress.print(f"drill {name} took {time.monotonic() - begun_s:.0f} s")

@@ -1,0 +1,229 @@
+"""The stage of a drill: a real store that can be killed and started again, and engines behind gates, each a process.
+
+Engines are forked (`Ask`), so one that was killed is replaced in a moment. Leases are short, so that a thousand
+take-overs take minutes; nothing else is other than in production. Leaving the stage ends all that it started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import msgspec
+import redis.asyncio
+from msgspec import Struct
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from loadtests.children import HOST, end, free_port, start
+from loadtests.drill_gate import Gate, Journal
+from loadtests.parts import Parts
+
+READY_S = 30.0
+ASK_AGAIN_S = 0.02
+END_S = 20.0
+MS_PER_SECOND = 1_000
+LANES = 3
+WRITTEN = re.compile(r"event=written experience=(?P<experience>\S+) entry=(?P<entry>\S+) digest=(?P<digest>\S+)")
+QUICK = {"lease_ms": "500", "beat_ms": "200", "snapshot_entries": "1000"}
+
+Result = TypeVar("Result")
+
+
+class Ask(Struct):
+    """An engine to fork: its environment, and the file that takes its output."""
+
+    environment: dict[str, str]
+    log: str
+
+
+class Engine:
+    """One engine process and its gate, if it has one."""
+
+    def __init__(self, number: int, pid: int, gate: Gate, log: Path) -> None:
+        self.number, self.pid, self.gate, self.log = number, pid, gate, log
+        self._descriptor = os.pidfd_open(pid)
+
+    def signal(self, what: signal.Signals) -> None:
+        """Send it a signal; one that has ended is fine."""
+        if not self.has_ended:
+            signal.pidfd_send_signal(self._descriptor, what)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is gone."""
+        return bool(select.select([self._descriptor], [], [], 0)[0])
+
+    async def ended(self) -> None:
+        """Return once it is gone, its gate closed. Raises RuntimeError when it will not go."""
+        until_s = time.monotonic() + END_S
+        while not self.has_ended:
+            if time.monotonic() > until_s:
+                raise RuntimeError(f"engine {self.number} does not end")
+            await asyncio.sleep(ASK_AGAIN_S / 10)
+        os.close(self._descriptor)
+        await self.gate.close()
+
+
+class DrillStage:
+    """A store that answers, without engines yet. ``journal``: every commit that went through a gate."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        append_fsync: str = "always",
+        *,
+        preload: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] = QUICK,
+    ) -> None:
+        self._parts, self._append_fsync = parts, append_fsync
+        self._preload, self._settings = preload or {}, settings
+        self._exit = AsyncExitStack()
+        self.port = free_port()
+        self.engines: dict[int, Engine] = {}
+        self.journal = Journal()
+        self._started = 0
+        self._forks: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """The store itself, past every gate."""
+        return f"redis://{HOST}:{self.port}/0"
+
+    async def __aenter__(self) -> DrillStage:
+        async with self._exit as started:
+            kept = started.enter_context(ExitStack())
+            self.folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="stanchion-drill-")))
+            self._output = kept.enter_context((self.folder / "processes.log").open("w"))
+            await self.start_store()
+            started.callback(lambda: end(self._store))
+            self.store: redis.asyncio.Redis = connect(self.url)
+            started.push_async_callback(self.store.aclose)
+            await self._until_answers()
+            self._exit = started.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for engine in list(self.engines.values()):
+            engine.signal(signal.SIGKILL)
+            await self.gone(engine)
+        if self._forks is not None:
+            end(self._forks)
+        await self._exit.aclose()
+
+    async def start_store(self) -> None:
+        """Start it, on the data that there are."""
+        command = self._parts.store(self.folder / "store", self.port, self._append_fsync)
+        environment = os.environ | self._preload
+        self._store = start(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output
+        )
+
+    async def restart_store(self) -> None:
+        """Start it again where it was killed, and return once it answers."""
+        await self.start_store()
+        await self._until_answers()
+
+    def kill_store(self) -> None:
+        """SIGKILL: nothing is flushed by the process."""
+        self._store.kill()
+        self._store.wait(END_S)
+
+    async def engine(self) -> Engine:
+        """One more engine, behind a gate of its own."""
+        number, self._started = self._started, self._started + 1
+        gate = Gate(number, self.port, self.journal)
+        await gate.open()
+        log = self.folder / f"engine-{number}.log"
+        told = {f"STANCHION_{name.upper()}": value for name, value in self._settings.items()}
+        told |= {"STANCHION_REDIS_URL": f"redis://{HOST}:{gate.port}/0", "STANCHION_NUMBER": str(number)}
+        self.engines[number] = Engine(number, self._fork(Ask(told, str(log))), gate, log)
+        return self.engines[number]
+
+    async def gone(self, engine: Engine) -> None:
+        """This engine was killed or told to end: return once it is gone."""
+        await engine.ended()
+        del self.engines[engine.number]
+
+    async def settle(self, writer: int) -> dict[str, dict[str, str]]:
+        """End the engines, the ``writer`` last, in order; its last words on each experience: ``entry``, ``digest``."""
+        last = self.engines[writer]
+        for engine in [one for one in self.engines.values() if one is not last]:
+            engine.signal(signal.SIGKILL)
+            await self.gone(engine)
+        last.signal(signal.SIGTERM)
+        await self.gone(last)
+        return {one["experience"]: one.groupdict() for one in WRITTEN.finditer(last.log.read_text())}
+
+    async def proven(self, experience: str) -> dict[str, str]:
+        """Replay and audit the whole log with the product's own commands; what the replay printed, by its labels.
+        Raises RuntimeError where either finds anything."""
+        printed = ""
+        for command in (self._parts.audit, self._parts.replay):
+            run = await asyncio.create_subprocess_exec(
+                *command, experience, env=os.environ | {"STANCHION_REDIS_URL": self.url},
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            printed = (await run.communicate())[0].decode()
+            if run.returncode:
+                raise RuntimeError(f"{command[-1]} ended with {run.returncode}: {printed}")
+        return {line.split(None, 1)[0]: line.split(None, 1)[1].strip() for line in printed.splitlines() if " " in line}
+
+    def _fork(self, ask: Ask) -> int:
+        if self._forks is None:
+            self._forks = start(
+                self._parts.engine_forks,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._output,
+                text=True,
+            )
+        assert self._forks.stdin is not None and self._forks.stdout is not None, "both are piped"
+        self._forks.stdin.write(msgspec.json.encode(ask).decode() + "\n")
+        self._forks.stdin.flush()
+        pid = self._forks.stdout.readline()
+        if not pid:
+            raise RuntimeError(f"no engine was forked: {(self.folder / 'processes.log').read_text()}")
+        return int(pid)
+
+    async def _until_answers(self) -> None:
+        until_s = time.monotonic() + READY_S
+        while True:
+            try:
+                await self.store.ping()
+                return
+            except redis.RedisError as error:
+                if time.monotonic() > until_s:
+                    raise RuntimeError(f"the store did not answer within {READY_S:g} s") from error
+                await asyncio.sleep(ASK_AGAIN_S)
+
+
+async def in_lanes(times: int, play: Callable[[int, int], Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Share ``times`` out to ``LANES`` stages that are played side by side, as most of each is waiting: ``play`` gets
+    the lane's number and its share."""
+    shares = [times // LANES + (lane < times % LANES) for lane in range(LANES)]
+    lanes = [asyncio.ensure_future(play(lane, share)) for lane, share in enumerate(shares) if share]
+    try:
+        return await asyncio.gather(*lanes)
+    finally:
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+
+
+def connect(url: str) -> Any:
+    """A client that tries everything once."""
+    return redis.asyncio.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0))
