@@ -106,7 +106,7 @@ def _storm(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
 
 
 def _drills(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
-    bench_drills(parts, report, asked.only, asked.times)
+    bench_drills(parts, report, asked.only, asked.times, asked.minutes)
 
 
 def _million(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
@@ -163,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--times", type=_between(1, 10_000), help="how often each drill does it; else as it says itself"
     )
-    parser.add_argument("--minutes", type=_between(5, 60), default=25, help="how long the million may take")
+    parser.add_argument("--minutes", type=_between(5, 60), default=25, help="how long the million may take, or a drill")
     parser.add_argument("--pairs", type=_between(1, 100), default=5, help="turns with the floor")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the figures are appended in")
     parser.add_argument("--no-save", action="store_true", help="append nothing")

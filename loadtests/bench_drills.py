@@ -11,6 +11,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from loadtests.drill_replies import drill_replies
+from loadtests.drill_rivals import drill_rivals
+from loadtests.drill_stage import Bound
+from loadtests.drill_stopped import drill_stopped
 from loadtests.parts import Parts
 from loadtests.report import Report, progress
 
@@ -18,20 +21,23 @@ from loadtests.report import Report, progress
 class Drill(NamedTuple):
     """``run`` it ``times`` times, if nobody says otherwise."""
 
-    run: Callable[[Parts, Report, int], Coroutine[Any, Any, None]]
+    run: Callable[[Parts, Report, Bound], Coroutine[Any, Any, None]]
     times: int
 
 
 DRILLS = {
+    "stopped": Drill(drill_stopped, 100),
     "replies": Drill(drill_replies, 1_000),
+    "rivals": Drill(drill_rivals, 1_000),
 }
 
 
-def bench_drills(parts: Parts, report: Report, only: Sequence[str], times: int | None) -> None:
-    """Run the drills that ``only`` names, each ``times`` times. Raises RuntimeError where one cannot go on."""
+def bench_drills(parts: Parts, report: Report, only: Sequence[str], times: int | None, minutes: int) -> None:
+    """Run the drills that ``only`` names, each ``times`` times and for no longer than ``minutes``. Raises RuntimeError
+    where one cannot go on."""
     for name in only:
         begun_s = time.monotonic()
         count = times or DRILLS[name].times
         progress.print(f"drill {name}, {count} times")
-        asyncio.run(DRILLS[name].run(parts, report, count))
+        asyncio.run(DRILLS[name].run(parts, report, Bound(count, begun_s + minutes * 60)))
         progress.print(f"drill {name} took {time.monotonic() - begun_s:.0f} s")

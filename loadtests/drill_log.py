@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import redis.asyncio
 
-from loadtests.drill_gate import Attempt
-from loadtests.drill_stage import DrillStage
 from loadtests.workload import VARIANT
 from protocol import codec
 from protocol.commands import Command, Configure
@@ -85,6 +83,13 @@ class DrillLog:
             for entry_id, fields in found:
                 self._take(entry_id.decode(), fields)
 
+    async def read_all(self) -> None:
+        """Take everything, where nothing more is coming."""
+        before = ""
+        while before != self.replica.entry_id:
+            before = self.replica.entry_id
+            await self.read()
+
     async def until(self, holds: Callable[[], bool], what: str) -> None:
         """Read until ``holds``. Raises RuntimeError after ``PATIENCE_S``."""
         until_s = time.monotonic() + PATIENCE_S
@@ -146,39 +151,6 @@ class DrillSender:
         """The batch of this number, once more."""
         fields = {FIELD_SENDER: self.id, FIELD_NUMBER: str(number), FIELD_BATCH: self._batches[number - 1]}
         await self._store.xadd(commands_key(self._experience), fields)
-
-
-async def concluded(stage: DrillStage, log: DrillLog) -> list[str]:
-    """End the engines and read the log to its end; all that is wrong with it. It is replayed and audited with
-    the product's own commands too, and its last writer's digest must be that of the replay."""
-    writer = stage.journal.engines[log.changes[-1].writer]
-    written = (await stage.settle(writer)).get(log.replica.experience)
-    ended = ""
-    while ended != log.replica.entry_id:
-        ended = log.replica.entry_id
-        await log.read()
-    found = log.faults + doubtful(log, stage.journal.attempts)
-    replayed = await stage.proven(log.replica.experience)
-    if written is None or (written["entry"], written["digest"]) != (replayed["entry"], replayed["digest"]):
-        found.append(f"the writer ended with {written}, a replay with {replayed['entry']} {replayed['digest']}")
-    return found
-
-
-def doubtful(log: DrillLog, attempts: Iterable[Attempt]) -> list[str]:
-    """Where the wire and the log differ: an entry or an epoch of two writers, an entry that nobody was seen writing."""
-    writers: dict[str, set[tuple[int, bytes]]] = {}
-    epochs: dict[int, set[tuple[int, bytes]]] = {}
-    for attempt in attempts:
-        if attempt.answer in ("appended", "done"):
-            who = (attempt.engine, attempt.writer)
-            writers.setdefault(attempt.entry_id, set()).add(who)
-            epochs.setdefault(parse_entry_id(attempt.entry_id)[0], set()).add(who)
-    found = [f"entry {entry_id} was written by nobody" for entry_id in log.entries if entry_id not in writers]
-    found += [f"entry {entry_id} has {len(who)} writers" for entry_id, who in writers.items() if len(who) > 1]
-    found += [f"epoch {epoch} has {len(who)} writers" for epoch, who in epochs.items() if len(who) > 1]
-    return found + [
-        f"entry {entry_id} was answered for and is not there" for entry_id in writers.keys() - {*log.entries}
-    ]
 
 
 def _ids(joined: bytes, size: int) -> list[bytes]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import redis.asyncio
@@ -59,6 +59,14 @@ class Engine:
         """Send it a signal; one that has ended is fine."""
         if not self.has_ended:
             signal.pidfd_send_signal(self._descriptor, what)
+
+    async def said(self, what: str, times: int = 1) -> None:
+        """Return once its output says ``what`` so often. Raises RuntimeError after ``END_S``."""
+        until_s = time.monotonic() + END_S
+        while self.log.read_text().count(what) < times:
+            if time.monotonic() > until_s:
+                raise RuntimeError(f"engine {self.number} never said {what!r}")
+            await asyncio.sleep(ASK_AGAIN_S)
 
     @property
     def has_ended(self) -> bool:
@@ -158,29 +166,33 @@ class DrillStage:
         await engine.ended()
         del self.engines[engine.number]
 
-    async def settle(self, writer: int) -> dict[str, dict[str, str]]:
-        """End the engines, the ``writer`` last, in order; its last words on each experience: ``entry``, ``digest``."""
-        last = self.engines[writer]
-        for engine in [one for one in self.engines.values() if one is not last]:
-            engine.signal(signal.SIGKILL)
+    async def settle(self) -> list[dict[str, str]]:
+        """End all engines in order, one after another; their last words on what they wrote: ``entry``, ``digest``."""
+        words = []
+        for engine in list(self.engines.values()):
+            engine.signal(signal.SIGTERM)
             await self.gone(engine)
-        last.signal(signal.SIGTERM)
-        await self.gone(last)
-        return {one["experience"]: one.groupdict() for one in WRITTEN.finditer(last.log.read_text())}
+            words += [one.groupdict() for one in WRITTEN.finditer(engine.log.read_text())]
+        return words
 
-    async def proven(self, experience: str) -> dict[str, str]:
-        """Replay and audit the whole log with the product's own commands; what the replay printed, by its labels.
-        Raises RuntimeError where either finds anything."""
-        printed = ""
-        for command in (self._parts.audit, self._parts.replay):
-            run = await asyncio.create_subprocess_exec(
-                *command, experience, env=os.environ | {"STANCHION_REDIS_URL": self.url},
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            printed = (await run.communicate())[0].decode()
-            if run.returncode:
-                raise RuntimeError(f"{command[-1]} ended with {run.returncode}: {printed}")
-        return {line.split(None, 1)[0]: line.split(None, 1)[1].strip() for line in printed.splitlines() if " " in line}
+    async def audit(self, experience: str) -> None:
+        """Have the product audit the whole log. Raises RuntimeError where it finds anything."""
+        await self._tool([*self._parts.audit, experience])
+
+    async def digest(self, experience: str, until: str) -> str:
+        """The digest of a replay up to this entry. Raises RuntimeError where the log does not replay."""
+        printed = await self._tool([*self._parts.replay, experience, "--until", until])
+        return next(line.split()[1] for line in printed.splitlines() if line.startswith("digest"))
+
+    async def _tool(self, command: list[str]) -> str:
+        environment = os.environ | {"STANCHION_REDIS_URL": self.url}
+        run = await asyncio.create_subprocess_exec(
+            *command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        printed = (await run.communicate())[0].decode()
+        if run.returncode:
+            raise RuntimeError(f"{' '.join(command)} ended with {run.returncode}: {printed}")
+        return printed
 
     def _fork(self, ask: Ask) -> int:
         if self._forks is None:
@@ -211,11 +223,24 @@ class DrillStage:
                 await asyncio.sleep(ASK_AGAIN_S)
 
 
-async def in_lanes(times: int, play: Callable[[int, int], Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Share ``times`` out to ``LANES`` stages that are played side by side, as most of each is waiting: ``play`` gets
-    the lane's number and its share."""
-    shares = [times // LANES + (lane < times % LANES) for lane in range(LANES)]
-    lanes = [asyncio.ensure_future(play(lane, share)) for lane, share in enumerate(shares) if share]
+class Bound(NamedTuple):
+    """So often, and no longer than until ``until_s`` (monotonic)."""
+
+    times: int
+    until_s: float
+
+    def allows(self, done: int) -> bool:
+        """Whether it may be done once more."""
+        return done < self.times and time.monotonic() < self.until_s
+
+
+async def in_lanes(bound: Bound, play: Callable[[int, Bound], Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Share it out to ``LANES`` stages that are played side by side, as most of each is waiting: ``play`` gets the
+    lane's number and its share."""
+    shares = [bound.times // LANES + (lane < bound.times % LANES) for lane in range(LANES)]
+    lanes = [
+        asyncio.ensure_future(play(lane, bound._replace(times=share))) for lane, share in enumerate(shares) if share
+    ]
     try:
         return await asyncio.gather(*lanes)
     finally:
@@ -226,4 +251,4 @@ async def in_lanes(times: int, play: Callable[[int, int], Coroutine[Any, Any, Re
 
 def connect(url: str) -> Any:
     """A client that tries everything once."""
-    return redis.asyncio.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0))
+    return redis.asyncio.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=READY_S)

@@ -26,7 +26,7 @@ def drilled(only: str, times: int, folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("only", "times", "checks"), [("replies", 6, 3)])
+@pytest.mark.parametrize(("only", "times", "checks"), [("stopped", 3, 4), ("replies", 3, 4), ("rivals", 3, 4)])
 def test_what_a_drill_checks_holds(only: str, times: int, checks: int, tmp_path: Path) -> None:
     reported = drilled(only, times, tmp_path)
     assert len(reported) == checks
