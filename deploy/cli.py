@@ -19,7 +19,7 @@ from setproctitle import setproctitle
 
 import engine.settings
 import gateway.settings
-from deploy import keys, logs, options, shop, stack
+from deploy import draw, keys, logs, options, shop, stack
 from deploy.demo import EXPERIENCE, DemoError
 from deploy.settings import SettingError, StackSettings
 from deploy.shop import ShopSettings
@@ -106,6 +106,7 @@ def run_shop(settings: ShopSettings) -> None:
 app.command("up")(options.command(StackSettings, run_up, config=True))
 app.command("gateway")(options.role_command(GatewaySettings, gateway.settings.from_environment, run_gateway))
 app.command("engine")(options.role_command(EngineSettings, engine.settings.from_environment, run_engine))
+app.add_typer(draw.app, name="draw")
 app.command("shop")(options.role_command(ShopSettings, shop.from_environment, run_shop))
 
 

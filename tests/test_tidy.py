@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "tests": {"tests", "deploy", "engine", "gateway", "protocol"},
 }
 PURE_MAY_IMPORT = {
-    "protocol/": {"protocol", "msgspec", "cryptography", "numpy"},
+    "protocol/": {"protocol", "msgspec", "cryptography", "numpy", "py_ecc"},
     "engine/core/": {"protocol", "engine.core", "engine.distributions", "msgspec"},
     "engine/distributions/": {"protocol", "engine.core", "engine.distributions", "msgspec"},
 }
