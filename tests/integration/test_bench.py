@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.supervised import wait_for_end
 
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 MACHINE = {"cores", "memory_gib", "kernel", "python", "load"}
 
 

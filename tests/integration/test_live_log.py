@@ -110,7 +110,8 @@ async def test_what_goes_wrong_in_one_room_costs_no_other(hub: Hub, writer: Writ
     await writer.write(writer.log.append(Left("nowhere", START_MS, 0, "left")))
     await settled(lambda: hub.metrics.registry.get_sample_value(FAULTS, {"experience": EXPERIENCE}) is not None)
     await settled(lambda: not room.live)
-    assert (await hub.create("elsewhere")).live
+    other = await hub.create("elsewhere")
+    await settled(lambda: other.live)
     assert hub.ready()
     await writer.store.delete(events_key(EXPERIENCE))
     await writer.write(*whole)

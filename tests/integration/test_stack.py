@@ -86,15 +86,20 @@ def test_its_output_and_its_files_keep_the_secrets(up: Up) -> None:
 
 def test_every_killed_child_comes_back(up: Up) -> None:
     up.wait_until_open()
-    before = experience(up)
+    before = settled(up)
     for role, number in ROLES:
         killed = child(up, role, number)
         assert killed.pid is not None
         os.kill(killed.pid, signal.SIGKILL)
         until(partial(came_back, up, killed), f"{role} {number} to come back")
         until(up.ready, "the waiting room to be ready again")
-        assert experience(up) == before
+        assert settled(up) == before
     assert up.end() == 0
+
+
+def settled(up: Up) -> dict[str, Any]:
+    """The experience as its merchant sees it, but for the entry that it was read at: whoever writes next moves it."""
+    return {name: value for name, value in experience(up).items() if name != "entry"}
 
 
 def came_back(up: Up, killed: ChildState) -> bool:

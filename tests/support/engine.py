@@ -21,7 +21,7 @@ from engine.snapshots import Snapshots
 
 LEASE_MS = 600
 STOP_S = 20.0
-WAIT_S = 30.0
+WAIT_S = 120.0
 POLL_S = 0.01
 SLICE_MS = 1_000
 

@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 
 from gateway.identity import SUBPROTOCOL
 
-EXPECT_TIMEOUT_S = 20.0
+EXPECT_TIMEOUT_S = 60.0
 
 Frame = dict[str, Any]
 

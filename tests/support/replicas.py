@@ -15,7 +15,7 @@ import redis
 from deploy.valkey import HOST
 from tests.support.valkey import ValkeyProcess
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 POLL_S = 0.02
 
 

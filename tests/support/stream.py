@@ -30,7 +30,7 @@ from protocol.streams import (
     wake_key,
 )
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 BLOCK_MS = 100
 
 Kind = TypeVar("Kind")

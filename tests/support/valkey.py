@@ -16,8 +16,8 @@ import redis
 
 from deploy.valkey import HOST, Valkey, wait_until_ready
 
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
 PORT_MIN, PORT_MAX = 20_000, 32_000
 TRIES_MAX = 100
 

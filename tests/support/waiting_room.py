@@ -20,8 +20,8 @@ import redis
 from deploy import keys
 from tests.support.valkey import ValkeyProcess, free_port
 
-READY_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 10.0
+READY_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
 POLL_S = 0.05
 GATEWAYS = 2
 
