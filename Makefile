@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check simulate planted clean browser lock
+.PHONY: run test check simulate planted fairness clean browser lock
 
 run: $(STAMP)
 	@exec $(BIN)/stanchion up $(ARGS)
@@ -38,6 +38,10 @@ simulate: $(STAMP)
 # Plants bugs in a copy of the tree, one after another, and shows which check of the simulator catches each.
 planted: $(STAMP)
 	$(BIN)/python -m tests.engine.simulation.planted
+
+# 20,000 draws of each population against the exact probabilities, p-values shown, then with a planted bias.
+fairness: $(STAMP)
+	$(BIN)/python -m tests.protocol.fairness $(ARGS)
 
 browser: $(STAMP)
 	@sh deploy/install_chromium.sh
