@@ -20,6 +20,7 @@ def parts() -> Parts:
         up=[*command, "up"],
         replay=[*command, "replay"],
         audit=[*command, "audit"],
+        verify=[*command, "draw", "verify"],
         engine_forks=[sys.executable, "-m", "deploy.engine_forks"],
     )
 

@@ -4,14 +4,15 @@
     stanchion bench stream    commands/s and delay through a real store, for both ways of syncing it
     stanchion bench takeover  the worst delay while snapshots are made; a killed writer; the speed of a replay
     stanchion bench ranks     positions of a gateway's sockets in a big roster
+    stanchion bench draw      order, proof and check of a big draw with hats
     stanchion bench edge      memory, frames, handshakes and latency of sockets on a real stack, beside the floors
     stanchion bench storm     what must hold: a storm of reconnects, clients that do not read, coming and going, a drain
     stanchion bench drills    what must hold: power cuts, stopped writers, clocks that jump, answers and commands lost
     stanchion bench million   as many sockets as are asked for, all with a ticket, and what they cost
     stanchion bench all       all of them but the drills and the million
 
-Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_ranks``, ``bench_edge``, ``bench_storm``,
-``bench_drills``, ``bench_million``; ``report`` writes what they find.
+Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_ranks``, ``bench_draw``, ``bench_edge``,
+``bench_storm``, ``bench_drills``, ``bench_million``; ``report`` writes what they find.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 import httpx
 import redis
 
+from loadtests.bench_draw import bench_draw
 from loadtests.bench_drills import DRILLS, bench_drills
 from loadtests.bench_edge import Sizes, bench_edge
 from loadtests.bench_engine import bench_engine
@@ -93,6 +95,10 @@ def _ranks(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     bench_ranks(report, places=asked.places, sockets=asked.sockets or SOCKETS_RANKS, pairs=asked.pairs)
 
 
+def _draw(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    bench_draw(parts, report, entrants=asked.entrants, pairs=asked.pairs)
+
+
 def _edge(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     sockets = asked.sockets or SOCKETS_EDGE
     if sockets > SOCKETS_EDGE_MAX:
@@ -119,6 +125,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "stream": _stream,
     "takeover": _takeover,
     "ranks": _ranks,
+    "draw": _draw,
     "edge": _edge,
     "storm": _storm,
     "drills": _drills,
@@ -147,6 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--tickets", type=_between(200, 10_000_000), default=1_000_000, help="tickets at a take-over")
     parser.add_argument("--places", type=_between(1, 20_000_000), default=1_000_000, help="places of the roster")
+    parser.add_argument("--entrants", type=_between(1, 10_000_000), default=1_000_000, help="who enters the draw")
     parser.add_argument(
         "--sockets",
         type=_between(1, 2_000_000),

@@ -32,8 +32,9 @@ class Parts(NamedTuple):
     """``core``: an empty experience of this id. ``engine``: the command that runs an engine on the store that
     ``STANCHION_REDIS_URL`` names. ``store``: prepares a store in this folder, on this loopback port, with this
     ``appendfsync``, and answers the command that runs it. ``up``: the command of the whole stack. ``replay`` and
-    ``audit``: those of a replay and of an audit, but for the experience. ``engine_forks``: that of a process which
-    forks an engine for every line that it is asked (`loadtests.drill_stage.Ask`)."""
+    ``audit``: those of a replay and of an audit, but for the experience. ``verify``: that of checking a draw's proof,
+    but for the file. ``engine_forks``: that of a process which forks an engine for every line that it is asked
+    (`loadtests.drill_stage.Ask`)."""
 
     core: Callable[[str], Core]
     engine: list[str]
@@ -41,4 +42,5 @@ class Parts(NamedTuple):
     up: list[str]
     replay: list[str]
     audit: list[str]
+    verify: list[str]
     engine_forks: list[str]

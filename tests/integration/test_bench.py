@@ -37,6 +37,11 @@ def _figures(lines: str) -> list[dict[str, Any]]:
             ["--joins", "2000", "--mixed", "2000", "--pairs", "2"],
             ["P5 engine core joins", "P5 engine core mixed commands"],
         ),
+        (
+            "draw",
+            ["--entrants", "2000", "--pairs", "1"],
+            ["P9 order and proof", "P9 longest slice of it", "P9 check by command"],
+        ),
         ("ranks", ["--places", "5000", "--sockets", "50", "--pairs", "2"], ["ranks of a roster"]),
         (
             "stream",
