@@ -54,6 +54,8 @@ BACKOFF_MS_MIN = 50
 BACKOFF_MS_MAX = 1_000
 RESTORE_SLICE_MS = 50
 LOOKS_PER_BEAT = 4
+GATHER_SENDERS_MIN = 4
+GATHER_MS_MAX = 50
 TAKE_OVER_TRIES = 3
 OWNER_BYTES = 8
 
@@ -147,14 +149,23 @@ class Runner:
         self._ask(reader)
         found = await reader.wait(self._patience_ms(self._outside.clocks()))
         await self._receive(reader.asked, found)
-        if found and self._look_ms:  # else there may be more to ask for after the next look at the leases
-            self._ask(reader)
+        gather_ms = self._gather_ms() if found else 0
+        if found and self._look_ms and not gather_ms:  # else there may be more to ask for after the next look at the
+            self._ask(reader)  # leases, or when more has gathered
         await self._step_all()
         now_ms = _steady_ms(self._outside.clocks())
         may_begin = not self._duties.restoring and not self._shadows.beginning
         self._snapshots.tend(self._duties.writers, now_ms, may_begin=may_begin)
         self._restore_some()
         self._shadows.advance(_steady_ms(self._outside.clocks()))
+        if gather_ms:
+            await self._outside.pause(min(gather_ms, self._patience_ms(self._outside.clocks())))
+
+    def _gather_ms(self) -> int:
+        """How long the next commands gather after an entry. Each gateway reads every entry, so the more of them send
+        commands, the fewer entries there are to be; a lone command waits for nobody, and a deadline never."""
+        senders = max((len(writer.state.senders) for writer in self._duties.writers.values()), default=0)
+        return min(max(0, senders - GATHER_SENDERS_MIN), GATHER_MS_MAX)
 
     def _ask(self, reader: Reader) -> None:
         """Ask for more, unless somebody has enough: a question without their commands would make them wait for it. What

@@ -6,7 +6,6 @@ arrays.
 """
 
 from struct import Struct as Layout
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,10 @@ from protocol.events import CONSUMER_BYTES
 
 FEW = 8
 
-_IDS = np.dtype(("<u8", 2))
+_HALF = np.dtype("<u8")
 _HALVES = Layout("<QQ")
 
-assert _IDS.itemsize == CONSUMER_BYTES
+assert _HALVES.size == 2 * _HALF.itemsize == CONSUMER_BYTES
 
 
 class ConsumerIndex(Probing[bytes]):
@@ -48,18 +47,21 @@ class ConsumerIndex(Probing[bytes]):
         if count <= FEW or not self._count:
             found = [self.find(consumers[at : at + CONSUMER_BYTES]) for at in range(0, len(consumers), CONSUMER_BYTES)]
             return np.array(found, np.int32)
-        wanted = np.frombuffer(consumers, _IDS)
-        known = np.frombuffer(self.ids, _IDS)
+        lows, highs = np.frombuffer(consumers, _HALF).reshape(-1, 2).T
+        known_lows, known_highs = np.frombuffer(self.ids, _HALF).reshape(-1, 2).T
         table = np.frombuffer(self._table, np.int32)
         numbers = np.full(count, NOBODY, np.int32)
-        open_ones = np.arange(count)
-        at = self._homes(wanted)
-        while len(open_ones):
+        open_ones, at = np.arange(count), self._homes(lows ^ highs)
+        while len(open_ones) > FEW:
             here = table[at]
-            same = (here != NOBODY) & (known[here] == wanted[open_ones]).all(axis=1)
+            somebody = (here != NOBODY).nonzero()[0]
+            open_ones, at, here = open_ones[somebody], at[somebody], here[somebody]
+            same = (known_lows[here] == lows[open_ones]) & (known_highs[here] == highs[open_ones])
             numbers[open_ones[same]] = here[same]
-            going_on = (here != NOBODY) & ~same
-            open_ones, at = open_ones[going_on], (at[going_on] + 1) & self._last
+            others = (~same).nonzero()[0]
+            open_ones, at = open_ones[others], (at[others] + 1) & self._last
+        for index in open_ones.tolist():
+            numbers[index] = self.find(consumers[index * CONSUMER_BYTES : (index + 1) * CONSUMER_BYTES])
         return numbers
 
     def add(self, consumer: bytes, number: int) -> None:
@@ -75,9 +77,8 @@ class ConsumerIndex(Probing[bytes]):
         home: int = ((low ^ high) * MIX & MASK) >> self._shift
         return home
 
-    def _homes(self, wanted: NDArray[Any]) -> NDArray[np.int64]:
-        mixed = (wanted[:, 0] ^ wanted[:, 1]) * np.uint64(MIX)
-        homes: NDArray[np.int64] = (mixed >> np.uint64(self._shift)).astype(np.int64)
+    def _homes(self, folded: NDArray[np.uint64]) -> NDArray[np.int64]:
+        homes: NDArray[np.int64] = (folded * np.uint64(MIX) >> np.uint64(self._shift)).astype(np.int64)
         return homes
 
     def _key(self, number: int) -> bytes:

@@ -155,6 +155,7 @@ class Hub:
         """Make the experience known to everybody, before its first ``Configure``. Raises a store error."""
         await self._lookups.create(experience)
         room = self._found(experience)
+        await self._interrupt()
         await self._catches_up(room)
         return room
 

@@ -67,8 +67,11 @@ class Roster:
         return int(self._waits.argmax()) if self.waiting else None
 
     def ahead(self, place: int) -> int:
-        """How many wait before ``place``: one rank, in time linear in the place at memory speed."""
-        return int(np.count_nonzero(self._waits[:place].view(np.bool_)))
+        """How many wait before ``place``: one rank, counted from the nearer end at memory speed."""
+        waits = self._waits.view(np.bool_)
+        if 2 * place < self.places:
+            return int(np.count_nonzero(waits[:place]))
+        return self.waiting - int(np.count_nonzero(waits[place : self.places]))
 
     def waiting_places(self) -> NDArray[np.int64]:
         """All places that wait, ascending."""

@@ -25,6 +25,10 @@ class Senders:
     def __init__(self) -> None:
         self._last: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
 
+    def __len__(self) -> int:
+        """How many were heard lately."""
+        return len(self._last)
+
     def accept(self, sender: bytes, number: int, now_ms: int) -> bool:
         """Whether this batch is the next of its sender; if so it counts as applied."""
         last, _ = self._last.get(sender, (0, 0))

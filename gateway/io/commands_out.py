@@ -9,10 +9,11 @@ Hands over to: the commands streams; `gateway.outgoing` keeps the numbers.
 
 import asyncio
 from itertools import islice
+from typing import Any
 
 import structlog
 
-from gateway.io.store import STORE_ERRORS, Backoff, Store, connect
+from gateway.io.store import STORE_ERRORS, Backoff, Direct
 from gateway.outgoing import Sent
 from gateway.rooms import Room, monotonic_ms
 from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key
@@ -41,7 +42,7 @@ class CommandsOut:
         """Write for ever; ends by cancellation alone."""
         backoff = Backoff()
         while True:
-            store = connect(self._url)
+            store = Direct(self._url)
             try:
                 await self._write(store, backoff)
             except STORE_ERRORS as error:
@@ -49,13 +50,13 @@ class CommandsOut:
                     self._lost = True
                     log.warning("store_lost", stream="commands", why=type(error).__name__)
             finally:
-                await store.aclose()
+                await store.close()
             for room in self._rooms.values():
                 room.outgoing.rewind()
             self.want()
             await asyncio.sleep(backoff.next_s())
 
-    async def _write(self, store: Store, backoff: Backoff) -> None:
+    async def _write(self, store: Direct, backoff: Backoff) -> None:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
@@ -64,20 +65,20 @@ class CommandsOut:
                 backoff.reset()
                 await asyncio.sleep(GATHER_S)
 
-    async def _write_some(self, store: Store) -> bool:
+    async def _write_some(self, store: Direct) -> bool:
         """One pipeline; False when there was nothing to write."""
-        pipeline = store.pipeline(transaction=False)
+        commands: list[tuple[Any, ...]] = []
         written: list[tuple[Room, list[Sent]]] = []
         for room in list(self._rooms.values()):
             batches = room.outgoing.to_write(BATCHES_PER_PIPELINE)
             if batches:
                 written.append((room, batches))
             for sent in batches:
-                fields = {FIELD_SENDER: room.outgoing.sender, FIELD_NUMBER: sent.number, FIELD_BATCH: sent.payload}
-                pipeline.xadd(commands_key(room.experience), fields)  # type: ignore[arg-type]
+                fields = (FIELD_SENDER, room.outgoing.sender, FIELD_NUMBER, sent.number, FIELD_BATCH, sent.payload)
+                commands.append(("XADD", commands_key(room.experience), "*", *fields))
         if not written:
             return False
-        entry_ids = iter([entry_id.decode() for entry_id in await pipeline.execute()])
+        entry_ids = iter([entry_id.decode() for entry_id in await store.ask(*commands)])
         for room, batches in written:
             room.outgoing.written(batches, list(islice(entry_ids, len(batches))), monotonic_ms())
         return True

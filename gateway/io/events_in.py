@@ -1,22 +1,22 @@
 """Events in: one blocking read over the events of all rooms, and over the wake streams that announce new ones.
 
 Each room begins with the newest stored replica (`gateway.io.resync`) and continues behind the last entry it has; one
-that does not continue, because of a gap, a trimmed log or another one, is reset and begins anew, and
-if that does not hold together either it rests for a while, so that one broken log never costs the other rooms. A
-lost connection is made again for as long as it takes; sockets stay meanwhile. After a reconnect each room's last entry
-is looked up: a log that has lost it was replaced, and is read anew.
+that does not continue, because of a gap, a trimmed log or another one, is reset and begins anew, and if that does not
+hold together either it rests for a while, so that one broken log never costs the other rooms. A lost connection is made
+again for as long as it takes; sockets stay meanwhile. After a reconnect each room's last entry is looked up: a log that
+has lost it was replaced, and is read anew.
 
 Hands over to: `gateway.rooms` (`receive`, `caught_up`, `reset`).
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import structlog
 
 from gateway.io.resync import resync
-from gateway.io.store import STORE_ERRORS, Backoff, Store, connect
+from gateway.io.store import STORE_ERRORS, Backoff, Direct, Store, connect
 from gateway.rooms import Room, monotonic_ms
 from protocol.replica import ReplicaError
 from protocol.streams import (
@@ -32,8 +32,9 @@ from protocol.streams import (
 
 ENTRIES_PER_READ = 128
 BLOCK_MS = 1_000
-WAKES_EVERY_MS = 100
-"""So often the wake streams are read along with entries; naming all of them each time would cost more than the rest."""
+WAKES_EVERY_MS = 1_000
+"""So often the wake streams are read along with entries; naming all of them each time would cost more than the rest.
+Who asks for an experience that is not known here yet has it looked up at once."""
 GATHER_S_MIN = 0.010
 GATHER_S_MAX = 0.100
 """After a read that brought entries the next ones gather for so long: a lone entry waits for nobody, and of a crowd's a
@@ -50,6 +51,13 @@ class _Rest(NamedTuple):
 
     until_ms: int
     pause_ms: int
+
+
+class Read(NamedTuple):
+    """An entry of a stream, not decoded yet."""
+
+    entry_id: str
+    fields: dict[bytes, bytes]
 
 
 class EventsIn:
@@ -72,20 +80,21 @@ class EventsIn:
         """Read for ever; ends by cancellation alone."""
         backoff = Backoff()
         while True:
-            reader = connect(self._url)
+            reader, ear = connect(self._url), Direct(self._url)
             try:
-                await self._follow(reader, backoff)
+                await self._follow(reader, ear, backoff)
             except STORE_ERRORS as error:
                 if self.lost_since_ms is None:
                     self.lost_since_ms = monotonic_ms()
                     log.warning("store_lost", stream="events", why=type(error).__name__)
             finally:
                 self.client_id = None
+                await ear.close()
                 await reader.aclose()
             await asyncio.sleep(backoff.next_s())
 
-    async def _follow(self, reader: Store, backoff: Backoff) -> None:
-        client_id = await reader.client_id()
+    async def _follow(self, reader: Store, ear: Direct, backoff: Backoff) -> None:
+        (client_id,) = await ear.ask(("CLIENT", "ID"))
         wakes = await _last_wakes(reader)
         for experience in await _experiences(reader):
             self._found(experience)
@@ -97,26 +106,25 @@ class EventsIn:
         while True:
             rooms = {name: room for name, room in self._rooms.items() if not self._rests(name)}
             await resync(reader, rooms.values())
-            streams: dict[Any, Any] = {events_key(name): room.replica.entry_id for name, room in rooms.items()}
+            streams = {events_key(name): room.replica.entry_id for name, room in rooms.items()}
             waits = self.lost_since_ms is None and all(room.live for room in rooms.values())
-            awake = monotonic_ms() - heard_ms < WAKES_EVERY_MS and bool(streams)
+            left_ms = heard_ms + WAKES_EVERY_MS - monotonic_ms()
+            awake = left_ms > 0 and bool(streams)
             heard_ms = heard_ms if awake else monotonic_ms()
-            block_ms = WAKES_EVERY_MS if awake else BLOCK_MS
-            read = await reader.xread(
-                streams if awake else streams | wakes, ENTRIES_PER_READ, block_ms if waits else None
-            )
+            block_ms = left_ms if awake else BLOCK_MS
+            read = await _read(ear, streams if awake else streams | wakes, block_ms if waits else None)
             self.lost_since_ms = None
             backoff.reset()
-            self._take(rooms, wakes, {key.decode(): entries for key, entries in cast("list[Any]", read)})
+            self._take(rooms, wakes, read)
             if read and waits:
                 gather_s = await _gather(gather_s)
             self.complete = self.complete or all(room.live or self._rests(name) for name, room in self._rooms.items())
 
-    def _take(self, rooms: dict[str, Room], wakes: dict[str, str], read: dict[str, list[Any]]) -> None:
+    def _take(self, rooms: dict[str, Room], wakes: dict[str, str], read: dict[str, list[Read]]) -> None:
         for key in wakes.keys() & read.keys():
-            wakes[key] = read[key][-1][0].decode()
-            for _, fields in read[key]:
-                self._found(fields[FIELD_EXPERIENCE].decode())
+            wakes[key] = read[key][-1].entry_id
+            for one in read[key]:
+                self._found(one.fields[FIELD_EXPERIENCE].decode())
         for name, room in rooms.items():
             entries = read.get(events_key(name), [])
             if self._receive(room, entries) and room.live:
@@ -126,11 +134,11 @@ class EventsIn:
         """Whether the log of this room was found broken a moment ago: reading it again at once would tell the same."""
         return name in self._resting and monotonic_ms() < self._resting[name].until_ms
 
-    def _receive(self, room: Room, entries: list[Any]) -> bool:
+    def _receive(self, room: Room, entries: list[Read]) -> bool:
         """False when the entries do not hold together, or could not be told: the room was reset."""
         try:
             for entry_id, fields in entries:
-                room.receive(entry_id.decode(), fields[FIELD_ENTRY], fields[FIELD_CHAIN])
+                room.receive(entry_id, fields[FIELD_ENTRY], fields[FIELD_CHAIN])
             if not room.live and len(entries) < ENTRIES_PER_READ:
                 room.caught_up()
         except ReplicaError as error:
@@ -156,6 +164,17 @@ class EventsIn:
             if last != START_ID and not await reader.xrange(events_key(name), last, last):
                 log.error("replica_discarded", experience=name, why=f"the log has no entry {last} any more")
                 room.reset()
+
+
+async def _read(ear: Direct, after: dict[str, str], block_ms: int | None) -> dict[str, list[Read]]:
+    """What stands in each stream behind the ID in ``after``, waited for as long as ``block_ms`` if there is nothing."""
+    block = () if block_ms is None else ("BLOCK", block_ms)
+    (answer,) = await ear.ask(("XREAD", "COUNT", ENTRIES_PER_READ, *block, "STREAMS", *after.keys(), *after.values()))
+    return {key.decode(): [_entry(*entry) for entry in entries] for key, entries in answer or ()}
+
+
+def _entry(entry_id: bytes, fields: list[bytes]) -> Read:
+    return Read(entry_id.decode(), dict(zip(fields[::2], fields[1::2], strict=True)))
 
 
 async def _gather(pause_s: float) -> float:
