@@ -104,8 +104,11 @@ class EventsIn:
         self.client_id = client_id
         heard_ms, gather_s = monotonic_ms() - WAKES_EVERY_MS, GATHER_S_MIN
         while True:
+            known = len(self._rooms)
             rooms = {name: room for name, room in self._rooms.items() if not self._rests(name)}
             await resync(reader, rooms.values())
+            if len(self._rooms) != known:
+                continue  # one that came meanwhile begins like the others
             streams = {events_key(name): room.replica.entry_id for name, room in rooms.items()}
             waits = self.lost_since_ms is None and all(room.live for room in rooms.values())
             left_ms = heard_ms + WAKES_EVERY_MS - monotonic_ms()
