@@ -119,7 +119,7 @@ class EventsIn:
             self.lost_since_ms = None
             backoff.reset()
             self._take(rooms, wakes, read)
-            if read and waits:
+            if waits and read.keys() - wakes.keys():
                 gather_s = await _gather(gather_s)
             self.complete = self.complete or all(room.live or self._rests(name) for name, room in self._rooms.items())
 
