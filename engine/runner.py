@@ -3,7 +3,8 @@
 A turn of the loop: tend the leases; take over what a lease gives; wait for commands, a deadline or a beat; let every
 experience make at most one step; commit all steps in one round trip; see to the snapshot that is being made or due;
 replay a slice of what is being restored, and one of what others write (``engine.shadows``). The next question to the
-store is out before the steps are made, so the store works while we do.
+store is out before the steps are made, so the store works while we do; but behind an entry that holds commands of many
+gateways the next ones gather first.
 
 What can go wrong, and what is done:
 
@@ -150,8 +151,8 @@ class Runner:
         found = await reader.wait(self._patience_ms(self._outside.clocks()))
         await self._receive(reader.asked, found)
         gather_ms = self._gather_ms() if found else 0
-        if found and self._look_ms and not gather_ms:  # else there may be more to ask for after the next look at the
-            self._ask(reader)  # leases, or when more has gathered
+        if found and self._look_ms and not gather_ms:  # else there will be more to ask for, in streams or of them
+            self._ask(reader)
         await self._step_all()
         now_ms = _steady_ms(self._outside.clocks())
         may_begin = not self._duties.restoring and not self._shadows.beginning

@@ -20,6 +20,7 @@ def test_only_the_next_number_is_accepted() -> None:
     ]
     assert (heard.last(ONE), heard.last(TWO)) == (3, 0)
     assert heard.accept(TWO, 1, 0)
+    assert len(heard) == 2
 
 
 def test_a_sender_silent_for_too_long_is_closed_and_others_are_not() -> None:
