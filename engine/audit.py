@@ -23,7 +23,9 @@ from heapq import heappop, heappush
 from typing import Any, ClassVar
 
 from protocol import events as e
+from protocol import kind_events as k
 from protocol.codec import decode_entry, next_chain
+from protocol.distributions import kind_of
 from protocol.documents import Experience, Path, with_release_rate
 from protocol.states import LIVE, TicketState
 from protocol.streams import GENESIS_CHAIN, START_ID, parse_entry_id
@@ -77,6 +79,8 @@ class AuditedPath:
         self.admitted = 0
         self.by_hand = 0
         self.times: list[int] = []
+        self.choices: dict[int, str] = {}
+        self.allotted: dict[int, str] = {}
         self._waiting: list[int] = []
         self.meter = SpanMeter(settings.distribution.release_rate_per_minute, settings.distribution.burst_ms)
 
@@ -111,6 +115,16 @@ class AuditedPath:
             heappop(self._waiting)
         return self._waiting[0] if self._waiting else None
 
+    def first_to_serve(self, left: dict[str, int | None]) -> int | None:
+        """The first who waits for something that is left: whoever chose what is not is passed over."""
+        if not self.choices:
+            return self.first_waiting()
+        for ticket, state in enumerate(self.states):
+            wanted = left.get(self.choices.get(ticket, ""))
+            if state == TicketState.WAITING and (wanted is None or wanted > 0):
+                return ticket
+        return None
+
     def wait_again(self, ticket: int) -> None:
         self.expect(ticket, {TicketState.EXPIRED})
         self.states[ticket] = TicketState.WAITING
@@ -122,6 +136,7 @@ class AuditedPath:
 
     def close(self, ticket: int, state: TicketState) -> None:
         self.windows.pop(ticket, None)
+        self.allotted.pop(ticket, None)
         self.states[ticket] = state
 
     def caps(self) -> None:
@@ -148,6 +163,7 @@ class Audit:
         self.paths: dict[str, AuditedPath] = {}
         self.admissions: dict[bytes, tuple[str, int]] = {}
         self.over_all = SpanMeter(None, _EXPERIENCE_BURST_MS)
+        self.left: dict[str, int | None] = {}
 
     def entry(self, entry_id: str, payload: bytes, chain: bytes) -> None:
         """Check the next entry. Raises Broken with the entry's ID in the text."""
@@ -188,8 +204,11 @@ class Audit:
         before = self.paths
         self.paths = {}
         for settings in event.document.paths:
-            path = self.paths[settings.id] = before.get(settings.id) or AuditedPath(settings)
+            path = before.get(settings.id)
+            if path is None or kind_of(path.settings.distribution) != kind_of(settings.distribution):
+                path = AuditedPath(settings)
             path.limit(settings)
+            self.paths[settings.id] = path
         self._limit_over_all(event.document.release_rate_per_minute)
 
     def _limit_over_all(self, rate: int | None) -> None:
@@ -216,7 +235,7 @@ class Audit:
     def _admitted(self, event: e.Admitted) -> None:
         path = self.paths[event.path]
         for index, ticket in enumerate(event.tickets):
-            first = path.first_waiting()
+            first = path.first_to_serve(self.left)
             if ticket != first:
                 raise Broken(f"ticket {ticket} was admitted, but {first} was the first that waits")
             admission = event.admissions[index * e.ADMISSION_BYTES : (index + 1) * e.ADMISSION_BYTES]
@@ -225,6 +244,7 @@ class Audit:
             self.admissions[admission] = (event.path, ticket)
             path.states[ticket] = TicketState.ADMITTED
             path.windows[ticket] = event.expires_at
+            self._move_stock(path.allotted.get(ticket, ""), -1)
             path.admitted += 1
             path.times.append(event.at)
             if event.by_hand:
@@ -234,6 +254,18 @@ class Audit:
                 self.over_all.admit(event.at)
         path.caps()
         self._caps()
+
+    def _chosen(self, event: k.Chosen) -> None:
+        self.paths[event.path].choices[event.ticket] = event.variant
+
+    def _allotted(self, event: k.Allotted) -> None:
+        self.paths[event.path].allotted.update(zip(event.tickets, event.variants, strict=True))
+
+    def _move_stock(self, variant: str, count: int) -> None:
+        """What is left between two ``StockChanged``, of what is named when it is given."""
+        left = self.left.get(variant)
+        if left is not None:
+            self.left[variant] = left + count
 
     def _caps(self) -> None:
         assert self.document is not None, "admissions come after the first Configured"
@@ -250,11 +282,13 @@ class Audit:
             path.expect(ticket, {TicketState.ADMITTED, TicketState.REDEEMED})
             if event.at < path.windows[ticket]:
                 raise Broken(f"ticket {ticket} expired {path.windows[ticket] - event.at} ms before its window's end")
+            self._move_stock(path.allotted.get(ticket, ""), 1)
             path.close(ticket, TicketState.EXPIRED)
 
     def _left(self, event: e.Left) -> None:
         path = self.paths[event.path]
         path.expect(event.ticket, _GIVEN_UP)
+        self._move_stock(path.allotted.get(event.ticket, ""), 1)
         path.close(event.ticket, TicketState.LEFT)
 
     def _refused(self, event: e.TicketRefused) -> None:
@@ -290,6 +324,7 @@ class Audit:
     def _stock(self, event: e.StockChanged) -> None:
         if event.total is not None and event.reserved + event.completed > event.total:
             raise Broken(f"{event.reserved + event.completed} of {event.variant} are given, there are {event.total}")
+        self.left[event.variant] = None if event.total is None else event.total - event.reserved - event.completed
 
     def summary(self) -> dict[str, Any]:
         """What the log holds, in figures."""
@@ -320,5 +355,7 @@ class Audit:
         e.Returned: _returned,
         e.WindowMoved: _window_moved,
         e.WaitingLost: _waiting_lost,
+        k.Chosen: _chosen,
+        k.Allotted: _allotted,
         e.StockChanged: _stock,
     }

@@ -25,7 +25,8 @@ from engine.io.streams import connect, log_length
 from engine.restoration import Restoration
 from engine.takeover import LogError
 from protocol.manifest import Manifest
-from protocol.replica import PathReplica, Replica, ReplicaError
+from protocol.path_replica import PathReplica
+from protocol.replica import Replica, ReplicaError
 from protocol.states import TicketState
 from protocol.streams import START_ID, parse_entry_id
 

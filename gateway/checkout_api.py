@@ -18,8 +18,8 @@ from gateway.endpoints import Call, Endpoint, Handler, Parameter, json_answer
 from gateway.hub import Hub
 from gateway.pass_keys import claims_of
 from protocol.commands import CheckoutCommand, Complete, Extend, Redeem, Release
-from protocol.documents import Currency, Money
 from protocol.events import ADMISSION_BYTES
+from protocol.fields import Currency, Money
 from protocol.refusals import Reason, Refusal
 
 LOOKUP_MS_MAX = 200

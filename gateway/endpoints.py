@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from gateway.api_keys import ApiKey, Scope, authorize
 from gateway.problems import invalid, problem
-from protocol.documents import form_problems
+from protocol.forms import form_problems
 from protocol.refusals import Reason, Refusal
 
 BODY_BYTES_MAX = 64 * 1_024

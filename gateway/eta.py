@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol.distributions import rate_of
 from protocol.documents import Experience, Path
-from protocol.replica import RATE_SPAN_MS, PathReplica
+from protocol.fields import RATE_MAX
+from protocol.path_replica import RATE_SPAN_MS, PathReplica
 
 MEASURED_AFTER_MS = 5_000
 MINUTE_MS = 60_000
@@ -60,10 +62,9 @@ class Estimate(NamedTuple):
 
 
 def asked_rate(document: Experience, path: Path) -> int:
-    """Admissions a minute that the merchant asks for in ``path``."""
-    over_all = document.release_rate_per_minute
-    asked = path.distribution.release_rate_per_minute
-    return asked if over_all is None else min(asked, over_all)
+    """Admissions a minute asked for in ``path``: the highest there can be where nothing limits them."""
+    limits = (document.release_rate_per_minute, rate_of(path.distribution), RATE_MAX)
+    return min(rate for rate in limits if rate is not None)
 
 
 def estimate(document: Experience, path: PathReplica, since_ms: int, now_ms: int) -> Estimate:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from protocol.documents import Problem
+from protocol.forms import Problem
 from protocol.refusals import Reason, Refusal
 
 MEDIA_TYPE = "application/problem+json"

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 from msgspec import UNSET
 
+from protocol.distributions import capacity_of, kind_of
 from protocol.documents import Product, Variant
 from protocol.events import Holding, NoticePosted
 from protocol.frames import (
@@ -30,8 +31,9 @@ from protocol.frames import (
     TicketView,
     Welcome,
 )
+from protocol.path_replica import PathReplica
 from protocol.refusals import Refusal
-from protocol.replica import PathReplica, Replica, Stock
+from protocol.replica import Replica, Stock
 from protocol.states import LEVELS, Phase, TicketState
 
 WIRE_VERSION = 1
@@ -185,7 +187,7 @@ def _path(path: PathReplica, level: int, outage: bool) -> PathView:
     settings = path.settings
     return PathView(
         id=settings.id,
-        kind=str(settings.distribution.__struct_config__.tag),
+        kind=kind_of(settings.distribution),
         phase=path.phase,
         opens_at=path.opens_at,
         closes_at=path.closes_at,
@@ -200,7 +202,7 @@ def _path(path: PathReplica, level: int, outage: bool) -> PathView:
 def _access(path: PathReplica, level: int) -> str:
     if not qualifies(path, level):
         return "needs_level"
-    capacity = path.settings.distribution.capacity
+    capacity = capacity_of(path.settings.distribution)
     return "full" if capacity is not None and path.roster.waiting >= capacity else "open"
 
 

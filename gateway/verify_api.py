@@ -19,7 +19,7 @@ from gateway.endpoints import Call, Endpoint, Parameter
 from gateway.hub import Hub, Room
 from gateway.problems import invalid, problem
 from protocol import passes
-from protocol.documents import Slug
+from protocol.fields import Slug
 from protocol.passes import PassClaims, PassError
 from protocol.refusals import Reason, Refusal
 

@@ -5,6 +5,8 @@ log) and a ``key`` (the Idempotency-Key, "" for none), which makes a repeat thro
 are epoch milliseconds, durations are named with their unit.
 """
 
+from typing import Final
+
 from msgspec import UNSET, Struct, UnsetType
 
 from protocol.documents import Experience
@@ -14,6 +16,18 @@ class ConsumerCommand(Struct, frozen=True, array_like=True, gc=False):
     """A command of one consumer, in an experience that the stream names."""
 
     consumer: bytes
+
+
+class Credentials(Struct, frozen=True, array_like=True, gc=False):
+    """What somebody brings to the door: the names of the audiences they are in, an access code, the variant they want
+    where that is theirs to say. Most bring nothing, and a command without it is smaller."""
+
+    audiences: tuple[str, ...] = ()
+    code: str = ""
+    variant: str = ""
+
+
+NOTHING: Final = Credentials()
 
 
 class Join(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="join"):
@@ -27,6 +41,7 @@ class Join(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="join"):
     implicit: bool = False
     hats: int = 1
     level: int = 0
+    credentials: Credentials | None = None
 
 
 class Leave(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="leave"):
@@ -36,7 +51,7 @@ class Leave(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="leave"
 
 
 class Decline(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="decline"):
-    """Give up the admission in ``path``."""
+    """Give up the admission, or the offer, in ``path``."""
 
     path: str
 
@@ -47,6 +62,75 @@ class Rejoin(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="rejoi
     path: str
     hats: int = 1
     level: int = 0
+    credentials: Credentials | None = None
+
+
+class Choose(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="choose"):
+    """Want ``variant`` from now on, at the same place."""
+
+    path: str
+    variant: str
+
+
+class EnterCode(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="enter_code"):
+    """Take a ticket in the path of the access code; the answer says ``advanced``, ``unchanged`` or ``gated``."""
+
+    hats: int = 1
+    level: int = 0
+    credentials: Credentials | None = None
+
+
+class TicketCommand(ConsumerCommand, frozen=True, array_like=True, gc=False):
+    """A command that needs a ticket in ``path`` and takes one first where there is none, as a ``Join`` with the same
+    fields would."""
+
+    path: str
+    hats: int = 1
+    level: int = 0
+    credentials: Credentials | None = None
+
+
+class Claim(TicketCommand, frozen=True, array_like=True, gc=False, tag="claim"):
+    """Take what is offered: a timed release, an ``offer`` (16 bytes, b"" = whichever there is), or a unit of a Dutch
+    auction for at most ``price`` (minor units)."""
+
+    offer: bytes = b""
+    price: int | None = None
+
+
+class PlaceBid(TicketCommand, frozen=True, array_like=True, gc=False, tag="place_bid"):
+    """Bid up to ``maximum`` (minor units). ``id``: the client's own; the same bid sent again is the same bid."""
+
+    maximum: int = 0
+    id: str = ""
+
+
+class Hold(TicketCommand, frozen=True, array_like=True, gc=False, tag="hold"):
+    """Keep a place in ``slot`` for a while."""
+
+    slot: str = ""
+
+
+class Book(TicketCommand, frozen=True, array_like=True, gc=False, tag="book"):
+    """Book ``slot`` ("" = the one held)."""
+
+    slot: str = ""
+
+
+class BookingCommand(ConsumerCommand, frozen=True, array_like=True, gc=False):
+    """A command about the hold or the booking in ``path``."""
+
+    path: str
+
+
+class Reschedule(BookingCommand, frozen=True, array_like=True, gc=False, tag="reschedule"):
+    """Have ``slot`` instead of the slot that is booked, or keep that."""
+
+    slot: str
+
+
+class Cancel(BookingCommand, frozen=True, array_like=True, gc=False, tag="cancel"):
+    """Give up the hold or the booking."""
 
 
 class Attach(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="attach"):
@@ -160,6 +244,41 @@ class RefuseTicket(PathCommand, frozen=True, array_like=True, tag="refuse_ticket
     reason: str
 
 
+class DrawBeacon(PathCommand, frozen=True, array_like=True, tag="draw_beacon"):
+    """The randomness of the round that the path named, with its signature, after the roster's root is committed."""
+
+    randomness: bytes
+    signature: bytes
+
+
+class Draw(PathCommand, frozen=True, array_like=True, tag="draw"):
+    """Draw now."""
+
+
+class Offer(PathCommand, frozen=True, array_like=True, tag="offer"):
+    """Offer ``count`` units to the next on a waitlist."""
+
+    count: int
+
+
+class CheckIn(PathCommand, frozen=True, array_like=True, tag="check_in"):
+    """The booking of this confirmation code is here."""
+
+    confirmation: str
+
+
+class NoShow(PathCommand, frozen=True, array_like=True, tag="no_show"):
+    """The booking of this confirmation code did not come."""
+
+    confirmation: str
+
+
+class CancelBooking(PathCommand, frozen=True, array_like=True, tag="cancel_booking"):
+    """The merchant cancels the booking of this confirmation code."""
+
+    confirmation: str
+
+
 class PostNotice(MerchantCommand, frozen=True, array_like=True, tag="post_notice"):
     """Tell everybody there ``text``; it stands in ``welcome`` while ``until`` (epoch ms) is ahead."""
 
@@ -170,8 +289,10 @@ class PostNotice(MerchantCommand, frozen=True, array_like=True, tag="post_notice
 
 CheckoutCommand = Redeem | Complete | Release | Extend
 Command = (
-    Join | Leave | Decline | Rejoin | Attach
+    Join | Leave | Decline | Rejoin | Attach | Choose | EnterCode
+    | Claim | PlaceBid | Hold | Book | Reschedule | Cancel
     | Redeem | Complete | Release | Extend
     | Configure | SetReleaseRate | SetStock
     | Open | Pause | Resume | Close | End | AdmitNow | RefuseTicket | PostNotice
+    | DrawBeacon | Draw | Offer | CheckIn | NoShow | CancelBooking
 )  # fmt: skip

@@ -1,34 +1,40 @@
 """The experience document: what a merchant PUTs and GETs, and what is wrong with one that cannot be taken.
 
-Fields that belong to ways in or rules that this version does not run are accepted with the value that means "not
-used" and refused with any other, so that nothing is silently ignored. Unknown fields are errors. ``parse`` finds every
-error at once, each with its path, because a merchant fixing a launch has no patience for one error a try.
+Fields that belong to rules that this version does not run are accepted with the value that means "not used" and refused
+with any other, so that nothing is silently ignored. Unknown fields are errors. ``parse`` finds every error at once,
+each with its path, because a merchant fixing a launch has no patience for one error a try.
 """
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 import msgspec
 from msgspec import Meta, Struct
 
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z")]
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
-Address = Annotated[str, Meta(min_length=1, max_length=2_000)]
-Instant = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
-Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-Rate = Annotated[int, Meta(ge=0, le=6_000_000)]
-Seconds = Annotated[int, Meta(ge=1, le=30 * 86_400)]
-GraceSeconds = Annotated[int, Meta(ge=0, le=86_400)]
-Money = Annotated[str, Meta(pattern=r"^\d{1,12}(\.\d{1,3})?\Z")]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+from protocol.distribution_rules import problems_of
+from protocol.distributions import (
+    REGISTERED,
+    RUNNING,
+    AnyDistribution,
+    Appointment,
+    Auction,
+    Draw,
+    Queue,
+    Waitlist,
+    kind_of,
+)
+from protocol.fields import Address, Count, Currency, Instant, Money, Rate, Slug, Text
+from protocol.forms import Problem, form_problems
 
 _time_zones = cache(available_timezones)
 """The names of the IANA database; looking for them takes a walk through its files, once."""
+
+LOBBIES: Final = frozenset({"timed_release"})
+"""The kinds that let people in before the opening."""
 
 PATHS_MAX = 32
 PRODUCTS_MAX = 200
@@ -71,41 +77,41 @@ class Terms(Struct, frozen=True, forbid_unknown_fields=True):
     url: Address | None = None
 
 
-class Queue(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="queue"):
-    """First come, first served. Rates are admissions a minute; null caps mean none."""
+class AccessCode(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a consumer must name to use a path. ``max_uses`` counts live and completed tickets; null = no limit."""
 
-    release_rate_per_minute: Rate
-    max_active: Count | None = None
-    max_admissions: Count | None = None
-    capacity: Count | None = None
-    checkout_window_seconds: Seconds = 600
-    payment_grace_seconds: GraceSeconds = 300
-    burst_ms: Annotated[int, Meta(ge=1, le=60_000)] = 1_000
-    loyalty_bias: bool = False
-    hats_max: Annotated[int, Meta(ge=1, le=64)] = 5
-    points_per_hat: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
+    max_uses: Count | None = None
+    expires_at: Instant | None = None
 
 
 class Path(Struct, frozen=True, forbid_unknown_fields=True):
     """One way in. ``variants`` [] means every variant of the experience."""
 
     id: Slug
-    distribution: Queue
+    distribution: AnyDistribution
     name: Text | None = None
     priority: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 0
     opens_at: Instant | None = None
     closes_at: Instant | None = None
     min_level: Literal["guest", "registered", "verified"] = "guest"
     variants: list[str] = []
-    product_selection: Literal["checkout"] = "checkout"
+    product_selection: Literal["checkout", "consumer", "system"] = "checkout"
     joins_per_consumer: Annotated[int, Meta(ge=1, le=1_000)] = 1
     keep_place_once: bool = True
     terms: Terms | None = None
     hidden: bool = False
-    lobby_opens_at: None = None
-    audience: None = None
-    access_code: None = None
-    attached_to: None = None
+    lobby_opens_at: Instant | None = None
+    audience: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    access_code: AccessCode | None = None
+    attached_to: Slug | None = None
+
+    @property
+    def closing(self) -> int | None:
+        """When it is planned to take no more of them: a draw and an auction name that themselves. None = never."""
+        if isinstance(self.distribution, Draw):
+            return self.distribution.closes_at
+        return self.distribution.ends_at if isinstance(self.distribution, Auction) else self.closes_at
 
 
 class Experience(Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,17 +137,18 @@ class Experience(Struct, frozen=True, forbid_unknown_fields=True):
         return next((path for path in self.paths if path.id == path_id), None)
 
     def variants_of(self, path: Path) -> list[str]:
-        """Ids of the variants that ``path`` sells, in document order."""
+        """Ids of the variants that ``path`` sells, in document order. A waitlist that names none sells those of the
+        path that it is attached to."""
+        source = self.path(path.attached_to) if path.attached_to is not None else None
+        if source is not None and not path.variants:
+            return self.variants_of(source)
         every = [variant.id for product in self.products for variant in product.variants]
         sold = frozenset(path.variants)
         return [variant for variant in every if variant in sold] if sold else every
 
-
-class Problem(Struct, frozen=True):
-    """One error: ``path`` as in ``paths[0].distribution.capacity``, ``message`` says what is allowed."""
-
-    path: str
-    message: str
+    def waitlist_of(self, path_id: str) -> Path | None:
+        """The waitlist that is attached to a path, or None."""
+        return next((path for path in self.paths if path.attached_to == path_id), None)
 
 
 class DocumentError(ValueError):
@@ -157,11 +164,24 @@ def parse(raw: Any, experience_id: str) -> Experience:
     problems = form_problems(Experience, raw)
     if problems:
         raise DocumentError(problems)
-    document = msgspec.convert(raw, Experience)
+    document = _filled_in(msgspec.convert(raw, Experience), raw)
     problems = list(_relation_problems(document, experience_id))
     if problems:
         raise DocumentError(problems)
     return document
+
+
+def _filled_in(document: Experience, raw: Any) -> Experience:
+    """The document with the defaults that depend on the kind of a path."""
+    paths = []
+    for path, told in zip(document.paths, raw["paths"], strict=True):
+        terms = path.distribution
+        if "min_level" not in told and kind_of(terms) in REGISTERED:
+            path = msgspec.structs.replace(path, min_level="registered")
+        if isinstance(terms, Draw) and terms.draw_at is None:
+            path = msgspec.structs.replace(path, distribution=msgspec.structs.replace(terms, draw_at=terms.closes_at))
+        paths.append(path)
+    return msgspec.structs.replace(document, paths=paths)
 
 
 def warnings(document: Experience) -> list[Problem]:
@@ -169,21 +189,16 @@ def warnings(document: Experience) -> list[Problem]:
     found = []
     for index, path in enumerate(document.paths):
         where = f"paths[{index}].distribution"
-        if path.distribution.release_rate_per_minute == 0:
+        terms = path.distribution
+        if terms.release_rate_per_minute == 0:
             found.append(Problem(f"{where}.release_rate_per_minute", "is 0: nobody is admitted until it is raised"))
-        if path.distribution.max_active == 0:
+        if terms.max_active == 0:
             found.append(Problem(f"{where}.max_active", "is 0: nobody is admitted until it is raised"))
+        if isinstance(terms, Draw) and path.min_level == "guest":
+            found.append(Problem(f"paths[{index}].min_level", "a draw open to guests: one person can enter many times"))
+        if isinstance(terms, Draw) and terms.beacon is None:
+            found.append(Problem(f"{where}.beacon", "is not named: whoever reads the store can know the result before"))
     return found
-
-
-def form_problems(kind: Any, raw: Any) -> list[Problem]:
-    """Every error of form in ``raw`` (decoded JSON) as a ``kind``, a struct: with none, it can be converted."""
-    return list(_shape_problems(kind, raw, ""))
-
-
-def fits(value: Any, kind: Any) -> bool:
-    """Whether ``value`` can stand in a field of ``kind``, such as ``Count``, or is None."""
-    return value is None or not list(_convert_problem(kind, value, ""))
 
 
 def with_release_rate(
@@ -197,10 +212,9 @@ def with_release_rate(
     paths = []
     for path in document.paths:
         if path.id == path_id:
-            assert rate is not None, "a queue always has a rate"
-            distribution = msgspec.structs.replace(
-                path.distribution, release_rate_per_minute=rate, max_active=max_active, max_admissions=max_admissions
-            )
+            assert rate is not None or not isinstance(path.distribution, Queue), "a queue always has a rate"
+            limits = {"release_rate_per_minute": rate, "max_active": max_active, "max_admissions": max_admissions}
+            distribution = msgspec.structs.replace(path.distribution, **limits)
             path = msgspec.structs.replace(path, distribution=distribution)
         paths.append(path)
     return msgspec.structs.replace(document, paths=paths)
@@ -216,63 +230,6 @@ def with_stock(document: Experience, variant_id: str, total: int | None) -> Expe
         ]
         products.append(msgspec.structs.replace(product, variants=variants))
     return msgspec.structs.replace(document, products=products)
-
-
-_AT_PATH = re.compile(r" - at `\$(?P<path>[^`]*)`\Z")
-
-
-def _shape_problems(kind: Any, raw: Any, where: str) -> Iterator[Problem]:
-    """Every error of form, field by field, deeper than the first that a decoder would stop at."""
-    struct, items = _struct_of(kind)
-    if struct is not None and not items and isinstance(raw, dict):
-        yield from _field_problems(struct, raw, where)
-    elif struct is not None and items and isinstance(raw, list) and raw and all(isinstance(one, dict) for one in raw):
-        if bounds := getattr(kind, "__metadata__", ()):
-            yield from _convert_problem(Annotated[list[Any], *bounds], raw, where)
-        for index, item in enumerate(raw):
-            yield from _shape_problems(struct, item, f"{where}[{index}]")
-    else:
-        yield from _convert_problem(kind, raw, where)
-
-
-def _field_problems(struct: type[Struct], raw: dict[str, Any], where: str) -> Iterator[Problem]:
-    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-    prefix = f"{where}." if where else ""
-    tag_field = struct.__struct_config__.tag_field
-    tag = struct.__struct_config__.tag
-    if tag_field is not None and raw.get(tag_field) != tag:
-        yield Problem(f"{prefix}{tag_field}", f"must be {tag!r}: no other kind runs in this version")
-    for name in raw:
-        if name not in fields and name != tag_field:
-            yield Problem(f"{prefix}{name}", f"unknown field; known are {', '.join(fields)}")
-    for name, field in fields.items():
-        if name in raw:
-            yield from _shape_problems(field.type, raw[name], f"{prefix}{name}")
-        elif field.required:
-            yield Problem(f"{prefix}{name}", "is required")
-
-
-def _struct_of(kind: Any) -> tuple[type[Struct] | None, bool]:
-    """(struct, is it a list of them) of a field's type; (None, False) for everything else."""
-    while hasattr(kind, "__metadata__"):
-        kind = kind.__origin__
-    arguments = [argument for argument in get_args(kind) if argument is not type(None)]
-    if getattr(kind, "__origin__", None) is list:
-        struct, _ = _struct_of(arguments[0])
-        return struct, struct is not None
-    if len(arguments) == 1:
-        return _struct_of(arguments[0])
-    return (kind, False) if isinstance(kind, type) and issubclass(kind, Struct) else (None, False)
-
-
-def _convert_problem(kind: Any, raw: Any, where: str) -> Iterator[Problem]:
-    try:
-        msgspec.convert(raw, kind)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        inner = _AT_PATH.search(message)
-        suffix = inner.group("path") if inner else ""
-        yield Problem(f"{where}{suffix}" or "$", _AT_PATH.sub("", message))
 
 
 def _relation_problems(document: Experience, experience_id: str) -> Iterator[Problem]:
@@ -293,17 +250,44 @@ def _relation_problems(document: Experience, experience_id: str) -> Iterator[Pro
     known = frozenset(variants)
     for index, path in enumerate(document.paths):
         yield from _path_problems(path, f"paths[{index}]", known)
+        yield from _attachment_problems(document, path, f"paths[{index}]")
 
 
 def _path_problems(path: Path, where: str, variants: Collection[str]) -> Iterator[Problem]:
-    if path.opens_at is not None and path.closes_at is not None and path.closes_at <= path.opens_at:
+    kind = kind_of(path.distribution)
+    if kind not in RUNNING:
+        yield Problem(f"{where}.distribution.kind", f"{kind!r} is not run in this version")
+    if path.closes_at is not None and isinstance(path.distribution, Draw | Auction):
+        yield Problem(f"{where}.closes_at", f"must be null: the distribution of {kind} says when it closes")
+    elif path.opens_at is not None and path.closes_at is not None and path.closes_at <= path.opens_at:
         yield Problem(f"{where}.closes_at", "must be later than opens_at")
-    if path.distribution.loyalty_bias:
-        yield Problem(f"{where}.distribution.loyalty_bias", "must be false: not run in this version")
+    if path.lobby_opens_at is not None:
+        if kind not in LOBBIES:
+            yield Problem(f"{where}.lobby_opens_at", f"must be null: a {kind} has no lobby in this version")
+        elif path.opens_at is None or path.opens_at <= path.lobby_opens_at:
+            yield Problem(f"{where}.lobby_opens_at", "must be earlier than opens_at")
+    if isinstance(path.distribution, Appointment) and path.distribution.time_zone not in (None, *_time_zones()):
+        yield Problem(f"{where}.distribution.time_zone", "is not a time zone of the IANA database")
+    for problem in problems_of(path.distribution, path.opens_at):
+        yield Problem(f"{where}.distribution.{problem.path}", problem.message)
+    if path.product_selection != "checkout" and not variants:
+        yield Problem(f"{where}.product_selection", "must be 'checkout': there is nothing to select from")
     yield from _repeats(f"{where}.variants", path.variants)
     for variant in path.variants:
         if variant not in variants:
             yield Problem(f"{where}.variants", f"{variant!r} is not a variant of the products")
+
+
+def _attachment_problems(document: Experience, path: Path, where: str) -> Iterator[Problem]:
+    if path.attached_to is None:
+        return
+    source = document.path(path.attached_to)
+    if not isinstance(path.distribution, Waitlist):
+        yield Problem(f"{where}.attached_to", "must be null: only a waitlist is attached to another path")
+    elif source is None or isinstance(source.distribution, Waitlist):
+        yield Problem(f"{where}.attached_to", "must be the id of a path that is no waitlist")
+    elif document.waitlist_of(path.attached_to) is not path:
+        yield Problem(f"{where}.attached_to", f"{path.attached_to!r} has a waitlist already")
 
 
 def _is_web_address(text: str) -> bool:

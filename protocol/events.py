@@ -9,16 +9,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from protocol import kind_events as k
 from protocol.documents import Experience
+from protocol.kind_events import ADMISSION_BYTES as ADMISSION_BYTES
+from protocol.kind_events import CONSUMER_BYTES as CONSUMER_BYTES
+from protocol.kind_events import Event
 
-CONSUMER_BYTES = 16
-ADMISSION_BYTES = 16
 SENDER_BYTES = 8
 WRITER_BYTES = 16
-
-
-class Event(Struct, frozen=True, array_like=True, gc=False):
-    """Base of all events."""
 
 
 class WriterChanged(Event, frozen=True, array_like=True, gc=False, tag="writer_changed"):
@@ -244,6 +242,11 @@ AnyEvent = (
     WriterChanged | Configured | ReleaseRateChanged | PhaseChanged | PauseChanged
     | Joined | Attached | Admitted | Redeemed | WindowMoved | Completed | Expired | Left | Returned
     | TicketRefused | WaitingLost | SoldOutChanged | StockChanged | NoticePosted | Skipped | Refused | Answered
+    | k.Chosen | k.Allotted | k.TicketsLost | k.HoldingDetails
+    | k.Claimed | k.Offered | k.OfferMoved | k.OfferExpired | k.OfferSkipped | k.UnitsFreed | k.UnitsGone | k.Announced
+    | k.EntriesClosed | k.BeaconGiven | k.Drawn
+    | k.BidPlaced | k.PriceChanged | k.PriceDropped | k.AuctionEnded
+    | k.SlotHeld | k.HoldEnded | k.Booked | k.BookingCancelled | k.CheckedIn | k.NotShown
 )  # fmt: skip
 
 

@@ -26,9 +26,19 @@ class Reason(StrEnum):
     FULL = "full"
     PAUSED = "paused"
     SOLD_OUT = "sold_out"
+    GONE = "gone"
+    NOT_ELIGIBLE = "not_eligible"
     NEEDS_LEVEL = "needs_level"
+    NEEDS_CODE = "needs_code"
+    BAD_CODE = "bad_code"
     NO_TICKET = "no_ticket"
     ALREADY_DONE = "already_done"
+    NOT_TAKEN = "not_taken"
+    LIMIT_REACHED = "limit_reached"
+    TOO_LOW = "too_low"
+    HOLD_OVER = "hold_over"
+    SLOT_FULL = "slot_full"
+    CUTOFF_PASSED = "cutoff_passed"
     WINDOW_OVER = "window_over"
     REFUSED = "refused"
     IN_USE = "in_use"
@@ -54,9 +64,19 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.FULL: Meaning(True, 409, "The line is full at the moment."),
     Reason.PAUSED: Meaning(True, 409, "This is paused at the moment."),
     Reason.SOLD_OUT: Meaning(False, 409, "Everything is sold."),
+    Reason.GONE: Meaning(True, 409, "Somebody else was faster; it may come back."),
+    Reason.NOT_ELIGIBLE: Meaning(False, 403, "This is for a group that you are not in."),
     Reason.NEEDS_LEVEL: Meaning(False, 403, "This needs a registered or verified consumer."),
+    Reason.NEEDS_CODE: Meaning(False, 403, "This needs an access code."),
+    Reason.BAD_CODE: Meaning(False, 403, "This access code is not valid here, not any more, or used up."),
     Reason.NO_TICKET: Meaning(False, 409, "There is no ticket in the state that this needs."),
     Reason.ALREADY_DONE: Meaning(False, 409, "This was done already and cannot be done again."),
+    Reason.NOT_TAKEN: Meaning(False, 409, "This way in is of another kind and does not take that."),
+    Reason.LIMIT_REACHED: Meaning(False, 409, "You have as many as one person can have."),
+    Reason.TOO_LOW: Meaning(True, 409, "This is less than the least that is taken now."),
+    Reason.HOLD_OVER: Meaning(False, 409, "The hold is over."),
+    Reason.SLOT_FULL: Meaning(True, 409, "This slot has no free place at the moment."),
+    Reason.CUTOFF_PASSED: Meaning(False, 409, "It is too late for this."),
     Reason.WINDOW_OVER: Meaning(False, 409, "The checkout window is over."),
     Reason.REFUSED: Meaning(False, 403, "The merchant has refused this ticket."),
     Reason.IN_USE: Meaning(False, 409, "Live tickets depend on this, so it cannot be changed now."),

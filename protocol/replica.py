@@ -7,14 +7,14 @@ raises ``ReplicaError``, and the reader throws its replica away and starts anew;
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from msgspec import Struct, structs
 
 from protocol import codec
-from protocol.documents import Experience, Path, with_release_rate, with_stock
+from protocol.distributions import kind_of
+from protocol.documents import Experience, with_release_rate, with_stock
 from protocol.events import (
     ADMISSION_BYTES,
     Admitted,
@@ -38,26 +38,24 @@ from protocol.events import (
     WindowMoved,
     WriterChanged,
 )
-from protocol.roster import Roster
+from protocol.kind_events import (
+    OFFER_BYTES,
+    Allotted,
+    Chosen,
+    Claimed,
+    Offered,
+    OfferExpired,
+    OfferMoved,
+    TicketsLost,
+)
+from protocol.path_replica import OpenOffer, OpenWindow, PathReplica
 from protocol.states import Phase, TicketState, experience_phase
 from protocol.streams import GENESIS_CHAIN, START_ID, parse_entry_id
 from protocol.ticket_holders import TicketHolders
-from protocol.waits import Waits
-
-RATE_SPAN_MS = 60_000
 
 
 class ReplicaError(ValueError):
     """The entries do not follow one another: what was read cannot be trusted and must be read again."""
-
-
-class OpenWindow(Struct, frozen=True, gc=False):
-    """An admission whose checkout window is open."""
-
-    admission: bytes
-    kid: str
-    admitted_at: int
-    expires_at: int
 
 
 class Stock(Struct, frozen=True, gc=False):
@@ -66,61 +64,6 @@ class Stock(Struct, frozen=True, gc=False):
     total: int | None = None
     reserved: int = 0
     completed: int = 0
-
-
-class PathReplica:
-    """One path: its schedule, its roster, one state byte a ticket, its open windows, its recent admissions."""
-
-    def __init__(self, settings: Path) -> None:
-        self.settings = settings
-        self.phase: str = Phase.SCHEDULED
-        self.opens_at = settings.opens_at
-        self.closes_at = settings.closes_at
-        self.paused = False
-        self.sold_out = False
-        self.may_return = False
-        self.roster = Roster()
-        self.states = bytearray()
-        self.hats = bytearray()
-        self.windows: dict[int, OpenWindow] = {}
-        self.forgiven: dict[int, None] = {}
-        self.admitted = 0
-        self.completed = 0
-        self.expired = 0
-        self.waits = Waits()
-        self.recent: deque[tuple[int, int]] = deque()
-
-    @property
-    def tickets(self) -> int:
-        """How many tickets were ever taken."""
-        return len(self.states)
-
-    def state(self, ticket: int) -> TicketState:
-        """The state of a ticket that exists."""
-        return TicketState(self.states[ticket])
-
-    def may_rejoin(self, ticket: int) -> bool:
-        """Whether a missed turn of this ticket can still be forgiven, as far as the log tells: a path ended by hand
-        forgives none from then on, although it is still settling."""
-        missed = self.states[ticket] == TicketState.EXPIRED and ticket not in self.forgiven
-        return missed and self.settings.keep_place_once and self.phase in (Phase.OPEN, Phase.SETTLING)
-
-    def admissions_since(self, since_ms: int) -> int:
-        """How many were admitted by the rate at or after ``since_ms``, at most ``RATE_SPAN_MS`` back."""
-        return sum(count for at, count in self.recent if at >= since_ms)
-
-    def count_recent(self, at: int, count: int) -> None:
-        """``count`` were admitted by the rate at ``at``; what is older than ``RATE_SPAN_MS`` is forgotten."""
-        self.recent.append((at, count))
-        while self.recent[0][0] < at - RATE_SPAN_MS:
-            self.recent.popleft()
-
-    def close_ticket(self, ticket: int, state: TicketState) -> None:
-        """The ticket waits no more and has no window, or no longer this one."""
-        if self.states[ticket] == TicketState.WAITING:
-            self.roster.remove(ticket)
-        self.windows.pop(ticket, None)
-        self.states[ticket] = state
 
 
 class Replica:
@@ -186,6 +129,10 @@ class Replica:
         apply = self._APPLY.get(type(event))
         if apply is not None:
             apply(self, event)
+            return
+        path = self.paths.get(getattr(event, "path", ""))
+        if path is not None and (of_kind := path.kind.APPLY.get(type(event))) is not None:
+            of_kind(path.kind, event)
 
     def _joined(self, event: Joined) -> None:
         path = self.paths[event.path]
@@ -205,7 +152,8 @@ class Replica:
             path.close_ticket(ticket, TicketState.ADMITTED)
             if ticket not in path.forgiven:
                 path.waits.admitted(ticket, event.at)
-            path.windows[ticket] = OpenWindow(admission, event.kid, event.at, event.expires_at)
+            allotted = path.allotted.pop(ticket, ("", None))
+            path.windows[ticket] = OpenWindow(admission, event.kid, event.at, event.expires_at, *allotted)
             self.admissions[admission] = (event.path, ticket)
         path.admitted += len(event.tickets)
         if not event.by_hand:
@@ -233,9 +181,8 @@ class Replica:
 
     def _returned(self, event: Returned) -> None:
         path = self.paths[event.path]
-        path.states[event.ticket] = TicketState.WAITING
+        path.wait_again(event.ticket)
         path.forgiven[event.ticket] = None
-        path.roster.restore(event.ticket)
 
     def _window_moved(self, event: WindowMoved) -> None:
         windows = self.paths[event.path].windows
@@ -246,6 +193,39 @@ class Replica:
         for ticket in path.roster.waiting_places().tolist():
             path.states[ticket] = TicketState.LOST
         path.roster.clear()
+
+    def _tickets_lost(self, event: TicketsLost) -> None:
+        for ticket in event.tickets:
+            self.paths[event.path].close_ticket(ticket, TicketState.LOST)
+
+    def _chosen(self, event: Chosen) -> None:
+        self.paths[event.path].choices[event.ticket] = event.variant
+
+    def _allotted(self, event: Allotted) -> None:
+        told = zip(event.tickets, event.variants, event.prices, strict=True)
+        self.paths[event.path].allotted = {ticket: (variant, price) for ticket, variant, price in told}
+
+    def _offered(self, event: Offered) -> None:
+        path = self.paths[event.path]
+        for index, ticket in enumerate(event.tickets):
+            offer = event.offers[index * OFFER_BYTES : (index + 1) * OFFER_BYTES]
+            path.close_ticket(ticket, TicketState.OFFERED)
+            path.offers[ticket] = OpenOffer(offer, event.claim_by, event.variants[index], event.prices[index])
+
+    def _offer_moved(self, event: OfferMoved) -> None:
+        offers = self.paths[event.path].offers
+        offers[event.ticket] = structs.replace(offers[event.ticket], claim_by=event.claim_by)
+
+    def _offer_expired(self, event: OfferExpired) -> None:
+        for ticket in event.tickets:
+            self.paths[event.path].close_ticket(ticket, TicketState.EXPIRED)
+
+    def _claimed(self, event: Claimed) -> None:
+        path = self.paths[event.path]
+        if event.ticket in path.offers:
+            path.offers[event.ticket] = structs.replace(path.offers[event.ticket], claimed=True)
+        else:
+            path.claimed[event.ticket] = None
 
     def _phase_changed(self, event: PhaseChanged) -> None:
         path = self.paths[event.path]
@@ -270,9 +250,13 @@ class Replica:
     def _configured(self, event: Configured) -> None:
         self.document, self.revision, self.kid = event.document, event.revision, event.kid
         before = self.paths
-        self.paths = {path.id: before.get(path.id) or PathReplica(path) for path in event.document.paths}
-        for path in event.document.paths:
-            self.paths[path.id].settings = path
+        self.paths = {}
+        for settings in event.document.paths:
+            path = before.get(settings.id)
+            if path is None or kind_of(path.settings.distribution) != kind_of(settings.distribution):
+                path = PathReplica(settings)
+            path.settings = settings
+            self.paths[settings.id] = path
 
     def _release_rate_changed(self, event: ReleaseRateChanged) -> None:
         assert self.document is not None, "a release rate is changed after the first Configured"
@@ -302,4 +286,11 @@ class Replica:
         ReleaseRateChanged: _release_rate_changed,
         StockChanged: _stock_changed,
         NoticePosted: _notice_posted,
+        TicketsLost: _tickets_lost,
+        Chosen: _chosen,
+        Allotted: _allotted,
+        Offered: _offered,
+        OfferMoved: _offer_moved,
+        OfferExpired: _offer_expired,
+        Claimed: _claimed,
     }

@@ -13,15 +13,16 @@ the filter is missing, everybody may.
 import zlib
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from protocol.documents import Experience
 from protocol.events import ADMISSION_BYTES, NoticePosted
-from protocol.replica import OpenWindow, PathReplica, Replica, Stock
+from protocol.path_replica import OpenOffer, OpenWindow, PathReplica
+from protocol.replica import Replica, Stock
 from protocol.roster import Roster
 from protocol.states import TicketState
 from protocol.ticket_holders import TicketHolders
@@ -43,6 +44,17 @@ class _Window(Struct, array_like=True):
     kid: str
     admitted_at: int
     expires_at: int
+    variant: str = ""
+    price: int | None = None
+
+
+class _Offer(Struct, array_like=True):
+    ticket: int
+    offer: bytes
+    claim_by: int
+    variant: str
+    price: int | None
+    claimed: bool
 
 
 class _Path(Struct):
@@ -63,6 +75,10 @@ class _Path(Struct):
     runs: tuple[list[int], list[int]]
     waits: list[tuple[int, int]]
     recent: list[tuple[int, int]]
+    offers: list[_Offer] = []
+    claimed: list[int] = []
+    choices: dict[int, str] = {}
+    kind: Any = None
 
 
 class _Admissions(Struct):
@@ -151,7 +167,7 @@ def _path(path_id: str, path: PathReplica) -> _Path:
         path.may_return,
         bytes(path.states),
         bytes(path.hats),
-        [_Window(ticket, *_fields(window)) for ticket, window in path.windows.items()],
+        [_Window(ticket, *structs.astuple(window)) for ticket, window in path.windows.items()],
         list(path.forgiven),
         path.admitted,
         path.completed,
@@ -159,11 +175,11 @@ def _path(path_id: str, path: PathReplica) -> _Path:
         path.waits.runs,
         path.waits.recent,
         list(path.recent),
+        [_Offer(ticket, *structs.astuple(offer)) for ticket, offer in path.offers.items()],
+        list(path.claimed),
+        path.choices,
+        path.kind.image(),
     )
-
-
-def _fields(window: OpenWindow) -> tuple[bytes, str, int, int]:
-    return window.admission, window.kid, window.admitted_at, window.expires_at
 
 
 def _admissions(replica: Replica) -> _Admissions:
@@ -213,11 +229,13 @@ def _fill(path: PathReplica, image: _Path) -> PathReplica:
     path.paused, path.sold_out, path.may_return = image.paused, image.sold_out, image.may_return
     path.states, path.hats = bytearray(image.states), bytearray(image.hats)
     path.roster = Roster.of((np.frombuffer(image.states, np.uint8) == TicketState.WAITING).view(np.uint8))
-    path.windows = {
-        one.ticket: OpenWindow(one.admission, one.kid, one.admitted_at, one.expires_at) for one in image.windows
-    }
+    path.windows = {one.ticket: OpenWindow(*structs.astuple(one)[1:]) for one in image.windows}
     path.forgiven = dict.fromkeys(image.forgiven)
     path.admitted, path.completed, path.expired = image.admitted, image.completed, image.expired
     path.waits = Waits.of(image.runs, image.waits)
     path.recent.extend(image.recent)
+    path.offers = {one.ticket: OpenOffer(*structs.astuple(one)[1:]) for one in image.offers}
+    path.claimed, path.choices = dict.fromkeys(image.claimed), dict(image.choices)
+    if image.kind is not None:
+        path.kind.fill(image.kind)
     return path

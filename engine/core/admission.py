@@ -86,20 +86,26 @@ class Meter:
         self.active = 0
         self.completed = 0
 
-    def caps(self) -> int:
-        """How many more windows the caps allow, whatever the rate."""
+    def caps(self, beside: "Meter | None" = None) -> int:
+        """How many more windows the caps allow, whatever the rate. Those of ``beside`` count as well."""
+        active = self.active + (beside.active if beside else 0)
         room = UNLIMITED
         if self.max_active is not None:
-            room = self.max_active - self.active
+            room = self.max_active - active
         if self.max_admissions is not None:
-            room = min(room, self.max_admissions - self.active - self.completed)
+            completed = self.completed + (beside.completed if beside else 0)
+            room = min(room, self.max_admissions - active - completed)
         return max(room, 0)
 
-    def admit(self, count: int, *, by_hand: bool) -> None:
-        """``count`` windows open; those by hand take no token."""
-        self.active += count
+    def admit(self, count: int, *, by_hand: bool, reserved: int = 0) -> None:
+        """``count`` windows open, of which ``reserved`` were counted before; those by hand take no token."""
+        self.active += count - reserved
         if not by_hand:
             self.bucket.take(count)
+
+    def reserve(self) -> None:
+        """An offer is made that counts as a window."""
+        self.active += 1
 
     def lapse(self) -> None:
         """A window closed without an order: its place is free again."""

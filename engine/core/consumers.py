@@ -1,4 +1,5 @@
-"""What consumers may ask: join, leave, decline, rejoin, attach. A "no" is a value and changes nothing.
+"""What consumers may ask: join, leave, decline, rejoin, choose, enter a code, attach, and what their path's own kind
+takes. A "no" is a value and changes nothing.
 
 Joining is the hot path of the engine, so the ordinary case, a new consumer in a path that is open, does little more
 than append to the ticket arrays.
@@ -6,11 +7,25 @@ than append to the ticket arrays.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from engine.core.ticket import ADMITTED, EXPIRED, WAITING
-from protocol.commands import Attach, Decline, Join, Leave, Rejoin
+from engine.core import entry
+from engine.core.choices import ANY
+from engine.core.ticket import ADMITTED, EXPIRED, OFFERED, WAITING
+from protocol.commands import (
+    NOTHING,
+    Attach,
+    BookingCommand,
+    Choose,
+    Decline,
+    EnterCode,
+    Join,
+    Leave,
+    Rejoin,
+    TicketCommand,
+)
 from protocol.events import CONSUMER_BYTES, Attached
+from protocol.kind_events import HoldingDetails
 from protocol.refusals import Reason, Refusal
 from protocol.states import LEVELS
 
@@ -36,15 +51,34 @@ def _join_path(experience: Experience, path: Path, command: Join) -> Refusal | N
     last = tickets.latest.get(consumer)
     if last is not None and _keeps(path, last, command):
         return _attached(experience, consumer)
-    refusal = path.join_refusal(command.level) if last is None else path.rejoining_refusal(consumer, command.level)
+    check = entry.join_refusal if last is None else entry.rejoining_refusal
+    refusal = check(path, command, experience.now_ms)
     if refusal is not None:
         return _attached(experience, consumer) if command.implicit and last is not None else refusal
-    if len(consumer) != CONSUMER_BYTES or not 0 < command.hats <= HATS_MAX or command.level >= len(LEVELS):
+    if _is_malformed(path, command):
         return Refusal(Reason.INVALID, {"path": path.id})
-    experience.journal.joined(path.settings.id, tickets.add(consumer, command.hats), consumer, command.hats)
-    if last is not None or len(experience.paths) > 1:
-        _tell_other_holdings(experience, path, consumer, had_ticket=last is not None)
+    _take_ticket(experience, path, command)
     return None
+
+
+def _is_malformed(path: Path, command: entry.Entrant) -> bool:
+    if len(command.consumer) != CONSUMER_BYTES or not 0 < command.hats <= HATS_MAX or command.level >= len(LEVELS):
+        return True
+    brought = command.credentials
+    return brought is not None and bool(brought.variant) and not _sells_choice(path, brought.variant)
+
+
+def _sells_choice(path: Path, variant: str) -> bool:
+    return path.choices is not None and variant in path.variants
+
+
+def _take_ticket(experience: Experience, path: Path, command: entry.Entrant) -> int:
+    had_ticket = command.consumer in path.tickets.latest
+    variant = ANY if command.credentials is None else command.credentials.variant
+    ticket = path.join(command.consumer, command.hats, variant, experience.journal)
+    if had_ticket or len(experience.paths) > 1:
+        _tell_other_holdings(experience, path, command.consumer, had_ticket=had_ticket)
+    return ticket
 
 
 def _join_any(experience: Experience, command: Join) -> Refusal | None:
@@ -56,8 +90,7 @@ def _join_any(experience: Experience, command: Join) -> Refusal | None:
             return _attached(experience, command.consumer)
         knows_them = knows_them or last is not None
     for path in experience.by_priority:
-        had_one = command.consumer in path.tickets.latest
-        no = path.rejoining_refusal(command.consumer, command.level) if had_one else path.join_refusal(command.level)
+        no = entry.refusal_of(path, command, experience.now_ms)
         if no is None:
             return _join_path(experience, path, command)
         refusal = refusal or no
@@ -77,20 +110,20 @@ def _tell_other_holdings(experience: Experience, path: Path, consumer: bytes, *,
 
 def leave(experience: Experience, command: Leave) -> Refusal | None:
     """Give up a waiting ticket."""
-    return _give_up(experience, command, WAITING, "left")
+    return _give_up(experience, command, (WAITING,), "left")
 
 
 def decline(experience: Experience, command: Decline) -> Refusal | None:
-    """Give up an admission that was not redeemed."""
-    return _give_up(experience, command, ADMITTED, "declined")
+    """Give up an admission that was not redeemed, or an offer."""
+    return _give_up(experience, command, (ADMITTED, OFFERED), "declined")
 
 
-def _give_up(experience: Experience, command: Leave | Decline, state: int, reason: str) -> Refusal | None:
+def _give_up(experience: Experience, command: Leave | Decline, states: tuple[int, ...], reason: str) -> Refusal | None:
     path = experience.paths.get(command.path)
     if path is None:
         return Refusal(Reason.NOT_FOUND, {"path": command.path})
     ticket = path.tickets.latest.get(command.consumer)
-    if ticket is None or path.tickets.states[ticket] != state:
+    if ticket is None or path.tickets.states[ticket] not in states:
         return Refusal(Reason.NO_TICKET, {"path": path.id})
     path.give_up(ticket, reason, experience.now_ms, experience.journal)
     return None
@@ -108,8 +141,70 @@ def rejoin(experience: Experience, command: Rejoin) -> Refusal | None:
         path.take_back(ticket, experience.journal)
         return None
     if path.tickets.states[ticket] == EXPIRED:
-        return _join_path(experience, path, Join(command.consumer, path.id, False, command.hats, command.level))
+        joins = Join(command.consumer, path.id, False, command.hats, command.level, command.credentials)
+        return _join_path(experience, path, joins)
     return _attached(experience, command.consumer)
+
+
+def choose(experience: Experience, command: Choose) -> Refusal | None:
+    """Want another variant, at the same place."""
+    path = experience.paths.get(command.path)
+    if path is None:
+        return Refusal(Reason.NOT_FOUND, {"path": command.path})
+    ticket = path.tickets.latest.get(command.consumer)
+    if ticket is None or path.tickets.states[ticket] != WAITING:
+        return Refusal(Reason.NO_TICKET, {"path": path.id})
+    if not _sells_choice(path, command.variant):
+        return Refusal(Reason.INVALID, {"path": path.id, "field": "variant"})
+    path.choose(ticket, command.variant, experience.journal)
+    return None
+
+
+def enter_code(experience: Experience, command: EnterCode) -> Refusal | dict[str, Any]:
+    """Go in by an access code: ``advanced`` with a ticket on its path, ``unchanged`` where there is one already, there
+    or on a path that comes before it, ``gated`` where the code is right and something else stands in the way."""
+    code, now_ms = (NOTHING if command.credentials is None else command.credentials).code, experience.now_ms
+    path = next((one for one in experience.by_priority if entry.opens_with(one, code, now_ms)), None)
+    if path is None:
+        return Refusal(Reason.BAD_CODE)
+    better = experience.by_priority[: experience.by_priority.index(path) + 1]
+    if any(one.tickets.live(command.consumer) is not None for one in better):
+        _attached(experience, command.consumer)
+        return {"outcome": "unchanged", "path": path.id}
+    refusal = entry.refusal_of(path, command, now_ms)
+    if refusal is not None:
+        return {"outcome": "gated", "path": path.id, "reason": refusal.reason.value}
+    if _is_malformed(path, command):
+        return Refusal(Reason.INVALID, {"path": path.id})
+    _take_ticket(experience, path, command)
+    return {"outcome": "advanced", "path": path.id}
+
+
+def act(experience: Experience, command: TicketCommand | BookingCommand) -> Refusal | dict[str, Any] | None:
+    """What only some kinds take. Who has no ticket takes one first, if the command itself can be done."""
+    path = experience.paths.get(command.path)
+    if path is None:
+        return Refusal(Reason.NOT_FOUND, {"path": command.path})
+    if type(command) not in path.distribution.TAKES:
+        return Refusal(Reason.NOT_TAKEN, {"path": path.id})
+    ticket, at = path.tickets.live(command.consumer), experience.now_ms
+    if ticket is None and (refusal := _taking_refusal(path, command, at)):
+        return refusal
+    if path.paused and type(command) in path.distribution.HALTED:
+        return Refusal(Reason.PAUSED, {"path": path.id})
+    if refusal := path.distribution.act_refusal(command, ticket, at):
+        return refusal
+    if ticket is None and isinstance(command, TicketCommand):
+        ticket = _take_ticket(experience, path, command)
+    return path.distribution.act(command, ticket, at, experience.journal)
+
+
+def _taking_refusal(path: Path, command: TicketCommand | BookingCommand, now_ms: int) -> Refusal | None:
+    if not isinstance(command, TicketCommand):
+        return Refusal(Reason.NO_TICKET, {"path": path.id})
+    if _is_malformed(path, command):
+        return Refusal(Reason.INVALID, {"path": path.id})
+    return entry.refusal_of(path, command, now_ms)
 
 
 def attach(experience: Experience, command: Attach) -> Refusal | None:
@@ -124,4 +219,8 @@ def _attached(experience: Experience, consumer: bytes) -> Refusal | None:
         if ticket is not None:
             holdings.append(path.holding(ticket))
     experience.journal.add(Attached(consumer, holdings))
+    for holding in holdings:
+        details = experience.paths[holding.path].distribution.details(holding.ticket)
+        if details:
+            experience.journal.add(HoldingDetails(consumer, holding.path, holding.ticket, details))
     return None

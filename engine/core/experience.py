@@ -24,6 +24,7 @@ from engine.core.senders import Answers, Senders
 from engine.core.stock import Stock
 from protocol import commands as c
 from protocol import documents
+from protocol.distributions import kind_of
 from protocol.events import Answered, AnyEvent, Configured, Refused, WriterChanged
 from protocol.refusals import Reason, Refusal
 
@@ -73,7 +74,8 @@ class Experience:
         """When something happens by itself next, or None. After a step it lies after the step's time."""
         found: int | None = None
         for path in self.paths.values():
-            for instant in (path.next_phase_ms(), path.windows.next_deadline_ms(), path.next_admission_ms()):
+            own = (path.next_phase_ms(), path.windows.next_deadline_ms(), path.next_admission_ms())
+            for instant in (*own, path.distribution.next_deadline_ms()):
                 if instant is not None and (found is None or instant < found):
                     found = instant
         return found
@@ -117,6 +119,7 @@ class Experience:
         closing_before_ms = None if gap_ms > OUTAGE_LONG_MS else now_ms + OUTAGE_LONG_MS
         for path in self.paths.values():
             path.move_windows(gap_ms, closing_before_ms, self.journal)
+            path.distribution.moved(gap_ms, closing_before_ms, self.journal)
         return now_ms
 
     def _fire_deadlines(self, now_ms: int, resumed_ms: int) -> None:
@@ -126,14 +129,16 @@ class Experience:
             for path in self.paths.values():
                 path.keep_schedule(at, self.journal)
                 path.expire(at, self.journal)
+                path.distribution.fire(at, self.journal)
             self._serve(at)
 
     def _serve(self, at: int) -> None:
         """Admit all that the rates, the caps and the stock allow at ``at``, by priority, and draw the conclusions."""
         self._serve_own_lines(at)
         for path in self.by_priority:
-            count = path.metered(at)
-            if count:
+            path.distribution.give_turns(at, self.journal)
+        for path in self.by_priority:
+            while count := path.metered(at):
                 self.admit(path, count, at, by_hand=False)
         for path in self.paths.values():
             path.settle(at, self.journal)
@@ -209,13 +214,12 @@ class Experience:
         self.meter.bucket.change(document.release_rate_per_minute, EXPERIENCE_BURST_MS, self.now_ms)
         self.meter.max_active, self.meter.max_admissions = document.max_active, document.max_admissions
         before = self.paths
-        self.paths = {
-            settings.id: before.get(settings.id) or Path(settings, self.revision, self.stock, self.meter)
-            for settings in document.paths
-        }
-        if any(path_id not in self.paths for path_id in before):
-            self.admissions = {one: where for one, where in self.admissions.items() if where[0] in self.paths}
+        self.paths = {settings.id: self._kept_or_new(settings) for settings in document.paths}
+        gone = [path_id for path_id, path in before.items() if self.paths.get(path_id) is not path]
+        if gone:
+            self.admissions = {one: where for one, where in self.admissions.items() if where[0] not in gone}
         self.journal.add(Configured(self.revision, document, kid, actor))
+        self._link()
         for settings in document.paths:
             path = self.paths[settings.id]
             opens_at, closes_at = path.opens_at, path.closes_at
@@ -223,10 +227,23 @@ class Experience:
             path.keep_schedule(self.now_ms, self.journal)
             if (opens_at, closes_at) != (path.opens_at, path.closes_at):
                 path.enter(path.phase, self.now_ms, actor, self.journal)
-        self._order_paths()
 
-    def _order_paths(self) -> None:
-        self.by_priority = sorted(self.paths.values(), key=lambda path: -path.settings.priority)
+    def _kept_or_new(self, settings: documents.Path) -> Path:
+        """The path of these settings; one that becomes another kind is another path, which nobody has a ticket of."""
+        path = self.paths.get(settings.id)
+        if path is not None and kind_of(path.settings.distribution) == kind_of(settings.distribution):
+            return path
+        return Path(settings, self.revision, self.stock, self.meter, self.secret)
+
+    def _link(self) -> None:
+        """Order the paths, and let waitlists and what they are attached to know each other, as the document says."""
+        assert self.document is not None, "paths stand in a document"
+        ranks = {settings.id: -settings.priority for settings in self.document.paths}
+        self.by_priority = sorted(self.paths.values(), key=lambda path: ranks[path.id])
+        for settings in self.document.paths:
+            path, waitlist = self.paths[settings.id], self.document.waitlist_of(settings.id)
+            path.source = None if settings.attached_to is None else self.paths[settings.attached_to]
+            path.waitlist = None if waitlist is None else self.paths[waitlist.id]
 
     # Snapshots
 
@@ -253,8 +270,10 @@ class Experience:
         experience.answers.restore(parts[3])
         for path in paths:
             settings = experience.settings_of(path[0])
-            experience.paths[path[0]] = Path.restore(settings, path, experience.stock, experience.meter)
-        experience._order_paths()
+            made = Path.restore(settings, path, experience.stock, experience.meter, experience.secret)
+            experience.paths[path[0]] = made
+        if experience.document is not None:
+            experience._link()
         experience.admissions = {admission: (path, ticket) for admission, (path, ticket) in admissions}
         return experience
 
@@ -262,12 +281,20 @@ class Experience:
         """SHA-256 of the state, hexadecimal: equal for equal states, wherever they were reached."""
         return sha256(self.snapshot()).hexdigest()
 
-    _HANDLERS: ClassVar[dict[type, Callable[[Experience, Any], Refusal | None]]] = {
+    _HANDLERS: ClassVar[dict[type, Callable[[Experience, Any], Refusal | dict[str, Any] | None]]] = {
         c.Join: consumers.join,
         c.Leave: consumers.leave,
         c.Decline: consumers.decline,
         c.Rejoin: consumers.rejoin,
         c.Attach: consumers.attach,
+        c.Choose: consumers.choose,
+        c.EnterCode: consumers.enter_code,
+        c.Claim: consumers.act,
+        c.PlaceBid: consumers.act,
+        c.Hold: consumers.act,
+        c.Book: consumers.act,
+        c.Reschedule: consumers.act,
+        c.Cancel: consumers.act,
     }
     _MERCHANTS: ClassVar[dict[type, Callable[[Experience, Any], Refusal | dict[str, Any]]]] = {
         c.Configure: merchants.configure,
@@ -283,6 +310,12 @@ class Experience:
         c.Resume: steering.resume_path,
         c.AdmitNow: steering.admit_now,
         c.RefuseTicket: steering.refuse_ticket,
+        c.DrawBeacon: steering.act,
+        c.Draw: steering.act,
+        c.Offer: steering.act,
+        c.CheckIn: steering.act,
+        c.NoShow: steering.act,
+        c.CancelBooking: steering.act,
     }
     _CHECKOUT: ClassVar[dict[type, Callable[[Experience, checkout.Held, Any], Refusal | dict[str, Any]]]] = {
         c.Redeem: checkout.redeem,

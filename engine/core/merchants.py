@@ -12,10 +12,13 @@ from msgspec import UnsetType
 
 from engine.core.limits import SECRET_BYTES
 from protocol import commands as c
-from protocol.documents import Count, Rate, fits, with_release_rate, with_stock
+from protocol.distributions import Queue, kind_of
 from protocol.documents import Experience as Document
 from protocol.documents import Path as PathSettings
+from protocol.documents import with_release_rate, with_stock
 from protocol.events import NoticePosted, ReleaseRateChanged
+from protocol.fields import Count, Rate
+from protocol.forms import fits
 from protocol.refusals import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -65,8 +68,9 @@ def _changed_fields(experience: Experience, path: Path, document: Document, sett
     if not found and currencies[0] != currencies[1]:
         found.append("variants.currency")
     before, after = path.settings.distribution, settings.distribution
-    fixed = ("loyalty_bias", "hats_max", "points_per_hat")
-    return found + [f"distribution.{field}" for field in fixed if getattr(before, field) != getattr(after, field)]
+    if kind_of(before) != kind_of(after):
+        return [*found, "distribution.kind"]
+    return found + [f"distribution.{field}" for field in path.distribution.changed_fields(settings)]
 
 
 def _currencies(document: Document, variants: list[str]) -> list[str]:
@@ -83,12 +87,12 @@ def set_release_rate(experience: Experience, command: c.SetReleaseRate) -> Outco
     meter = path.meter if path else experience.meter
     rate = _new(command.limits.release_rate_per_minute, meter.bucket.rate)
     max_active = _new(command.limits.max_active, meter.max_active)
-    max_admissions = _new(command.limits.max_admissions, meter.max_admissions)
-    if path and rate is None:
+    max_admissions = _new(command.limits.max_admissions, _max_admissions(experience, path))
+    if path and rate is None and isinstance(path.settings.distribution, Queue):
         return Refusal(Reason.INVALID, {"field": "release_rate_per_minute", "allowed": "a number: a queue has a rate"})
     if not (fits(rate, Rate) and fits(max_active, Count) and fits(max_admissions, Count)):
         return Refusal(Reason.INVALID, {"allowed": "rates and caps as the document allows them, or null"})
-    if (rate, max_active, max_admissions) == (meter.bucket.rate, meter.max_active, meter.max_admissions):
+    if (rate, max_active, max_admissions) == (meter.bucket.rate, meter.max_active, _max_admissions(experience, path)):
         return {"revision": experience.revision, "changed": False}
     meter.bucket.change(rate, meter.bucket.burst_ms, experience.now_ms)
     meter.max_active, meter.max_admissions = max_active, max_admissions
@@ -97,10 +101,16 @@ def set_release_rate(experience: Experience, command: c.SetReleaseRate) -> Outco
     experience.document = with_release_rate(experience.document, command.path, rate, max_active, max_admissions)
     if path:
         path.settings = experience.settings_of(path.id)
+        path.limit(path.settings)
     experience.journal.add(
         ReleaseRateChanged(command.path, rate, max_active, max_admissions, experience.revision, command.actor)
     )
     return {"revision": experience.revision, "changed": True}
+
+
+def _max_admissions(experience: Experience, path: Path | None) -> int | None:
+    """The cap as the document has it; what a kind gives out is none of it."""
+    return path.settings.distribution.max_admissions if path else experience.meter.max_admissions
 
 
 def _new(asked: int | None | UnsetType, present: int | None) -> int | None:

@@ -29,7 +29,7 @@ def open_path(experience: Experience, path: Path, command: c.Open) -> Outcome:
         return Refusal(Reason.CLOSED, {"path": path.id})
     if path.phase != Phase.OPEN:
         path.opens_at = experience.now_ms
-        planned = path.settings.closes_at
+        planned = path.settings.closing
         path.closes_at = planned if planned is not None and planned > experience.now_ms else None
         path.enter(Phase.OPEN, experience.now_ms, command.actor, experience.journal)
     return _DONE
@@ -51,6 +51,7 @@ def end_path(experience: Experience, path: Path, command: c.End) -> Outcome:
         path.ended_by_hand = True
         path.enter(Phase.SETTLING, experience.now_ms, command.actor, experience.journal)
         path.lose_waiting("ended", experience.now_ms, experience.journal)
+        path.distribution.ended(experience.now_ms, experience.journal)
     return _DONE
 
 
@@ -68,6 +69,10 @@ def _set_paused(experience: Experience, path: Path, command: c.Pause | c.Resume,
     if path.paused != paused:
         path.paused = paused
         experience.journal.add(PauseChanged(path.id, paused, experience.now_ms, command.actor))
+        if paused:
+            path.distribution.paused(experience.now_ms)
+        else:
+            path.distribution.resumed(experience.now_ms, experience.journal)
     return _DONE
 
 
@@ -77,12 +82,13 @@ def admit_now(experience: Experience, path: Path, command: c.AdmitNow) -> Outcom
         return Refusal(Reason.INVALID, {"field": "count", "allowed": "1 or more"})
     if path.paused:
         return Refusal(Reason.PAUSED, {"path": path.id})
-    if path.phase == Phase.SCHEDULED:
+    if path.phase in (Phase.SCHEDULED, Phase.LOBBY):
         return Refusal(Reason.NOT_OPEN, {"path": path.id})
-    count = min(command.count, path.servable())
-    if count:
+    left = command.count
+    while count := min(left, path.servable()):
         experience.admit(path, count, experience.now_ms, by_hand=True)
-    return {"admitted": count}
+        left -= count
+    return {"admitted": command.count - left}
 
 
 def refuse_ticket(experience: Experience, path: Path, command: c.RefuseTicket) -> Outcome:
@@ -93,3 +99,13 @@ def refuse_ticket(experience: Experience, path: Path, command: c.RefuseTicket) -
         return Refusal(Reason.NO_TICKET, {"path": path.id, "state": path.tickets.state(command.ticket).word})
     path.turn_away(command.ticket, command.reason, experience.now_ms, command.actor, experience.journal)
     return _DONE
+
+
+def act(experience: Experience, path: Path, command: c.PathCommand) -> Outcome:
+    """What only some kinds take."""
+    if type(command) not in path.distribution.TAKES:
+        return Refusal(Reason.NOT_TAKEN, {"path": path.id})
+    if path.paused and type(command) in path.distribution.HALTED:
+        return Refusal(Reason.PAUSED, {"path": path.id})
+    refusal = path.distribution.act_refusal(command, None, experience.now_ms)
+    return refusal or path.distribution.act(command, None, experience.now_ms, experience.journal) or _DONE

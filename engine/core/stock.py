@@ -33,6 +33,7 @@ class Stock:
         self.shelves: dict[str, Shelf] = {}
         self._dropped: dict[str, Shelf] = {}
         self._changed: dict[str, None] = {}
+        self._added: dict[str, int] = {}
 
     def configure(self, document: Experience) -> None:
         """Have the variants and totals of ``document``, which ``below_sold`` found nothing wrong with."""
@@ -57,6 +58,9 @@ class Stock:
 
     def set_total(self, variant: str, total: int | None) -> None:
         """Another total."""
+        before = self.shelves[variant].total
+        if before is not None and total is not None and total > before:
+            self._added[variant] = self._added.get(variant, 0) + total - before
         self.shelves[variant].total = total
         self._changed[variant] = None
 
@@ -79,6 +83,10 @@ class Stock:
         self._note(variant)
         return variant
 
+    def reserve_first(self, variants: list[str]) -> str:
+        """Reserve one unit of the first variant that has any left; there must be one."""
+        return self.reserve([next(variant for variant in variants if self.shelves[variant].left > 0)])
+
     def give_back(self, variant: str) -> None:
         """A reserved unit is free again."""
         if variant in self.shelves:
@@ -91,6 +99,11 @@ class Stock:
             self.shelves[variant].reserved -= 1
             self.shelves[variant].completed += 1
             self._note(variant)
+
+    def added(self) -> dict[str, int]:
+        """How many units of which variant were added since the last call."""
+        added, self._added = self._added, {}
+        return added
 
     def _note(self, variant: str) -> None:
         if self.shelves[variant].total is not None:

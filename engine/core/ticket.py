@@ -32,7 +32,10 @@ MOVES: Final[dict[TicketState, frozenset[TicketState]]] = {
     REFUSED: frozenset(),
 }
 
-REASONS: Final = ("", "left", "declined", "released", "sold_out", "ended", "refused")
+REASONS: Final = (
+    *("", "left", "declined", "released", "sold_out", "ended", "refused"),
+    *("not_drawn", "outbid", "merged", "rescheduled", "cancelled"),
+)
 """Why a ticket is where it is; the index is kept, one byte a ticket."""
 
 _MOVES_BY_STATE: Final = tuple(MOVES[state] for state in TicketState)
@@ -57,6 +60,12 @@ class Tickets:
         self.forgiven: dict[int, None] = {}
         self.texts: dict[int, str] = {}
         self.waiting = 0
+        self.over = 0
+
+    @property
+    def alive(self) -> int:
+        """How many are live."""
+        return len(self.states) - self.over
 
     def __len__(self) -> int:
         return len(self.states)
@@ -85,6 +94,9 @@ class Tickets:
             self.waiting += 1
         if before == EXPIRED:
             self.forgiven[ticket] = None
+            self.over -= 1
+        if state not in LIVE:
+            self.over += 1
         if state in _SPENT:
             consumer = self.consumer(ticket)
             self.spent[consumer] = self.spent.get(consumer, 0) + 1
@@ -98,6 +110,7 @@ class Tickets:
             count += 1
             ticket = self.next_waiting(ticket)
         self.waiting = 0
+        self.over += count
         return count
 
     def next_waiting(self, start: int) -> int | None:
@@ -138,6 +151,7 @@ class Tickets:
         tickets.forgiven = dict.fromkeys(forgiven)
         tickets.texts = dict(texts)
         tickets.waiting = tickets.states.count(WAITING)
+        tickets.over = len(states) - sum(tickets.states.count(state) for state in sorted(LIVE))
         tickets.latest = {
             consumer: ticket for ticket, (consumer,) in enumerate(iter_unpack(f"{CONSUMER_BYTES}s", consumers))
         }

@@ -1,36 +1,141 @@
-"""The one shape of all ways in.
+"""The one shape of all distributions: each is one file that says, in this order, what its kind does otherwise.
 
-A distribution decides who may join and who is next. It owns only what its kind adds to the common state; tickets,
-windows, metering, stock and phases belong to the path it serves. Every kind has these methods in this order, and one
-contract suite runs against all of them.
+A distribution decides who may join, what its own commands do, and who is next. It owns only what its kind adds to the
+common state; tickets, windows, offers, metering, stock and phases belong to the path that it serves, and it changes
+them through that alone. What stands here is what most kinds do; the queue is almost nothing else. One contract suite
+(``tests/engine/test_contract.py``) runs against all of them.
+
+A refusal is a value and changes nothing: ``act_refusal`` is asked first, and only then ``act`` is done.
 """
 
-from typing import Any, Protocol
+from __future__ import annotations
 
-from engine.core.ticket import Tickets
-from protocol.documents import Path
-from protocol.refusals import Refusal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from protocol.refusals import Reason, Refusal
+
+if TYPE_CHECKING:
+    from engine.core.journal import Journal
+    from engine.core.path import Path
+    from protocol import documents
+    from protocol.states import Phase
 
 
-class Distribution(Protocol):
-    """How a path gives out admissions."""
+class Distribution:
+    """How a path gives out admissions. ``TAKES``: the commands of its own; ``HALTED``: those of them that are refused
+    while the path is paused; ``FIXED``: the settings that do not change while there are live tickets."""
 
-    def __init__(self, settings: Path, tickets: Tickets) -> None: ...
+    TAKES: ClassVar[tuple[type, ...]] = ()
+    HALTED: ClassVar[tuple[type, ...]] = ()
+    FIXED: ClassVar[tuple[str, ...]] = ()
 
-    def configure(self, settings: Path) -> None:
-        """Other settings hold from now on."""
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    # Settings and phases
+
+    def configure(self, settings: documents.Path) -> None:
+        """Other settings hold from now on; those of the path are still the old ones."""
+
+    def changed_fields(self, settings: documents.Path) -> list[str]:
+        """Which settings these would change that hold for the live tickets there are."""
+        before, after = self._path.settings.distribution, settings.distribution
+        return [field for field in self.FIXED if getattr(before, field) != getattr(after, field)]
+
+    def entered(self, phase: Phase, at: int, journal: Journal) -> None:
+        """The path has just come into ``phase``."""
+
+    def paused(self, at: int) -> None:
+        """The merchant has paused the path."""
+
+    def resumed(self, at: int, journal: Journal) -> None:
+        """The pause is over."""
+
+    def closes(self) -> bool:
+        """Whether, by itself, it takes no more joins from now on."""
+        return False
+
+    def is_over(self) -> bool:
+        """Whether a path that takes no more joins has nothing left to do: it ends."""
+        return not self._path.has_live
+
+    def ended(self, at: int, journal: Journal) -> None:
+        """The merchant has ended the path: what is not a window or a booking is lost. Those who wait are already."""
+
+    # Joining and acting
 
     def join_refusal(self) -> Refusal | None:
-        """Why nobody can join now although the path is open, or None."""
+        """Why nobody can join now although the path takes joins, or None."""
+        if self._path.sold_out and not self._path.may_return:
+            return Refusal(Reason.SOLD_OUT, {"path": self._path.id})
+        return None
+
+    def act_refusal(self, command: Any, ticket: int | None, at: int) -> Refusal | None:
+        """Why a command in ``TAKES`` cannot be done, or None. ``ticket``: the consumer's live one; None where a new
+        one would be taken, or where the command is the merchant's."""
+        return None
+
+    def act(self, command: Any, ticket: int | None, at: int, journal: Journal) -> dict[str, Any] | None:
+        """Do it; answers what its sender is told beyond the events."""
+        return None
+
+    # Time
+
+    def next_deadline_ms(self) -> int | None:
+        """When something happens by itself next, or None."""
+        return None
+
+    def fire(self, at: int, journal: Journal) -> None:
+        """Do what is due at ``at``."""
+
+    def moved(self, gap_ms: int, closing_before_ms: int | None, journal: Journal) -> None:
+        """An outage of ``gap_ms`` is ours: deadlines before ``closing_before_ms`` (None: all) move by it."""
+
+    # Turns
+
+    def supply(self) -> tuple[bool, bool]:
+        """(is nothing left to give out, may it come back)."""
+        return self._path.shelves_empty()
+
+    def sold_out(self, at: int, journal: Journal) -> None:
+        """Nothing is left to give out, and nothing comes back: those who wait are lost."""
+        self._path.lose_waiting("sold_out", at, journal)
+
+    def freed(self, source: Path, cause: str, unit: str, at: int) -> None:
+        """A unit of ``source``, this path or the one that it is attached to, is free again because of ``cause``;
+        ``unit`` names it where it has a name of its own."""
+
+    def give_turns(self, at: int, journal: Journal) -> None:
+        """Give what is free in the kind's own way, before whoever is next is admitted."""
+
+    def hoping(self) -> int:
+        """How many here would take what becomes free, now or when it is their turn."""
+        return self._path.tickets.waiting
+
+    def in_line(self) -> int:
+        """How many can be admitted now, but for the meters, the caps and the stock."""
+        return self._path.tickets.waiting
 
     def next_ticket(self) -> int | None:
         """The ticket that is admitted next, or None."""
+        raise NotImplementedError
+
+    def price(self, ticket: int) -> int | None:
+        """What the holder pays, in minor units; None = as it stands in the document."""
+        return None
 
     def returned(self, ticket: int) -> None:
         """``ticket`` waits again after a missed turn."""
 
+    def details(self, ticket: int) -> dict[str, Any]:
+        """What the holder of ``ticket`` is told beyond its state and window."""
+        return {}
+
+    # Snapshots
+
     def snapshot(self) -> list[Any]:
         """What ``restore`` needs, as plain data."""
+        return []
 
     def restore(self, data: list[Any]) -> None:
         """Take the state of a snapshot."""

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from protocol.documents import Count, Experience, Instant, Problem, Rate
+from protocol.documents import Experience
+from protocol.fields import Count, Instant, Rate
+from protocol.forms import Problem
 
 NOTICE_LENGTH_MAX = 1_000
 REASON_LENGTH_MAX = 200

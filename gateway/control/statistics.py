@@ -2,7 +2,7 @@
 
 from gateway.control.content import Counts, PathStats, StatsAnswer, StockLine, Waits
 from gateway.hub import Room
-from protocol.replica import RATE_SPAN_MS, PathReplica
+from protocol.path_replica import RATE_SPAN_MS, PathReplica
 
 
 def of_room(room: Room, worker: int) -> StatsAnswer:

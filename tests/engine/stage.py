@@ -17,7 +17,8 @@ from protocol import codec
 from protocol import commands as c
 from protocol.documents import Experience as Document
 from protocol.events import Admitted, Answered, AnyEvent, Entry, Refused, WriterChanged
-from protocol.replica import OpenWindow, Replica
+from protocol.path_replica import OpenWindow
+from protocol.replica import Replica
 from protocol.streams import parse_entry_id
 from tests.support.samples import EXPERIENCE, document
 
@@ -170,9 +171,15 @@ def assert_agree(core: Experience, replica: Replica) -> None:
         assert (seen.states, seen.hats) == (path.tickets.states, path.tickets.hats)
         assert seen.roster.waiting == path.tickets.waiting == seen.states.count(0)
         assert list(seen.roster.waiting_places()) == [t for t, state in enumerate(seen.states) if state == 0]
-        windows = {ticket: OpenWindow(*_told(window)) for ticket, window in path.windows.open.items()}
-        assert seen.windows == windows
-        assert len(windows) == path.meter.active
+        assert seen.windows == {ticket: _told(path, ticket) for ticket in path.windows.open}
+        offers = path.offers.open.items()
+        reserved = sum(offer.reserved for _, offer in offers)
+        assert len(seen.windows) + reserved == path.meter.active
+        assert list(seen.offers) == list(path.offers.open)
+        assert [(one.offer, one.claim_by, one.claimed) for one in seen.offers.values()] == [
+            (one.offer, one.claim_by, one.claimed) for _, one in offers
+        ]
+        assert seen.choices == (path.choices.wanted if path.choices else {})
         missed = range(0 if path.ended_by_hand else len(seen.states))
         assert [seen.may_rejoin(ticket) for ticket in missed] == [path.may_rejoin(ticket) for ticket in missed]
         assert (seen.completed, seen.forgiven) == (path.meter.completed, path.tickets.forgiven)
@@ -182,5 +189,8 @@ def assert_agree(core: Experience, replica: Replica) -> None:
             assert (told.total, told.reserved, told.completed) == (shelf.total, shelf.reserved, shelf.completed)
 
 
-def _told(window: Any) -> tuple[bytes, str, int, int]:
-    return window.admission, window.kid, window.admitted_at, window.expires_at
+def _told(path: Path, ticket: int) -> OpenWindow:
+    window = path.windows.open[ticket]
+    variant = "" if path.settings.product_selection == "checkout" else window.variant
+    times = (window.admission, window.kid, window.admitted_at, window.expires_at)
+    return OpenWindow(*times, variant, path.distribution.price(ticket))

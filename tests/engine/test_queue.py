@@ -1,4 +1,4 @@
-"""The queue: the first who waits is next, whatever happened before; and the shape that all ways in share."""
+"""The queue: the first who waits is next, whatever happened before."""
 
 from __future__ import annotations
 
@@ -6,31 +6,30 @@ from random import Random
 
 import pytest
 
+from engine.core.admission import Bucket, Meter
+from engine.core.path import Path
+from engine.core.stock import Stock
 from engine.core.ticket import Tickets
 from engine.distributions.base import Distribution
-from engine.distributions.queue import Queue
-from protocol.documents import Path
+from protocol import documents
 from protocol.refusals import Reason
 from protocol.states import TicketState
 from tests.support.samples import consumer, document, raw_path
 
-SHAPE = ["configure", "join_refusal", "next_ticket", "returned", "snapshot", "restore"]
 
-
-def _settings(**terms: int) -> Path:
+def _settings(**terms: int) -> documents.Path:
     return document(paths=[raw_path(distribution=terms)]).paths[0]
 
 
-def _queue(count: int, **terms: int) -> tuple[Queue, Tickets]:
-    tickets = Tickets()
+def _path(**terms: int) -> Path:
+    return Path(_settings(**terms), 1, Stock(), Meter(Bucket(None, 1_000), None, None))
+
+
+def _queue(count: int, **terms: int) -> tuple[Distribution, Tickets]:
+    path = _path(**terms)
     for number in range(count):
-        tickets.add(consumer(number), 1)
-    return Queue(_settings(**terms), tickets), tickets
-
-
-@pytest.mark.parametrize("kind", [Distribution, Queue])
-def test_every_distribution_has_the_same_methods_in_the_same_order(kind: type) -> None:
-    assert [name for name in vars(kind) if not name.startswith("_")] == SHAPE
+        path.tickets.add(consumer(number), 1)
+    return path.distribution, path.tickets
 
 
 def test_the_first_who_waits_is_next() -> None:
@@ -90,7 +89,9 @@ def test_it_agrees_with_looking_at_everybody(seed: int) -> None:
                 if ticket not in tickets.forgiven:
                     tickets.move(ticket, TicketState.WAITING)
                     queue.returned(ticket)
-        restored = Queue(_settings(), tickets)
+        again = _path()
+        again.tickets = tickets
+        restored = again.distribution
         restored.restore(queue.snapshot())
         first = next((ticket for ticket, state in enumerate(tickets.states) if state == TicketState.WAITING), None)
         assert (queue.next_ticket(), restored.next_ticket()) == (first, first)

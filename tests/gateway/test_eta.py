@@ -6,7 +6,7 @@ import pytest
 
 from gateway.eta import estimate
 from protocol.documents import Experience
-from protocol.replica import PathReplica
+from protocol.path_replica import PathReplica
 from tests.support.samples import document, raw_path
 
 NOW = 1_800_000_000_000

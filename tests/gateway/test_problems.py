@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.problems import MEDIA_TYPE, ProblemDocument, invalid, not_found, problem, unexpected, wrong_method
-from protocol.documents import Problem
+from protocol.forms import Problem
 from protocol.refusals import MEANINGS, Reason, Refusal
 
 

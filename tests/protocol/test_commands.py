@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 
 from protocol import codec, commands
-from protocol.commands import Command, Join, Limits, SetReleaseRate
+from protocol.commands import Command, Credentials, Join, Limits, SetReleaseRate
 from tests.support.samples import consumer, document
 
 MERCHANT = ("control", "key-1")
@@ -37,6 +37,21 @@ EVERY: list[Command] = [
     commands.AdmitNow(*MERCHANT, "general", 3),
     commands.RefuseTicket(*MERCHANT, "general", 4, "a bot"),
     commands.PostNotice(*MERCHANT, "Hello", "info", None),
+    Join(consumer(1), "general", credentials=Credentials(("vip", "press"), "OPEN", "42")),
+    commands.Choose(consumer(1), "general", "42"),
+    commands.EnterCode(consumer(1), credentials=Credentials(code="OPEN")),
+    commands.Claim(consumer(1), "drop", offer=bytes(16), price=12_900),
+    commands.PlaceBid(consumer(1), "auction", maximum=12_900, id="bid-1"),
+    commands.Hold(consumer(1), "fitting", slot="s1"),
+    commands.Book(consumer(1), "fitting", slot="s1"),
+    commands.Reschedule(consumer(1), "fitting", "s2"),
+    commands.Cancel(consumer(1), "fitting"),
+    commands.DrawBeacon(*MERCHANT, "vip", bytes(32), bytes(48)),
+    commands.Draw(*MERCHANT, "vip"),
+    commands.Offer(*MERCHANT, "waitlist", 3),
+    commands.CheckIn(*MERCHANT, "fitting", "ABCD"),
+    commands.NoShow(*MERCHANT, "fitting", "ABCD"),
+    commands.CancelBooking(*MERCHANT, "fitting", "ABCD"),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from protocol import codec, events
+from protocol import kind_events as k
 from protocol.events import AnyEvent, Entry, Holding
 from protocol.states import TicketState
 from tests.support.samples import consumer, document
@@ -37,6 +38,31 @@ EVERY: list[AnyEvent] = [
     events.Skipped("5-0", bytes(32), SENDER, 3),
     events.Refused(SENDER, 3, 0, "not_open", {"opens_at": 9}),
     events.Answered(SENDER, 3, 1, {"admitted": 2}),
+    k.Chosen("general", 3, "42"),
+    k.Allotted("general", [3, 4], ["42", ""], [None, 12_900]),
+    k.TicketsLost("waitlist", 5, [3], "ended"),
+    k.HoldingDetails(consumer(1), "fitting", 3, {"slot": "s1"}),
+    k.Claimed("drop", 5, 3),
+    k.Offered("waitlist", 5, 9, [3], bytes(16), "expired", True, ["42"], [None]),
+    k.OfferMoved("waitlist", 3, 12),
+    k.OfferExpired("waitlist", 12, [3]),
+    k.OfferSkipped("waitlist", 5, 3, "variant_not_free"),
+    k.UnitsFreed("waitlist", 5, "general", "expired", 2),
+    k.UnitsGone("waitlist", 5, True),
+    k.Announced("waitlist", 5, "general"),
+    k.EntriesClosed("vip", 5, 7, bytes(32)),
+    k.BeaconGiven("vip", 5, bytes(32), bytes(48), "control"),
+    k.Drawn("vip", 5, bytes(32), bytes(32), bytes(32), [3, 1]),
+    k.BidPlaced("auction", 5, 3, 12_900, "bid-1"),
+    k.PriceChanged("auction", 5, 10_000, [3], 2, 10_500, True, 60, 1),
+    k.PriceDropped("clock", 5, 9_000, 15),
+    k.AuctionEnded("auction", 60, 10_000, [3]),
+    k.SlotHeld("fitting", 5, 3, "s1", 605),
+    k.HoldEnded("fitting", 605, [3]),
+    k.Booked("fitting", 5, 3, "s2", "ABCD", "s1"),
+    k.BookingCancelled("fitting", 5, 3, "s2", ""),
+    k.CheckedIn("fitting", 5, 3, "control"),
+    k.NotShown("fitting", 5, 3, "control"),
 ]
 
 

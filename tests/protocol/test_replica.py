@@ -6,7 +6,8 @@ import pytest
 
 from protocol import codec, events
 from protocol.events import AnyEvent, Entry
-from protocol.replica import RATE_SPAN_MS, OpenWindow, PathReplica, Replica, ReplicaError, Stock
+from protocol.path_replica import RATE_SPAN_MS, OpenWindow, PathReplica
+from protocol.replica import Replica, ReplicaError, Stock
 from protocol.states import Phase, TicketState
 from protocol.streams import GENESIS_CHAIN, START_ID
 from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant

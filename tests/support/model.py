@@ -18,6 +18,7 @@ from typing import NamedTuple
 from msgspec import UnsetType
 
 from protocol import commands as c
+from protocol.distributions import capacity_of
 from protocol.documents import Experience as Document
 from tests.support.model_path import ModelBucket, ModelPath, ModelTicket
 
@@ -179,7 +180,7 @@ class Model:
         if ticket is not None and (ticket.live or (command.implicit and self._returns(path, ticket))):
             return
         spent = sum(one.consumer == command.consumer and one.state in {"completed", "refused"} for one in path.tickets)
-        capacity = _cap(path.settings.distribution.capacity)
+        capacity = _cap(capacity_of(path.settings.distribution))
         takes = path.phase == "open" and not path.gone and path.count("waiting") < capacity
         if takes and spent < path.settings.joins_per_consumer:
             path.tickets.append(ModelTicket(command.consumer))

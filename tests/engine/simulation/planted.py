@@ -94,14 +94,14 @@ BUGS = (
     Bug(
         "one window more than max_active",
         "engine/core/admission.py",
-        "room = self.max_active - self.active",
-        "room = self.max_active - self.active + 1",
+        "room = self.max_active - active",
+        "room = self.max_active - active + 1",
     ),
     Bug(
         "expiry does not return the stock",
         "engine/core/path.py",
-        "self._stock.give_back(self.windows.close(ticket).variant)",
-        "self.windows.close(ticket)",
+        "self.stock.give_back(variant)\n        self.given_back",
+        "self.given_back",
     ),
     Bug("a rejoin breaks FIFO", "engine/distributions/queue.py", "self._head = min(self._head, ticket)", "_ = ticket"),
     Bug(
@@ -212,8 +212,8 @@ BUGS = (
     ),
     Bug(
         "a replica forgets who returned",
-        "protocol/replica.py",
-        "        path.roster.restore(event.ticket)\n",
+        "protocol/path_replica.py",
+        "        self.roster.restore(ticket)\n",
         "",
     ),
 )

@@ -1,0 +1,62 @@
+"""What the holders of tickets want, where the variant is theirs to name, and who of them is the next to be served.
+
+Whoever wants something that is not free is passed over and keeps the place. One heap of tickets for each variant makes
+the next one a look at the heads of those that are free. A heap may hold tickets that wait no more or want something
+else by now; they are dropped when they come up. Heaps are no part of the state: they are made from the choices.
+"""
+
+from heapq import heappop, heappush
+from typing import Any
+
+from engine.core.stock import Stock
+from engine.core.ticket import WAITING, Tickets
+
+ANY = ""
+"""What somebody wants who has named nothing: whatever is free."""
+
+
+class Choices:
+    """``wanted``: the variant of each ticket that named one."""
+
+    def __init__(self, stock: Stock, variants: list[str]) -> None:
+        self.wanted: dict[int, str] = {}
+        self._stock = stock
+        self._variants = variants
+        self._lines: dict[str, list[int]] = {}
+
+    def want(self, ticket: int, variant: str) -> None:
+        """``ticket`` wants ``variant`` from now on."""
+        if variant:
+            self.wanted[ticket] = variant
+        self.stand(ticket)
+
+    def stand(self, ticket: int) -> None:
+        """``ticket`` waits, again or for the first time."""
+        heappush(self._lines.setdefault(self.wanted.get(ticket, ANY), []), ticket)
+
+    def first(self, tickets: Tickets) -> int | None:
+        """The first who waits for something that is free, or None."""
+        heads = [self._head(variant, tickets) for variant in self._lines if self.allotted(variant)]
+        return min((head for head in heads if head is not None), default=None)
+
+    def allotted(self, wanted: str) -> list[str]:
+        """Out of which variants one who wants this can be served now."""
+        among = [wanted] if wanted else self._variants
+        return among if self._stock.free(among) > 0 else []
+
+    def _head(self, variant: str, tickets: Tickets) -> int | None:
+        line = self._lines[variant]
+        while line and (tickets.states[line[0]] != WAITING or self.wanted.get(line[0], ANY) != variant):
+            heappop(line)
+        return line[0] if line else None
+
+    def snapshot(self) -> list[Any]:
+        return list(self.wanted.items())
+
+    def restore(self, data: list[Any], tickets: Tickets) -> None:
+        """Take the choices of a snapshot: [ticket, variant] each."""
+        self.wanted = dict(data)
+        ticket = tickets.next_waiting(0)
+        while ticket is not None:
+            self.stand(ticket)
+            ticket = tickets.next_waiting(ticket + 1)

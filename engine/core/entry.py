@@ -1,0 +1,75 @@
+"""Who may take a ticket in a path: phase, level, audience, access code, and what the distribution says. A "no" is a
+value, and the first that stands in the way is the one that is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core.ticket import COMPLETED, REFUSED
+from protocol.commands import NOTHING, EnterCode, Join, Rejoin, TicketCommand
+from protocol.refusals import Reason, Refusal
+from protocol.states import LEVELS, Phase
+
+if TYPE_CHECKING:
+    from engine.core.path import Path
+
+Entrant = Join | Rejoin | TicketCommand | EnterCode
+"""Commands that tell who somebody is: level, audiences, access code."""
+
+TAKING = frozenset({Phase.LOBBY, Phase.OPEN})
+"""Phases in which tickets are taken."""
+
+
+def join_refusal(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
+    """Why a consumer cannot take a first ticket now, or None."""
+    if path.phase not in TAKING:
+        if path.phase == Phase.SCHEDULED:
+            opens = {} if path.opens_at is None else {"opens_at": path.opens_at}
+            return Refusal(Reason.NOT_OPEN, {"path": path.id, **opens})
+        return Refusal(Reason.CLOSED, {"path": path.id})
+    settings = path.settings
+    if who.level < LEVELS.index(settings.min_level):
+        return Refusal(Reason.NEEDS_LEVEL, {"path": path.id, "level": settings.min_level})
+    brought = NOTHING if who.credentials is None else who.credentials
+    if settings.audience is not None and settings.audience not in brought.audiences:
+        return Refusal(Reason.NOT_ELIGIBLE, {"path": path.id})
+    if settings.access_code is not None and (refusal := _code_refusal(path, brought.code, now_ms)):
+        return refusal
+    return path.distribution.join_refusal()
+
+
+def rejoining_refusal(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
+    """Why a consumer who had a ticket here cannot take another now, or None."""
+    if path.tickets.spent.get(who.consumer, 0) < path.settings.joins_per_consumer:
+        return join_refusal(path, who, now_ms)
+    last = path.tickets.latest[who.consumer]
+    if path.tickets.state(last) == REFUSED:
+        return Refusal(Reason.REFUSED, {"path": path.id, "text": path.tickets.reason(last)})
+    return Refusal(Reason.ALREADY_DONE, {"path": path.id})
+
+
+def refusal_of(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
+    """Why a consumer without a live ticket cannot take one now, or None."""
+    had_one = who.consumer in path.tickets.latest
+    return rejoining_refusal(path, who, now_ms) if had_one else join_refusal(path, who, now_ms)
+
+
+def opens_with(path: Path, code: str, now_ms: int) -> bool:
+    """Whether ``code`` is the path's own and can still be used."""
+    return path.settings.access_code is not None and _code_refusal(path, code, now_ms) is None
+
+
+def _code_refusal(path: Path, code: str, now_ms: int) -> Refusal | None:
+    wanted = path.settings.access_code
+    assert wanted is not None, "asked where there is a code"
+    if not code:
+        return Refusal(Reason.NEEDS_CODE, {"path": path.id})
+    over = wanted.expires_at is not None and wanted.expires_at <= now_ms
+    if code != wanted.code or over or (wanted.max_uses is not None and _uses(path) >= wanted.max_uses):
+        return Refusal(Reason.BAD_CODE, {"path": path.id})
+    return None
+
+
+def _uses(path: Path) -> int:
+    """Live and completed tickets. Counting runs at memory speed, and only where a code is used."""
+    return path.tickets.alive + path.tickets.states.count(COMPLETED)

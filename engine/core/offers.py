@@ -1,0 +1,83 @@
+"""Open offers: what somebody may claim until an instant. A waitlist makes them, and an auction's second chance.
+
+An offer that is ``reserved`` keeps a unit and counts as an open window from the moment it is made; one that is not
+does so once it is claimed. Claims are served in the order in which they came; a claimed offer has no deadline any more.
+"""
+
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from msgspec import Struct
+
+
+class Offer(Struct, gc=False, array_like=True):
+    """``variant`` is what is reserved ("" = nothing counted, or nothing yet); ``price`` None = as in the document."""
+
+    offer: bytes
+    claim_by: int
+    variant: str
+    price: int | None
+    reserved: bool
+    claimed: bool = False
+
+
+class Offers:
+    """The offers of a path, by ticket, those claimed in order of their claims, and those open as they run out.
+
+    The heap may hold outdated deadlines of offers that moved, were claimed or are gone; they are dropped when they come
+    up. It is not part of the state: a restored heap is made from the offers.
+    """
+
+    def __init__(self) -> None:
+        self.open: dict[int, Offer] = {}
+        self.claims: dict[int, None] = {}
+        self._heap: list[tuple[int, int]] = []
+
+    @property
+    def unclaimed(self) -> int:
+        """How many are open and not claimed."""
+        return len(self.open) - len(self.claims)
+
+    def put(self, ticket: int, offer: Offer) -> None:
+        """Make an offer, or note that its end moved."""
+        self.open[ticket] = offer
+        heappush(self._heap, (offer.claim_by, ticket))
+
+    def claim(self, ticket: int) -> None:
+        """An open offer is claimed: its ticket is admitted in its turn."""
+        self.open[ticket].claimed = True
+        self.claims[ticket] = None
+
+    def take(self, ticket: int) -> Offer:
+        """The offer of a ticket is no more."""
+        self.claims.pop(ticket, None)
+        return self.open.pop(ticket)
+
+    def next_deadline_ms(self) -> int | None:
+        """When the next one runs out, or None."""
+        while self._heap:
+            deadline, ticket = self._heap[0]
+            offer = self.open.get(ticket)
+            if offer is not None and not offer.claimed and offer.claim_by == deadline:
+                return deadline
+            heappop(self._heap)
+        return None
+
+    def due(self, now_ms: int) -> list[int]:
+        """Tickets whose offers run out at or before ``now_ms``, by (instant, ticket)."""
+        found: list[int] = []
+        while (deadline := self.next_deadline_ms()) is not None and deadline <= now_ms:
+            ticket = heappop(self._heap)[1]
+            if ticket not in found[-1:]:
+                found.append(ticket)
+        return found
+
+    def snapshot(self) -> list[Any]:
+        return [list(self.open.items()), list(self.claims)]
+
+    def restore(self, data: list[Any]) -> None:
+        """Take the offers of a snapshot: [ticket, offer as a list] each, and the claims in order."""
+        self.open = {ticket: Offer(*offer) for ticket, offer in data[0]}
+        self.claims = dict.fromkeys(data[1])
+        self._heap = [(offer.claim_by, ticket) for ticket, offer in self.open.items() if not offer.claimed]
+        heapify(self._heap)

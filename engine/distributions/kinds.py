@@ -1,0 +1,10 @@
+"""Which class runs which kind. Hands over to: the files of the kinds."""
+
+from typing import Final
+
+from engine.distributions.base import Distribution
+from engine.distributions.queue import Queue
+
+KINDS: Final[dict[str, type[Distribution]]] = {
+    "queue": Queue,
+}

@@ -1,0 +1,272 @@
+"""The events of the kinds of distributions beside the queue: what only some of them tell.
+
+Of the same form as those of ``protocol.events``, whose union has them all. Money is in minor units; instants are epoch
+milliseconds; tickets are dense numbers in their path; ``offers`` are 16-byte ids one after the other.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+CONSUMER_BYTES = 16
+ADMISSION_BYTES = 16
+OFFER_BYTES = 16
+
+
+class Event(Struct, frozen=True, array_like=True, gc=False):
+    """Base of all events."""
+
+
+# What every kind may tell
+
+
+class Chosen(Event, frozen=True, array_like=True, gc=False, tag="chosen"):
+    """The holder of ``ticket`` wants ``variant``."""
+
+    path: str
+    ticket: int
+    variant: str
+
+
+class Allotted(Event, frozen=True, array_like=True, tag="allotted"):
+    """What the admissions are for that come next in ``path``: a variant ("" = any) and a price (None = as it stands in
+    the document) for each of ``tickets``."""
+
+    path: str
+    tickets: list[int]
+    variants: list[str]
+    prices: list[int | None]
+
+
+class TicketsLost(Event, frozen=True, array_like=True, tag="tickets_lost"):
+    """``tickets`` are lost, wherever they stood; see ``WaitingLost`` for all who wait."""
+
+    path: str
+    at: int
+    tickets: list[int]
+    reason: str
+
+
+class HoldingDetails(Event, frozen=True, array_like=True, tag="holding_details"):
+    """What the kind of ``path`` has to add to what ``Attached`` has just told ``consumer`` of ``ticket``."""
+
+    consumer: bytes
+    path: str
+    ticket: int
+    details: dict[str, Any]
+
+
+# Claims and offers
+
+
+class Claimed(Event, frozen=True, array_like=True, gc=False, tag="claimed"):
+    """``ticket`` is to be admitted in its turn: claims are served in the order in which they are told."""
+
+    path: str
+    at: int
+    ticket: int
+
+
+class Offered(Event, frozen=True, array_like=True, tag="offered"):
+    """``tickets`` may claim until ``claim_by`` what became free because of ``cause``. ``reserved``: a unit is kept for
+    each of them; else the first to claim gets it. ``variants``, ``prices``: as in ``Allotted``."""
+
+    path: str
+    at: int
+    claim_by: int
+    tickets: list[int]
+    offers: bytes
+    cause: str
+    reserved: bool
+    variants: list[str]
+    prices: list[int | None]
+
+
+class OfferMoved(Event, frozen=True, array_like=True, gc=False, tag="offer_moved"):
+    """The offer of ``ticket`` can be claimed until ``claim_by``: the time that nobody could be told is given back."""
+
+    path: str
+    ticket: int
+    claim_by: int
+
+
+class OfferExpired(Event, frozen=True, array_like=True, tag="offer_expired"):
+    """The offers of ``tickets`` were not claimed in time."""
+
+    path: str
+    at: int
+    tickets: list[int]
+
+
+class OfferSkipped(Event, frozen=True, array_like=True, gc=False, tag="offer_skipped"):
+    """``ticket`` would have been next and was not offered what others are, for ``reason``; it keeps its place."""
+
+    path: str
+    at: int
+    ticket: int
+    reason: str
+
+
+class UnitsFreed(Event, frozen=True, array_like=True, gc=False, tag="units_freed"):
+    """``count`` units came to the waitlist ``path`` because of ``cause``: ``expired``, ``declined``, ``released``,
+    ``cancelled``, ``stock_added`` or ``by_hand``. ``source``: the path where they were ("" = none)."""
+
+    path: str
+    at: int
+    source: str
+    cause: str
+    count: int
+
+
+class UnitsGone(Event, frozen=True, array_like=True, gc=False, tag="units_gone"):
+    """Nothing is left for those who may claim what is offered to all; until their time is over it may return."""
+
+    path: str
+    at: int
+    gone: bool
+
+
+class Announced(Event, frozen=True, array_like=True, gc=False, tag="announced"):
+    """All who wait in ``path`` are told that ``source`` has opened; nothing is kept for anybody."""
+
+    path: str
+    at: int
+    source: str
+
+
+# Draw
+
+
+class EntriesClosed(Event, frozen=True, array_like=True, gc=False, tag="entries_closed"):
+    """Nobody enters or withdraws any more: the roster is what ``root`` (32 bytes) commits to, until the draw."""
+
+    path: str
+    at: int
+    tickets: int
+    root: bytes
+
+
+class BeaconGiven(Event, frozen=True, array_like=True, gc=False, tag="beacon_given"):
+    """The randomness of the beacon's round is known."""
+
+    path: str
+    at: int
+    randomness: bytes
+    signature: bytes
+    actor: str
+
+
+class Drawn(Event, frozen=True, array_like=True, tag="drawn"):
+    """The order is drawn: ``secret`` and ``seed`` (32 bytes) let anybody repeat it. ``winners``: the first of it."""
+
+    path: str
+    at: int
+    secret: bytes
+    seed: bytes
+    order_digest: bytes
+    winners: list[int]
+
+
+# Auction
+
+
+class BidPlaced(Event, frozen=True, array_like=True, gc=False, tag="bid_placed"):
+    """``ticket`` bids up to ``maximum``."""
+
+    path: str
+    at: int
+    ticket: int
+    maximum: int
+    id: str
+
+
+class PriceChanged(Event, frozen=True, array_like=True, tag="price_changed"):
+    """What stands now: the price, who leads (by rank), the least next bid, when it ends."""
+
+    path: str
+    at: int
+    price: int
+    leaders: list[int]
+    bids: int
+    min_next: int
+    reserve_met: bool
+    ends_at: int
+    extensions: int
+
+
+class PriceDropped(Event, frozen=True, array_like=True, gc=False, tag="price_dropped"):
+    """A Dutch auction's price fell; the next drop comes at ``next_drop_at`` (None = it stays)."""
+
+    path: str
+    at: int
+    price: int
+    next_drop_at: int | None
+
+
+class AuctionEnded(Event, frozen=True, array_like=True, tag="auction_ended"):
+    """The hammer: ``winners`` pay ``price`` each; nobody wins below the reserve."""
+
+    path: str
+    at: int
+    price: int
+    winners: list[int]
+
+
+# Appointment
+
+
+class SlotHeld(Event, frozen=True, array_like=True, gc=False, tag="slot_held"):
+    """A place in ``slot`` is kept for ``ticket`` until ``hold_until``."""
+
+    path: str
+    at: int
+    ticket: int
+    slot: str
+    hold_until: int
+
+
+class HoldEnded(Event, frozen=True, array_like=True, tag="hold_ended"):
+    """``tickets`` wait again: their holds were given up or ran out."""
+
+    path: str
+    at: int
+    tickets: list[int]
+
+
+class Booked(Event, frozen=True, array_like=True, gc=False, tag="booked"):
+    """``ticket`` has ``slot``, instead of ``instead_of`` where that is a slot."""
+
+    path: str
+    at: int
+    ticket: int
+    slot: str
+    confirmation: str
+    instead_of: str
+
+
+class BookingCancelled(Event, frozen=True, array_like=True, gc=False, tag="booking_cancelled"):
+    """``ticket`` waits again, without its slot."""
+
+    path: str
+    at: int
+    ticket: int
+    slot: str
+    actor: str
+
+
+class CheckedIn(Event, frozen=True, array_like=True, gc=False, tag="checked_in"):
+    """``ticket`` came."""
+
+    path: str
+    at: int
+    ticket: int
+    actor: str
+
+
+class NotShown(Event, frozen=True, array_like=True, gc=False, tag="not_shown"):
+    """``ticket`` did not come."""
+
+    path: str
+    at: int
+    ticket: int
+    actor: str

@@ -1,0 +1,12 @@
+"""What only some kinds of distributions tell, as a reader of the events keeps it: one file a kind that has any of that.
+
+``REPLICAS`` says which class reads which kind. Hands over to: the files of the kinds.
+"""
+
+from typing import Final
+
+from protocol.kinds.base import KindReplica
+
+REPLICAS: Final[dict[str, type[KindReplica]]] = dict.fromkeys(
+    ("queue", "draw", "auction", "appointment", "timed_release", "waitlist"), KindReplica
+)

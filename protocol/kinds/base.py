@@ -1,0 +1,29 @@
+"""The one shape of what a reader keeps of a kind: which events change it, how it is stored, how it is read again.
+
+What stands here is a kind that tells nothing of its own; it changes what it shares with the others, such as states and
+roster, through its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from protocol.path_replica import PathReplica
+
+
+class KindReplica:
+    """``APPLY``: what each event of the kind's own does; its ``path`` names this one."""
+
+    APPLY: ClassVar[dict[type, Callable[[Any, Any], None]]] = {}
+
+    def __init__(self, path: PathReplica) -> None:
+        self._path = path
+
+    def image(self) -> Any:
+        """What ``fill`` needs, as plain data; None for nothing."""
+        return None
+
+    def fill(self, image: Any) -> None:
+        """Take what was stored."""

@@ -1,0 +1,31 @@
+"""The contract of all distributions: one shape, and what holds of each whatever it does."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from engine.distributions.base import Distribution
+from engine.distributions.kinds import KINDS
+from protocol.distributions import RUNNING
+from protocol.kinds import REPLICAS
+
+SHAPE = [name for name, member in vars(Distribution).items() if inspect.isfunction(member) and name[0] != "_"]
+
+
+def test_what_a_document_may_ask_for_is_what_runs() -> None:
+    assert set(KINDS) == RUNNING
+    assert set(KINDS) <= set(REPLICAS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_the_methods_of_the_shape_in_its_order_and_no_other(kind: str) -> None:
+    own = [name for name, member in vars(KINDS[kind]).items() if inspect.isfunction(member) and name[0] != "_"]
+    assert own == [name for name in SHAPE if name in own]
+    assert {"next_ticket"} <= set(own)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_halted_by_a_pause_is_taken(kind: str) -> None:
+    assert set(KINDS[kind].HALTED) <= set(KINDS[kind].TAKES)
