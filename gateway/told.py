@@ -160,11 +160,14 @@ def error(refusal: Refusal, path: str = "", ref: Ref | None = None) -> ErrorFram
     )
 
 
+_OF_WINDOW = ("admission", "kid", "admitted_at", "expires_at")
+
+
 def holding(replica: Replica, path_id: str, number: int, reason: str = "") -> Holding:
     """What the replica knows of one ticket. ``reason`` is known to events alone."""
     path = replica.paths[path_id]
     window = path.windows.get(number)
-    known = {} if window is None else {name: getattr(window, name) for name in window.__struct_fields__}
+    known = {} if window is None else {name: getattr(window, name) for name in _OF_WINDOW}
     return Holding(
         path_id,
         number,
