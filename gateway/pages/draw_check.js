@@ -2,11 +2,13 @@
  * A draw's proof, checked where it is read: the same three answers as `stanchion draw verify`.
  *
  * `ok`: everything follows from hats, secret and beacon. `fails`: each field that does not match is named. `unproven`:
- * all matches, but a beacon is named, and this page does not check its signature, because a page that comes from the
- * operator can not vouch against the operator: the command, from elsewhere, does. Pure: no document, no clock.
+ * all matches, but nothing shows that the beacon is real, so whoever made the proof may have chosen the winners; so
+ * it is too where only the command can check that beacon. Pure: no document, no clock.
  */
 
+import { unproven } from "./beacons.js";
 import { drawing, orderDigest } from "./draw_order.js";
+import { fromHex, hex } from "./hexadecimal.js";
 import { sha256 } from "./sha256.js";
 
 export const RULE = "stanchion-lottery-1";
@@ -70,8 +72,8 @@ export function* checking(text) {
   expect("order_digest", proof.order_digest, hex(orderDigest(order)));
   expect("winners", proof.winners, firstOf(order, new Set(skipped), proof.winners.length));
   if (findings.length) return { verdict: "fails", findings, unproven: null };
-  const unproven = proof.beacon === null ? null : "the beacon's signature was not checked here";
-  return { verdict: unproven === null ? "ok" : "unproven", findings, unproven };
+  const doubt = proof.beacon === null ? null : unproven(proof.beacon);
+  return { verdict: doubt === null ? "ok" : "unproven", findings, unproven: doubt };
 }
 
 /** All that is seen without drawing; what the order is drawn from. */
@@ -130,11 +132,6 @@ function firstOf(order, skipped, count) {
 }
 
 /** No bytes where the text is none: then it is not how they are written, and `expect` says so. */
-function fromHex(text) {
-  if (!/^([0-9a-f]{2})*$/.test(text)) return new Uint8Array();
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-}
-
 function fromBase64(text) {
   try {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -147,10 +144,6 @@ function toBase64(bytes) {
   const parts = [];
   for (let at = 0; at < bytes.length; at += 0x8000) parts.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
   return btoa(parts.join(""));
-}
-
-function hex(bytes) {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function utf8(text) {

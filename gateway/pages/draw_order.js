@@ -15,7 +15,8 @@ const DIGIT_BITS = 16;
 const DIGITS = 1 << DIGIT_BITS;
 
 /**
- * Draws; yields the number of tickets hashed so far after every slice. @param {Uint8Array} seed @param {Uint8Array} hats
+ * Draws; yields the number of tickets hashed so far after every slice.
+ * @param {Uint8Array} seed @param {Uint8Array} hats
  * @returns {Generator<number, Uint32Array>} the tickets, the luckiest first
  */
 export function* drawing(seed, hats) {

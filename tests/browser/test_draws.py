@@ -3,9 +3,11 @@ verifier that shares nothing with ours. All must say of 100 random draws what `p
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ import playwright
 import pytest
 from msgspec.structs import replace
 from playwright.sync_api import Page
+from py_ecc.bls.hash_to_curve import hash_to_G1
+from py_ecc.optimized_bls12_381.optimized_curve import normalize
 
+from protocol.beacons import CHAINS, SCHEMES, Beacon
 from protocol.proof import encode
 from tests.browser.conftest import Stack
 from tests.support.beacons import REAL
@@ -22,7 +27,10 @@ from tests.support.draws import proof_of
 NODE = shutil.which("node") or str(Path(playwright.__file__).parent / "driver" / "node")
 INDEPENDENT = Path(__file__).parent.parent / "independent" / "verify_draw.mjs"
 OURS = Path(__file__).parent / "pages" / "check_draws.mjs"
+PRINT_BEACONS = Path(__file__).parent / "pages" / "print_beacons.mjs"
 DRAWS = 100
+DEFAULT = REAL["default"]
+COMMAND_ONLY = 'default is not checked in a browser; "stanchion draw verify" does'
 TICKETS_IN_A_BROWSER = 50_000
 VERIFY = """async (text) => {
   const { verify } = await import("/pages/draw_verify.js");
@@ -32,16 +40,16 @@ VERIFY = """async (text) => {
 }"""
 
 
-def random_draws() -> list[bytes]:
-    """Of up to 60 tickets with up to 9 hats each, some of whom left before or after the close."""
+def random_draws() -> list[tuple[bytes, Beacon | None]]:
+    """The proof of each and its beacon: up to 60 tickets of up to 9 hats; some left before the close, some after it."""
     chance = random.Random(20261127)
-    documents = []
+    draws = []
     for _ in range(DRAWS):
         hats = bytes(chance.randrange(10) for _ in range(chance.randrange(60)))
         beacon = chance.choice([None, *REAL.values()])
         proof = proof_of(beacon, hats, chance.randrange(20), chance.randrange(4), chance.randbytes(32))
-        documents.append(encode(proof))
-    return documents
+        draws.append((encode(proof), beacon))
+    return draws
 
 
 def run(program: Path, folder: Path, documents: list[bytes]) -> list[str]:
@@ -50,9 +58,31 @@ def run(program: Path, folder: Path, documents: list[bytes]) -> list[str]:
     return subprocess.check_output([NODE, str(program), str(file)], text=True, timeout=120).splitlines()
 
 
-@pytest.mark.parametrize("program", [INDEPENDENT, OURS], ids=["independent", "ours"])
-def test_a_hundred_random_draws(tmp_path: Path, program: Path) -> None:
-    assert run(program, tmp_path, random_draws()) == ["ok"] * DRAWS
+def test_a_hundred_random_draws_by_the_second_verifier(tmp_path: Path) -> None:
+    assert run(INDEPENDENT, tmp_path, [document for document, _ in random_draws()]) == ["ok"] * DRAWS
+
+
+def test_a_hundred_random_draws_by_the_page(tmp_path: Path) -> None:
+    documents, beacons = zip(*random_draws(), strict=True)
+    assert run(OURS, tmp_path, list(documents)) == [COMMAND_ONLY if beacon is DEFAULT else "ok" for beacon in beacons]
+
+
+def test_the_page_knows_the_same_chains_and_hashes_as_py_ecc(tmp_path: Path) -> None:
+    messages = [sha256(bytes([number])).digest() for number in range(20)]
+    tag = SCHEMES["bls-unchained-g1-rfc9380"].tag
+    asked = json.dumps({"messages": [message.hex() for message in messages], "tag": tag.decode()})
+    said = json.loads(run(PRINT_BEACONS, tmp_path, [asked.encode()])[0])
+    expected = [normalize(hash_to_G1(message, tag, sha256)) for message in messages]  # type: ignore[arg-type]
+    assert said["points"] == [[str(coordinate.n) for coordinate in point] for point in expected]
+    schemes = {name: SCHEMES[chain.scheme] for name, chain in CHAINS.items()}
+    assert said["chains"] == {
+        name: {
+            "id": chain.id,
+            "tag": schemes[name].tag.decode() if schemes[name].on_g1 else None,
+            "publicKey": chain.public_key,
+        }
+        for name, chain in CHAINS.items()
+    }
 
 
 @pytest.mark.parametrize("program", [INDEPENDENT, OURS], ids=["independent", "ours"])
@@ -85,6 +115,14 @@ def test_the_page_checks_in_a_worker(page: Page, up: Stack) -> None:
     assert found["answer"] == {"verdict": "ok", "findings": [], "unproven": None}
     assert [done for done, _ in found["seen"]] == sorted({done for done, _ in found["seen"]})
     assert found["seen"] and {total for _, total in found["seen"]} == {TICKETS_IN_A_BROWSER}
+
+
+def test_the_page_tells_real_from_invented_randomness(page: Page, up: Stack) -> None:
+    page.goto(f"{up.room}/r/demo")
+    real = REAL["quicknet"]
+    assert verified(page, encode(proof_of(real)))["answer"]["verdict"] == "ok"
+    answer = verified(page, encode(proof_of(replace(real, randomness="ab" * 32))))["answer"]
+    assert (answer["verdict"], answer["findings"]) == ("unproven", [])
 
 
 def test_the_page_says_what_does_not_match(page: Page, up: Stack) -> None:

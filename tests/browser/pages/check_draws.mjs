@@ -12,6 +12,6 @@ function answerOf(text) {
 }
 
 for (const line of readFileSync(process.argv[2], "utf8").trim().split("\n")) {
-  const { findings } = answerOf(line);
-  console.log(findings.map((finding) => finding.field).join(" ") || "ok");
+  const { verdict, findings, unproven } = answerOf(line);
+  console.log(findings.map((finding) => finding.field).join(" ") || unproven || verdict);
 }
