@@ -3,16 +3,19 @@
     stanchion bench engine    joins/s and mixed commands/s of the pure core
     stanchion bench stream    commands/s and delay through a real store, for both ways of syncing it
     stanchion bench takeover  the worst delay while snapshots are made; a killed writer; the speed of a replay
+    stanchion bench growth    what a join, a tick and a socket cost in lines of ten thousand to a million
+    stanchion bench replay    the speed and the memory of a replay of ten million commands
     stanchion bench ranks     positions of a gateway's sockets in a big roster
     stanchion bench draw      order, proof and check of a big draw with hats
     stanchion bench edge      memory, frames, handshakes and latency of sockets on a real stack, beside the floors
     stanchion bench storm     what must hold: a storm of reconnects, clients that do not read, coming and going, a drain
     stanchion bench drills    what must hold: power cuts, stopped writers, clocks that jump, answers and commands lost
     stanchion bench million   as many sockets as are asked for, all with a ticket, and what they cost
-    stanchion bench all       all of them but the drills and the million
+    stanchion bench all       all of them but the drills, the million and the replay
 
-Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_ranks``, ``bench_draw``, ``bench_edge``,
-``bench_storm``, ``bench_drills``, ``bench_million``; ``report`` writes what they find.
+Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_growth``, ``bench_replay``,
+``bench_ranks``, ``bench_draw``, ``bench_edge``, ``bench_storm``, ``bench_drills``, ``bench_million``; ``report`` writes
+what they find.
 """
 
 from __future__ import annotations
@@ -26,12 +29,15 @@ from pathlib import Path
 import httpx
 import redis
 
+from loadtests import engine_charts
 from loadtests.bench_draw import bench_draw
 from loadtests.bench_drills import DRILLS, bench_drills
 from loadtests.bench_edge import Sizes, bench_edge
 from loadtests.bench_engine import bench_engine
+from loadtests.bench_growth import SIZES, bench_growth
 from loadtests.bench_million import bench_million
 from loadtests.bench_ranks import bench_ranks
+from loadtests.bench_replay import bench_replay
 from loadtests.bench_storm import RUNS, bench_storm
 from loadtests.bench_stream import bench_stream
 from loadtests.bench_takeover import Load, bench_takeover
@@ -69,14 +75,20 @@ def main(argv: Sequence[str], parts: Parts) -> int:
     return 0
 
 
+def _pictures(asked: argparse.Namespace) -> Path | None:
+    return None if asked.no_save else asked.results
+
+
 def _engine(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
-    bench_engine(parts, report, joins_count=asked.joins, mixed_count=asked.mixed, slices=asked.pairs)
+    counts = {"joins_count": asked.joins, "mixed_count": asked.mixed, "slices": asked.pairs}
+    bench_engine(parts, report, **counts, pictures=_pictures(asked))
 
 
 def _stream(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     seconds = asked.seconds or SECONDS_STREAM
+    found = {}
     for fsync in FSYNCS:
-        bench_stream(
+        found[fsync] = bench_stream(
             parts,
             report,
             fsync=fsync,
@@ -85,10 +97,22 @@ def _stream(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
             rate=asked.rate,
             seconds=seconds,
         )
+    pictures = _pictures(asked)
+    if pictures is not None:
+        engine_charts.stream(found, pictures)
 
 
 def _takeover(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
-    bench_takeover(parts, report, Load(asked.tickets, asked.rate, asked.seconds or SECONDS_TAKEOVER))
+    load = Load(asked.tickets, asked.rate, asked.seconds or SECONDS_TAKEOVER, asked.standby)
+    bench_takeover(parts, report, load, _pictures(asked))
+
+
+def _growth(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    bench_growth(parts, report, asked.lines, _pictures(asked))
+
+
+def _replay(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    bench_replay(parts, report, asked.commands)
 
 
 def _ranks(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
@@ -104,7 +128,7 @@ def _edge(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     if sockets > SOCKETS_EDGE_MAX:
         raise RuntimeError(f"--sockets is {sockets}; allowed for edge: at most {SOCKETS_EDGE_MAX}")
     sizes = Sizes(sockets, asked.queue, asked.pairs, asked.seconds or SECONDS_EDGE, asked.handshakes)
-    bench_edge(parts, report, sizes, None if asked.no_save else asked.results)
+    bench_edge(parts, report, sizes, _pictures(asked))
 
 
 def _storm(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
@@ -124,6 +148,8 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "engine": _engine,
     "stream": _stream,
     "takeover": _takeover,
+    "growth": _growth,
+    "replay": _replay,
     "ranks": _ranks,
     "draw": _draw,
     "edge": _edge,
@@ -131,7 +157,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "drills": _drills,
     "million": _million,
 }
-LONG = ("drills", "million")
+LONG = ("drills", "million", "replay")
 """They are run when asked for by name."""
 
 
@@ -153,6 +179,13 @@ def _parser() -> argparse.ArgumentParser:
         f"takeover) and {SECONDS_EDGE}",
     )
     parser.add_argument("--tickets", type=_between(200, 10_000_000), default=1_000_000, help="tickets at a take-over")
+    parser.add_argument("--standby", choices=("warm", "cold"), default="warm", help="what takes over")
+    parser.add_argument(
+        "--lines", nargs="+", type=_between(1_000, 10_000_000), default=SIZES, help="tickets in a line, of growth"
+    )
+    parser.add_argument(
+        "--commands", type=_between(200, 20_000_000), default=10_000_000, help="commands that are replayed"
+    )
     parser.add_argument("--places", type=_between(1, 20_000_000), default=1_000_000, help="places of the roster")
     parser.add_argument("--entrants", type=_between(1, 10_000_000), default=1_000_000, help="who enters the draw")
     parser.add_argument(

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from time import perf_counter
 
+from loadtests import engine_charts
 from loadtests.parts import Batch, Core, Parts
-from loadtests.report import Report, progress
+from loadtests.report import Figure, Report, progress
 from loadtests.workload import BATCH_COMMANDS, EXPERIENCE, MIX_RATE, Mix, configure, joins, read_back, sender_id
 from protocol.commands import Join
 
+BARS = (400_000, 200_000)
+"""Joins/s, mixed commands/s."""
 SEED = 1
 SENDERS = 2
 BATCHES_PER_STEP = 10
@@ -23,13 +27,17 @@ START_MS = 1_000_000
 MIXED_WINDOW_SECONDS = 1
 
 
-def bench_engine(parts: Parts, report: Report, *, joins_count: int, mixed_count: int, slices: int) -> None:
-    """Report joins/s over ``joins_count`` and mixed commands/s over ``mixed_count``, each in ``slices`` samples."""
-    _joins(parts, report, joins_count, slices)
-    _mixed(parts, report, mixed_count, slices)
+def bench_engine(
+    parts: Parts, report: Report, *, joins_count: int, mixed_count: int, slices: int, pictures: Path | None
+) -> None:
+    """Report joins/s over ``joins_count`` and mixed commands/s over ``mixed_count``, each in ``slices`` samples, and
+    draw them into the folder ``pictures``."""
+    figures = [_joins(parts, report, joins_count, slices), _mixed(parts, report, mixed_count, slices)]
+    if pictures is not None:
+        engine_charts.core(figures, BARS, pictures)
 
 
-def _joins(parts: Parts, report: Report, count: int, slices: int) -> None:
+def _joins(parts: Parts, report: Report, count: int, slices: int) -> Figure:
     core, chance, model = parts.core(EXPERIENCE), random.Random(SEED), dict[bytes, int]()
     core.step(START_MS, [configure(sender_id(0))])
     now_ms, numbers = START_MS, [0] * SENDERS
@@ -42,8 +50,8 @@ def _joins(parts: Parts, report: Report, count: int, slices: int) -> None:
         floors.append(total / _dict_loop(model, batches))
         progress.print(f"joins {index + 1}/{slices}: {figures[-1]:,.0f}/s, dict loop {floors[-1]:,.0f}/s")
     floor = ("a loop that looks each consumer up in a dict", floors)
-    report.add(
-        "P5 engine core joins", "1/s", "≥ 400000", figures, floor=floor, detail={"joins": len(model), "seed": SEED}
+    return report.add(
+        "P5 engine core joins", "1/s", f"≥ {BARS[0]}", figures, floor=floor, detail={"joins": len(model), "seed": SEED}
     )
 
 
@@ -81,7 +89,7 @@ def _dict_loop(model: dict[bytes, int], batches: Sequence[Batch]) -> float:
     return perf_counter() - begun
 
 
-def _mixed(parts: Parts, report: Report, count: int, slices: int) -> None:
+def _mixed(parts: Parts, report: Report, count: int, slices: int) -> Figure:
     core, mix = parts.core(EXPERIENCE), Mix(SEED)
     terms = {
         "release_rate_per_minute": MIX_RATE,
@@ -103,4 +111,4 @@ def _mixed(parts: Parts, report: Report, count: int, slices: int) -> None:
             mix.learn(events)
         figures.append(commands / seconds)
         progress.print(f"mixed {index + 1}/{slices}: {figures[-1]:,.0f}/s")
-    report.add("P5 engine core mixed commands", "1/s", "≥ 200000", figures, detail={"seed": SEED})
+    return report.add("P5 engine core mixed commands", "1/s", f"≥ {BARS[1]}", figures, detail={"seed": SEED})

@@ -8,17 +8,22 @@ the end the whole log is replayed, which proves that nothing was lost on the way
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from threading import Timer
 from typing import NamedTuple
 
+import httpx
+
+from loadtests import engine_charts
+from loadtests.bench_replay import MIB, replayed
 from loadtests.parts import Parts
-from loadtests.report import Report, progress
-from loadtests.stream_sender import Burst, Pace, Prepare, Sent
+from loadtests.processes import cpu_ns, rss_bytes
+from loadtests.report import Report, progress, rounded
+from loadtests.stream_sender import Pace, Prepare, Sent
 from loadtests.stream_stage import SECOND_NS, Stage
 from loadtests.workload import BATCH_COMMANDS, EXPERIENCE, sender_id
 from protocol.streams import commands_key
@@ -27,23 +32,26 @@ SENDERS = 2
 LEASE_MS = 3_000
 SECOND_US = 1_000_000
 COMMIT_S = 180.0
-REPLAY_S = 600.0
+READY_S = 180.0
+ASK_AGAIN_S = 0.1
+READY = {"warm": 'stanchion_engine_experiences{state="warm"} 1.0', "cold": "stanchion_engine_experiences"}
+"""What the figures of a standby say once it is ready."""
 SNAPSHOT_COMMANDS = 200_000
 NEVER_COMMANDS = 100_000_000
 KEEPER = "bench"
-SEED_FILL, SEED_STEADY, SEED_KILLED = 0, 100, 200
+SEED_STEADY, SEED_KILLED = 100, 200
 KILLED_AFTER_PARTS = 2
 """The writer dies half way through the load."""
-SPEED = re.compile(r"speed\s+([\d,]+) commands/s")
 BARS = {"commit": "≤ 50", "first entry": "≤ 6", "take-over": "≤ 6", "replay": "≥ 150000"}
 
 
 class Load(NamedTuple):
-    """``rate`` commands a second for ``seconds``, behind a line of ``tickets``."""
+    """``rate`` commands a second for ``seconds``, behind a line of ``tickets``; the ``standby`` is warm or cold."""
 
     tickets: int
     rate: int
     seconds: int
+    standby: str
 
     @property
     def batches(self) -> int:
@@ -51,13 +59,18 @@ class Load(NamedTuple):
         return max(KILLED_AFTER_PARTS, self.rate * self.seconds // SENDERS // BATCH_COMMANDS)
 
 
-def bench_takeover(parts: Parts, report: Report, load: Load) -> None:
-    """Report what P12 asks for. Raises RuntimeError when a part does not come up or the replay finds anything wrong."""
-    with _stage(parts, NEVER_COMMANDS) as stage:
-        floor, _, _ = _worst(stage, load, _fill(stage, load))
-    with _stage(parts, SNAPSHOT_COMMANDS) as stage:
+def bench_takeover(parts: Parts, report: Report, load: Load, pictures: Path | None) -> None:
+    """Report what P12 asks for and draw the take-over into the folder ``pictures``.
+
+    Raises RuntimeError when a part does not come up or the replay finds anything wrong.
+    """
+    with _stage(parts, NEVER_COMMANDS, load.standby) as stage:
+        stage.keep_all(KEEPER)
+        floor, _, _ = _worst(stage, load, stage.fill(load.tickets))
+    with _stage(parts, SNAPSHOT_COMMANDS, load.standby) as stage:
         writer = stage.engines[0]
-        first = _fill(stage, load)
+        stage.keep_all(KEEPER)
+        first = stage.fill(load.tickets)
         worst, first, made = _worst(stage, load, first)
         report.add(
             "P12 worst delay of a batch while snapshots are made",
@@ -67,26 +80,32 @@ def bench_takeover(parts: Parts, report: Report, load: Load) -> None:
             floor=("the same while none is made", [floor]),
             detail={"tickets": load.tickets, "rate": load.rate, "seconds": load.seconds, "snapshots": made},
         )
-        stage.start_engine()
-        _kill(stage, report, load, first, writer)
+        _wait_ready(stage.start_engine(), load.standby)
+        points, taken_s = _kill(stage, report, load, first, writer)
+        if pictures is not None:
+            engine_charts.takeover(points, taken_s, pictures)
         _replay(parts, report, stage)
 
 
-def _stage(parts: Parts, snapshot_commands: int) -> Stage:
-    settings = {"lease_ms": LEASE_MS, "snapshot_commands": snapshot_commands, "reader_behind_entries": NEVER_COMMANDS}
+def _stage(parts: Parts, snapshot_commands: int, standby: str) -> Stage:
+    settings = {
+        "lease_ms": LEASE_MS,
+        "snapshot_commands": snapshot_commands,
+        "reader_behind_entries": NEVER_COMMANDS,
+        "standby": standby,
+    }
     return Stage(parts, "always", SENDERS, settings)
 
 
-def _fill(stage: Stage, load: Load) -> int:
-    """Have ``load.tickets`` join, as fast as they can; the number of the next batch of each sender."""
-    stage.keep_all(KEEPER)
-    batches = max(1, load.tickets // SENDERS // BATCH_COMMANDS)
-    stage.tell([Prepare(SEED_FILL + sender, batches) for sender in range(SENDERS)])
-    stage.answers()
-    stage.tell([Burst(commands_key(EXPERIENCE), 1)] * SENDERS)
-    stage.wait_committed(_numbers(batches), COMMIT_S)
-    stage.answers()
-    return batches + 1
+def _wait_ready(figures: str, standby: str) -> None:
+    """Return once the second engine shows that it is warm, or that it is there. Raises RuntimeError."""
+    until_s = time.monotonic() + READY_S
+    while time.monotonic() < until_s:
+        with suppress(httpx.TransportError):
+            if READY[standby] in httpx.get(figures).text:
+                return
+        time.sleep(ASK_AGAIN_S)
+    raise RuntimeError(f"no {standby} standby within {READY_S:g} s")
 
 
 def _pace(stage: Stage, load: Load, first: int, seed: int) -> None:
@@ -117,44 +136,48 @@ def _delays(stage: Stage, first: int, sent: Sequence[Sent]) -> list[float]:
     return [delay for sender in range(SENDERS) for delay in stage.delays_ms(sender + 1, first, sent[sender])]
 
 
-def _kill(stage: Stage, report: Report, load: Load, first: int, writer: subprocess.Popen[str]) -> None:
+def _kill(
+    stage: Stage, report: Report, load: Load, first: int, writer: subprocess.Popen[str]
+) -> tuple[list[tuple[float, float]], float]:
+    """(for each batch the s from the writer's death until it was sent, and its delay in ms; the s to the take-over)."""
     killed_ns: list[int] = []
+    cpu: list[int] = []
+    standby = stage.engines[-1].pid
 
     def kill() -> None:
         killed_ns.append(time.monotonic_ns())
         writer.kill()
+        cpu.append(cpu_ns(standby))
 
     stage.changes.clear()
     _pace(stage, load, first, SEED_KILLED)
+    begun_ns = time.monotonic_ns()
+    cpu.append(cpu_ns(standby))
     timer = Timer(load.seconds / KILLED_AFTER_PARTS, kill)
     timer.start()
     stage.wait_committed(_numbers(first + load.batches - 1), load.seconds + COMMIT_S)
-    stage.answers()
+    sent = stage.answers()
     timer.join()
     taken_s = (stage.changes[0][1] - killed_ns[0]) / SECOND_NS
     applied_s = (min(seen for _, _, seen in stage.commits if seen > stage.changes[0][1]) - killed_ns[0]) / SECOND_NS
-    detail = {"tickets": load.tickets, "rate": load.rate, "lease_ms": LEASE_MS}
-    report.add("P12 from the death of the writer to its successor's first entry", "s", BARS["take-over"], [taken_s])
-    report.add(
-        "P12 from the death of the writer to the next batch applied",
-        "s",
-        BARS["first entry"],
-        [applied_s],
-        detail=detail,
-    )
+    detail = {"tickets": load.tickets, "rate": load.rate, "lease_ms": LEASE_MS, "standby": load.standby}
+    core = (cpu[1] - cpu[0]) / (killed_ns[0] - begun_ns)
+    detail |= {"standby_core": rounded(core), "standby_mib": round(rss_bytes(standby) / MIB)}
+    for figure, bar, value in (
+        ("its successor's first entry", BARS["take-over"], taken_s),
+        ("the next batch applied", BARS["first entry"], applied_s),
+    ):
+        report.add(f"P12 from the death of the writer to {figure}", "s", bar, [value], detail=detail)
     progress.print(f"taken over after {taken_s:.2f} s, the next batch applied after {applied_s:.2f} s")
+    at_s = [(each_ns - killed_ns[0]) / SECOND_NS for one in sent for each_ns in one.each_ns]
+    return list(zip(at_s, _delays(stage, first, sent), strict=True)), taken_s
 
 
 def _replay(parts: Parts, report: Report, stage: Stage) -> None:
     """Replay all of it. Raises RuntimeError if it does not hold together."""
-    environment = os.environ | {"STANCHION_REDIS_URL": stage.url}
-    command = [*parts.replay, EXPERIENCE]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=REPLAY_S, check=False)
-    speed = SPEED.search(run.stdout)
-    if run.returncode or speed is None:
-        raise RuntimeError(f"the replay ended with {run.returncode}: {run.stderr or run.stdout}")
-    report.add("P12 replay of the whole log", "1/s", BARS["replay"], [float(speed[1].replace(",", ""))])
-    progress.print(run.stdout)
+    found = replayed(parts, stage.url)
+    detail = {"cpu_s": round(found.cpu_s, 1)}
+    report.add("P12 replay of the whole log", "1/s", BARS["replay"], [found.speed], detail=detail)
 
 
 def _numbers(last: int) -> dict[bytes, int]:

@@ -26,36 +26,44 @@ SHARES = (0.5, 0.99)
 
 def draw(figures: Sequence[Figure], turns: Mapping[int, int], folder: Path) -> None:
     """Write ``edge_memory.png``, ``edge_frames.png`` and ``edge_turns.png``. ``turns``: frames by tenths of a ms."""
+    if not pictures_can_be_made():
+        return
+    by_name = {figure.figure: figure for figure in figures}
+    with picture(folder / "edge_memory.png", "Memory of a parked socket that holds a ticket") as axes:
+        _memory(axes, by_name["P1 user memory per parked socket that holds a ticket"])
+    with picture(folder / "edge_frames.png", "CPU of a frame to one of many sockets") as axes:
+        _frames(axes, [figure for name, figure in by_name.items() if name.endswith("CPU per socket")])
+    with picture(folder / "edge_turns.png", "From the decision to admit until the frame is there") as axes:
+        _turns(axes, turns)
+
+
+def pictures_can_be_made() -> bool:
+    """Whether matplotlib is there; says so where it is not."""
     try:
         import matplotlib as mpl
     except ModuleNotFoundError:
         progress.print("no pictures: install the extra `loadtests`")
-        return
+        return False
     mpl.use("Agg")
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
-    by_name = {figure.figure: figure for figure in figures}
-    with _picture(folder / "edge_memory.png", "Memory of a parked socket that holds a ticket") as axes:
-        _memory(axes, by_name["P1 user memory per parked socket that holds a ticket"])
-    with _picture(folder / "edge_frames.png", "CPU of a frame to one of many sockets") as axes:
-        _frames(axes, [figure for name, figure in by_name.items() if name.endswith("CPU per socket")])
-    with _picture(folder / "edge_turns.png", "From the decision to admit until the frame is there") as axes:
-        _turns(axes, turns)
+    return True
 
 
 @contextmanager
-def _picture(file: Path, title: str) -> Iterator[Axes]:
+def picture(file: Path, title: str) -> Iterator[Axes]:
+    """Axes to draw on; what was drawn is written to ``file``."""
     from matplotlib.figure import Figure as Picture
 
-    picture = Picture(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
-    axes = picture.add_subplot()
+    drawn = Picture(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+    axes = drawn.add_subplot()
     yield axes
     on = machine()
-    picture.suptitle(title)
+    drawn.suptitle(title)
     axes.set_title(f"{on['cores']} cores, Linux {on['kernel']}, Python {on['python']}", fontsize="small", color="gray")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture.savefig(file)
+    drawn.savefig(file)
 
 
 def _memory(axes: Axes, figure: Figure) -> None:

@@ -23,8 +23,9 @@ from redis.retry import Retry
 
 from loadtests.children import end, free_port, start
 from loadtests.parts import Parts
+from loadtests.processes import cpu_ns
 from loadtests.stream_sender import Burst, Pace, Prepare, Sent
-from loadtests.workload import EXPERIENCE, configure, sender_id
+from loadtests.workload import BATCH_COMMANDS, EXPERIENCE, configure, sender_id
 from protocol.codec import encode_commands
 from protocol.manifest import read_manifests
 from protocol.streams import (
@@ -46,6 +47,7 @@ from protocol.streams import (
 
 HOST = "127.0.0.1"
 READY_S = 30.0
+FILL_S = 600.0
 ASK_AGAIN_S = 0.05
 READ_ENTRIES = 64
 READ_BLOCK_MS = 100
@@ -99,7 +101,7 @@ class Stage:
         folder = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="stanchion-bench-")))
         port = free_port()
         self._log = self._exit.enter_context((folder / "processes.log").open("w"))
-        self._run(self._parts.store(folder / "store", port, self._append_fsync))
+        self._store_process = self._run(self._parts.store(folder / "store", port, self._append_fsync))
         self.url = url = f"redis://{HOST}:{port}/0"
         self._store = redis.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0))
         self._exit.callback(self._store.close)
@@ -111,9 +113,12 @@ class Stage:
             command = [sys.executable, "-m", "loadtests.stream_sender", url, sender_id(number).hex()]
             self._senders.append(self._run(command, piped=True))
 
-    def start_engine(self) -> None:
-        """One more engine; only the first one writes as long as it lives."""
-        self.engines.append(self._run(self._parts.engine, self._settings | {"STANCHION_REDIS_URL": self.url}))
+    def start_engine(self) -> str:
+        """One more engine; only the first one writes as long as it lives. Where its figures are shown."""
+        port = free_port()
+        own = {"STANCHION_REDIS_URL": self.url, "STANCHION_METRICS_PORT": str(port)}
+        self.engines.append(self._run(self._parts.engine, self._settings | own))
+        return f"http://{HOST}:{port}/metrics"
 
     def _run(
         self, command: Sequence[str], environment: dict[str, str] | None = None, *, piped: bool = False
@@ -172,6 +177,21 @@ class Stage:
                     if number >= missing.get(sender, number + 1):
                         del missing[sender]
         return seen_ns
+
+    def fill(self, count: int) -> int:
+        """Have ``count`` people join, as fast as they can; the number of the next batch of each sender."""
+        batches = max(1, count // self._count // BATCH_COMMANDS)
+        self.tell([Prepare(sender, batches) for sender in range(self._count)])
+        self.answers()
+        self.tell([Burst(commands_key(EXPERIENCE), 1)] * self._count)
+        self.wait_committed({sender_id(sender + 1): batches for sender in range(self._count)}, FILL_S)
+        self.answers()
+        return batches + 1
+
+    def cpu_ns(self) -> dict[str, int]:
+        """The CPU time so far of ``engine`` (the first), ``store`` and ``senders``."""
+        senders = sum(cpu_ns(sender.pid) for sender in self._senders)
+        return {"engine": cpu_ns(self.engines[0].pid), "store": cpu_ns(self._store_process.pid), "senders": senders}
 
     def keep_all(self, name: str) -> None:
         """Register a reader that has read nothing, so that nothing is trimmed."""

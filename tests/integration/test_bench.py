@@ -63,6 +63,22 @@ def _figures(lines: str) -> list[dict[str, Any]]:
             ],
         ),
         (
+            "growth",
+            ["--lines", "1000", "2000"],
+            [
+                name
+                for _ in range(2)
+                for name in (
+                    "P11 a join, in the core",
+                    "P11 a join, in a gateway's replica",
+                    "P11 a tick that admits one",
+                    "P11 an admission, of a hundred in a tick",
+                    "P11 a socket's share of a pass of ranks",
+                )
+            ],
+        ),
+        ("replay", ["--commands", "2000"], ["replay of a long log"]),
+        (
             "million",
             ["--sockets", "60", "--seconds", "1"],
             [
