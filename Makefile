@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check simulate planted fairness clean browser lock
+.PHONY: run test check simulate planted record fairness clean browser lock
 
 run: $(STAMP)
 	@exec $(BIN)/stanchion up $(ARGS)
@@ -42,6 +42,10 @@ planted: $(STAMP)
 # 20,000 draws of each population against the exact probabilities, p-values shown, then with a planted bias.
 fairness: $(STAMP)
 	$(BIN)/python -m tests.protocol.fairness $(ARGS)
+
+# Writes down a log of this version of the rules, once, to be replayed by the tests for ever.
+record: $(STAMP)
+	$(BIN)/python -m tests.engine.recorded.recording
 
 browser: $(STAMP)
 	@sh deploy/install_chromium.sh

@@ -126,15 +126,21 @@ def visitors(
 @app.command()
 def replay(
     experience: Annotated[str, typer.Argument(help="which experience")],
-    until: Annotated[str | None, typer.Option(help="the last entry to replay, as 7-42")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="the last entry, as 7-42, or an instant, as 2026-11-27T10:00:00Z (UTC)")
+    ] = None,
+    explain: Annotated[int | None, typer.Option(min=0, help="a ticket: tell why it is where it is")] = None,
+    path: Annotated[str | None, typer.Option(help="of which path; not needed where there is only one")] = None,
     redis_url: Annotated[
         str, typer.Option(envvar=["STANCHION_REDIS_URL", "REDIS_URL"], help="the store; by default that of `up`")
     ] = STORE_OF_UP,
 ) -> None:
     """Read a log from its first entry, or where it is trimmed from its oldest snapshot; prove it, show the state."""
     from engine import replay as replaying
+    from engine.explaining import Wanted
 
-    raise typer.Exit(replaying.main(experience, redis_url, until))
+    wanted = None if explain is None else Wanted(explain, path)
+    raise typer.Exit(replaying.main(experience, redis_url, until, wanted))
 
 
 @app.command()

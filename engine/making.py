@@ -3,6 +3,7 @@
 Copy-on-write makes that instant short (5 ms at a million tickets) whatever the state holds. The child encodes the
 snapshot and the replica, stores their chunks over a connection of its own, reads them back, and answers with the
 manifest through a pipe; then it ends. It lets nothing count: that is the writer's, who may have been replaced by then.
+What it does step by step is ``steps``, so that a simulator can let it die at any of them.
 It closes every descriptor that it inherited, takes no lock that another thread may hold (it never logs), and ends
 when its parent has.
 
@@ -12,9 +13,12 @@ Hands over to: ``engine.snapshots``, which lets the manifest count.
 import gc
 import os
 import signal
+import time
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable, Generator
+from typing import NamedTuple, Protocol
 
+import redis
 from redis.exceptions import RedisError
 
 from engine.core.experience import RULES, Experience
@@ -46,6 +50,23 @@ class Order(NamedTuple):
     replica: Replica
     end: LogEnd
     pause_ms: int
+
+
+class Making(Protocol):
+    """One pair that is being made at ``entry_id``, as ``writer``; see ``Child``."""
+
+    experience: str
+    writer: bytes
+    entry_id: str
+    began_ms: int
+
+    def poll(self) -> Manifest | None: ...
+
+    def kill(self) -> None: ...
+
+
+Fork = Callable[[Order, int], Making]
+"""``Child`` or one like it."""
 
 
 class Child:
@@ -118,7 +139,20 @@ def _answer_of(order: Order, parent: int) -> bytes:
 
 
 def store(order: Order, parent: int) -> Manifest:
-    """Encode and store both, and read them back; the manifest that names them. ``parent``: who must be alive.
+    """Take all ``steps``, pausing between them; the manifest. ``parent``: who must be alive. Raises what they raise."""
+    with connect(order.url) as client:
+        taken = steps(client, order, lambda: os.getppid() == parent)
+        while True:
+            try:
+                next(taken)
+            except StopIteration as end:
+                manifest: Manifest = end.value
+                return manifest
+            time.sleep(order.pause_ms / 1000)
+
+
+def steps(client: redis.Redis, order: Order, parent_lives: Callable[[], bool]) -> Generator[None, None, Manifest]:
+    """Encode both, store them chunk by chunk, and read them back; returns the manifest that names them.
 
     Raises MakingError, ManifestError, RedisError.
     """
@@ -127,12 +161,13 @@ def store(order: Order, parent: int) -> Manifest:
     chain, command_id = order.end.chain, order.end.command_id
     manifest = Manifest(VERSION, RULES, entry_id, chain, command_id, part_of(snapshot), part_of(replica))
     keys = (snapshot_chunks_key(experience, entry_id), replica_chunks_key(experience, entry_id))
-    with connect(order.url) as client:
-        for key, data in zip(keys, (snapshot, replica), strict=True):
-            for _ in write_chunks(client, key, data, order.pause_ms):
-                if os.getppid() != parent:
-                    discard(client, experience, entry_id)
-                    raise MakingError("the engine has ended")
-        for key, part in zip(keys, (manifest.snapshot, manifest.replica), strict=True):
-            fetch(client, key, part)
+    yield
+    for key, data in zip(keys, (snapshot, replica), strict=True):
+        for _ in write_chunks(client, key, data):
+            if not parent_lives():
+                discard(client, experience, entry_id)
+                raise MakingError("the engine has ended")
+            yield
+    for key, part in zip(keys, (manifest.snapshot, manifest.replica), strict=True):
+        fetch(client, key, part)
     return manifest

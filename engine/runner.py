@@ -39,6 +39,7 @@ from engine.io.clock import NS_PER_MS, Reading, Sighting
 from engine.io.lease import Change, LeaseDesk
 from engine.io.outside import Outside, Reader
 from engine.io.streams import Found, connect
+from engine.making import Child
 from engine.metrics import Metrics
 from engine.poison import PoisonError
 from engine.restoration import Restoration
@@ -351,7 +352,7 @@ def main(settings: EngineSettings) -> None:
     if settings.metrics_port is not None:
         metrics.serve(settings.metrics_host, settings.metrics_port)
     with connect(settings.redis_url) as client:
-        snapshots = Snapshots(client, settings, metrics)
+        snapshots = Snapshots(client, settings, metrics, Child)
         outside = store.Store(settings.redis_url, wait_replicas=settings.wait_replicas)
         runner = Runner(settings, metrics, outside, snapshots)
         for number in (signal.SIGTERM, signal.SIGINT):

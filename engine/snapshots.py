@@ -17,7 +17,7 @@ import structlog
 
 from engine.io.snapshots import Change, announce, discard, fenced, replace, stored_manifests
 from engine.io.streams import StreamError
-from engine.making import Child, MakingError, Order
+from engine.making import Fork, Making, MakingError, Order
 from engine.metrics import Metrics
 from engine.settings import EngineSettings
 from engine.snapshot_pace import REST_MS_FAILED, Since, is_due, rest_until_ms
@@ -36,11 +36,12 @@ log = structlog.get_logger()
 class Snapshots:
     """The snapshots that this engine makes, one at a time. Times are of its steady clock, in ms."""
 
-    def __init__(self, client: redis.Redis, settings: EngineSettings, metrics: Metrics) -> None:
+    def __init__(self, client: redis.Redis, settings: EngineSettings, metrics: Metrics, fork: Fork) -> None:
         self._client = client
         self._settings = settings
         self._metrics = metrics
-        self._child: Child | None = None
+        self._fork = fork
+        self._child: Making | None = None
         self._counted = Since()
         self._not_before_ms = 0
 
@@ -73,11 +74,11 @@ class Snapshots:
         if not announce(self._client, writer.id, writer.writer, writer.end.entry_id):
             return  # somebody else writes: the next append will tell
         begun_ns = time.monotonic_ns()
-        self._child = Child(order, now_ms)
+        self._child = self._fork(order, now_ms)
         self._metrics.fork_seconds.observe((time.monotonic_ns() - begun_ns) / 1e9)
         self._counted = writer.since.copy()
 
-    def _look(self, child: Child, writers: Mapping[str, Writer], now_ms: int) -> None:
+    def _look(self, child: Making, writers: Mapping[str, Writer], now_ms: int) -> None:
         try:
             manifest = child.poll()
             if manifest is None and now_ms - child.began_ms > MAKING_MS_MAX:
@@ -92,17 +93,17 @@ class Snapshots:
             self._ended(child, now_ms)
             self._stored(child, manifest, writers.get(child.experience))
 
-    def _ended(self, child: Child, now_ms: int) -> None:
+    def _ended(self, child: Making, now_ms: int) -> None:
         self._child = None
         self._not_before_ms = rest_until_ms(child.began_ms, now_ms)
         self._metrics.snapshot_seconds.observe((now_ms - child.began_ms) / 1_000)
 
-    def _failed(self, child: Child, why: str) -> None:
+    def _failed(self, child: Making, why: str) -> None:
         self._metrics.snapshots.labels("failed").inc()
         log.error("snapshot failed", experience=child.experience, entry=child.entry_id, why=why)
         discard(self._client, child.experience, child.entry_id)
 
-    def _stored(self, child: Child, manifest: Manifest, writer: Writer | None) -> None:
+    def _stored(self, child: Making, manifest: Manifest, writer: Writer | None) -> None:
         if writer is None or writer.writer != child.writer:
             self._failed(child, "another writer has taken over meanwhile")
         elif self._let_count(writer, manifest):

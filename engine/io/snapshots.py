@@ -13,7 +13,6 @@ while its writer appends, could not do it).
 Hands over to: ``engine.snapshots`` (the writer), ``engine.making`` (the child), ``engine.beginning`` (reading).
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -80,12 +79,11 @@ def discard(client: redis.Redis, experience: str, entry_id: str) -> None:
         pipeline.execute()
 
 
-def write_chunks(client: redis.Redis, key: str, data: bytes, pause_ms: int) -> Iterator[int]:
-    """Store ``data`` piece by piece, ``pause_ms`` apart; the number of each, once it is stored. Raises RedisError."""
+def write_chunks(client: redis.Redis, key: str, data: bytes) -> Iterator[int]:
+    """Store ``data`` piece by piece; the number of each, once it is stored. Raises RedisError."""
     for number, chunk in enumerate(chunks_of(data)):
         client.hset(key, str(number), chunk)
         yield number
-        time.sleep(pause_ms / 1000)
 
 
 def fetch(client: redis.Redis, key: str, part: Part) -> bytes:

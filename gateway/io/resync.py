@@ -8,7 +8,7 @@ Hands over to: `gateway.rooms` (`resume`).
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
@@ -22,6 +22,9 @@ from protocol.streams import FIELD_CHAIN, START_ID, events_key, replica_chunks_k
 
 FETCH_CHUNKS = 4
 
+Aside = Callable[[Callable[[], Replica]], Awaitable[Replica]]
+"""Does what takes long, so that the sockets are served meanwhile."""
+
 log = structlog.get_logger()
 
 
@@ -34,7 +37,7 @@ async def resync(reader: Store, rooms: Iterable[Room]) -> None:
             room.resume(replica)
 
 
-async def newest_replica(reader: Store, experience: str) -> Replica | None:
+async def newest_replica(reader: Store, experience: str, aside: Aside = asyncio.to_thread) -> Replica | None:
     """The newest stored replica that can be believed. Raises a store error."""
     store: Any = reader  # the library's types leave open whether it waits, and what for
     found = read_manifests(await store.hgetall(snapshot_key(experience)))
@@ -42,13 +45,13 @@ async def newest_replica(reader: Store, experience: str) -> Replica | None:
         log.error("replica_not_used", experience=experience, why=fault)
     for manifest in found.manifests:
         try:
-            return await _load(store, experience, manifest)
+            return await _load(store, experience, manifest, aside)
         except (ManifestError, ReplicaDecodeError) as error:
             log.error("replica_not_used", experience=experience, entry=manifest.entry_id, why=str(error))
     return None
 
 
-async def _load(store: Any, experience: str, manifest: Manifest) -> Replica:
+async def _load(store: Any, experience: str, manifest: Manifest, aside: Aside) -> Replica:
     entry_id, part = manifest.entry_id, manifest.replica
     entries = await store.xrange(events_key(experience), entry_id, entry_id)
     if not entries or entries[0][1].get(FIELD_CHAIN) != manifest.chain:
@@ -58,7 +61,7 @@ async def _load(store: Any, experience: str, manifest: Manifest) -> Replica:
     for start in range(0, part.chunks, FETCH_CHUNKS):
         numbers = range(start, min(part.chunks, start + FETCH_CHUNKS))
         chunks += await store.hmget(key, [str(number) for number in numbers])
-    replica = await asyncio.to_thread(lambda: decode_replica(whole(part, chunks)))
+    replica = await aside(lambda: decode_replica(whole(part, chunks)))
     if (replica.experience, replica.entry_id, replica.chain) != (experience, entry_id, manifest.chain):
         raise ManifestError(f"it is of {replica.experience}, at {replica.entry_id}")
     return replica

@@ -53,6 +53,7 @@ def plant(doom: Doom) -> None:
     """Have the engine come by at every step."""
     making: Any = engine.making
     snapshots: Any = engine.snapshots
+    loop: Any = runner
 
     def after(step: str, function: Callable[..., Any], before: str = "") -> Callable[..., Any]:
         def called(*arguments: Any) -> Any:
@@ -81,7 +82,7 @@ def plant(doom: Doom) -> None:
             doom.at("a chunk of the snapshot" if of_snapshot else "a chunk of the replica")
             yield number
 
-    snapshots.Child = Child
+    loop.Child = Child
     snapshots.announce = announced
     making.write_chunks = chunks
     making.store = after("read back", making.store)

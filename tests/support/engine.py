@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from engine.beginning import Begin, begin
 from engine.io import store
 from engine.io.streams import connect
+from engine.making import Child
 from engine.metrics import Metrics
 from engine.restoration import Restoration
 from engine.runner import Runner
@@ -34,7 +35,7 @@ class RunningEngine:
         self._metrics = Metrics()
         told = EngineSettings(redis_url=redis_url, number=number, **(quick | settings))
         self._client = connect(redis_url)
-        snapshots = Snapshots(self._client, told, self._metrics)
+        snapshots = Snapshots(self._client, told, self._metrics, Child)
         outside = store.Store(redis_url, wait_replicas=told.wait_replicas)
         self.runner = Runner(told, self._metrics, outside, snapshots)
         self._thread = Thread(target=lambda: store.run(self.runner.run()))

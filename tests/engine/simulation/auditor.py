@@ -7,9 +7,10 @@ reads the whole log at the end, once for each question that it asks of it:
 - ``Recount`` finds out itself which batches are applied, from the commands stream, and that windows end on the ms,
   that an outage is made good, that a bucket that could have served did, that stock is what the windows say;
 - the real restoration replays it, to the bytes and digests that the writers had;
-- without its refused and repeated commands it comes to the same state: a "no" changed nothing.
+- without its refused and repeated commands it comes to the same state: a "no" changed nothing;
+- what every snapshot that counted restores to is the state of that replay at its entry.
 
-Hands over to: ``recount.py``; raises ``Broken``, whose text begins with the name of the check.
+Hands over to: ``recount.py``, ``pairs.py``; raises ``Broken``, whose text begins with the name of the check.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from protocol import codec
 from protocol.events import Admitted, Entry, Expired, WriterChanged
 from protocol.manifest import Manifest
 from protocol.replica import Replica
-from protocol.streams import commands_key, events_key, parse_entry_id
-from tests.engine.simulation.engines import Broken, at_the_first_entry
+from protocol.streams import START_ID, commands_key, events_key, parse_entry_id
+from tests.engine.simulation.engines import Broken
 from tests.engine.simulation.gateways import Gateway
+from tests.engine.simulation.pairs import PairsCheck
 from tests.engine.simulation.people import Asked
 from tests.engine.simulation.recount import Recount
 from tests.engine.simulation.store import SimulatedStore, Written
@@ -50,8 +52,10 @@ assert DIGEST_EVERY > 1
 class Auditor:
     """One for each run."""
 
-    def __init__(self, store: SimulatedStore, *, calm: bool) -> None:
+    def __init__(self, store: SimulatedStore, experiences: list[str], *, calm: bool) -> None:
+        self.pairs = PairsCheck(store)
         self._store = store
+        self._experiences = experiences
         self._calm = calm
         self._seen: dict[Written, None] = {}
         self._digests: dict[Written, str] = {}
@@ -73,6 +77,11 @@ class Auditor:
             if isinstance(event, Admitted | Expired) and entry.now_ms - event.at > LATE_MS_MAX:
                 raise Broken(f"late: entry {entry_id} comes {entry.now_ms - event.at} ms behind what it does")
 
+    def look(self) -> None:
+        """A transaction was executed: pairs may count, and the log may be trimmed."""
+        for experience in self._experiences:
+            self.pairs.look(experience)
+
     def watch(self, runner: Runner) -> None:
         """The states of an engine that stand at an entry of their logs."""
         for writer in runner._duties.writers.values():
@@ -89,8 +98,8 @@ class Auditor:
 
     def check(self, experience: str, gateways: list[Gateway], asked: list[Asked]) -> None:
         """Everything about one experience. Raises Broken."""
-        log = [log_entry(*entry) for entry in self._store.stream(events_key(experience)).entries]
-        commands = self._store.stream(commands_key(experience)).entries
+        log = [log_entry(*entry) for entry in self._store.stream(events_key(experience)).whole]
+        commands = self._store.stream(commands_key(experience)).whole
         self.entries += len(log)
         self._check_alone(log)
         self._check_writers(experience, log)
@@ -156,12 +165,14 @@ class Auditor:
                 if restoration.entries == before:  # behind the last one
                     continue
                 entry_id = restoration.replica.entry_id
+                place = Written(experience, entry_id, chains[entry_id])
                 if restoration.entries % DIGEST_EVERY == 1 or restoration.entries == len(log):
                     digests.append(restoration.experience.digest())
-                    place = Written(experience, entry_id, chains[entry_id])
                     for whose, known in (("writer", self._digests), ("standby", self._followed)):
                         if known.get(place, digests[-1]) != digests[-1]:
                             raise Broken(f"digest: the {whose}'s state at {entry_id} was not that of the replay")
+                if place in self.pairs.digests and self.pairs.digests[place] != restoration.experience.digest():
+                    raise Broken(f"snapshot: what is restored at {entry_id} is not what the replay comes to")
         except LogError as error:
             raise Broken(f"replay: {error}") from error
         if log:
@@ -205,7 +216,9 @@ class Shelved:
         return Reading(self._steady_ms * NS_PER_MS, 0)
 
     def beginning(self, experience: str, until: str | None) -> Future[Beginning]:
-        return at_the_first_entry(experience)
+        found: Future[Beginning] = Future()
+        found.set_result(Beginning(Experience(experience), Replica(experience), START_ID, None, []))
+        return found
 
     def newest_manifest(self, experience: str, until: str) -> Manifest | None:
         return None

@@ -4,20 +4,22 @@ A process can be killed at any question (before it is sent, or when it has had i
 and stopped in the same places and resumed later, as SIGKILL and SIGSTOP do. What a killed process had sent is not taken
 back. A machine starts another process after a while.
 
-Hands over to: ``links.py`` (the way to the store), ``auditor.py`` (which is shown the states between two questions).
+Its snapshots are the real ones too; only the fork is simulated (``children.py``).
+
+Hands over to: ``links.py`` and ``clients.py`` (the way to the store), ``auditor.py`` (which is shown the states between
+two questions).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from redis.exceptions import ConnectionError as CutOff
 from redis.exceptions import RedisError
 
-from engine.beginning import Beginning
-from engine.core.experience import Experience
+from engine.beginning import Beginning, begin, newest_manifest
 from engine.io.append import Append, Outcome
 from engine.io.clock import Reading
 from engine.io.lease import Write
@@ -25,10 +27,11 @@ from engine.io.streams import Found, LogEntry, RawEntry, log_entry
 from engine.metrics import Metrics
 from engine.runner import Runner
 from engine.settings import EngineSettings
-from engine.writer import Writer
+from engine.snapshots import Snapshots
 from protocol.manifest import Manifest
-from protocol.replica import Replica
-from protocol.streams import START_ID, commands_key, events_key, lease_key
+from protocol.streams import commands_key, events_key, lease_key
+from tests.engine.simulation.children import Childhood, Fate
+from tests.engine.simulation.clients import Killed, SimulatedClient
 from tests.engine.simulation.links import Link, Network, Question
 from tests.engine.simulation.world import US_PER_MS, Clock, World
 
@@ -70,17 +73,20 @@ class Process:
     """One process, from its start to its end. ``questions`` counts what it has asked; ``busy_us`` is time that it
     spent since its last question."""
 
-    def __init__(self, machine: Machine, runner: Runner) -> None:
+    def __init__(self, machine: Machine, settings: EngineSettings) -> None:
         self.machine = machine
-        self.runner = runner
         self.alive = True
+        self.client = SimulatedClient(machine.link, self)
         self.doom: Doom | None = None
         self.questions = 0
         self.busy_us = 0
         self.stops = 0
         self._stopped = False
         self._held: list[tuple[Any, RedisError | None]] = []
-        self._loop = runner.run()
+        client: Any = self.client  # a client of the real library, as far as it is used
+        snapshots = Snapshots(client, settings, METRICS, Childhood(machine.link, self, machine.fates).fork)
+        self.runner = Runner(settings, METRICS, SimulatedOutside(machine, self), snapshots)
+        self._loop = self.runner.run()
         self._tries: dict[bytes, tuple[int, int]] = {}
 
     def go_on(self, answer: Any = None, error: RedisError | None = None) -> None:
@@ -96,16 +102,41 @@ class Process:
             self.alive = False
             self.machine.start_again()
             return
+        except Killed as killed:
+            return self.kill(str(killed))
         self.machine.watch(self)
         self.questions += 1
         self._ask(call)
 
-    def _ask(self, call: Call) -> None:
+    def strike(self, name: str, *, behind: bool) -> None:
+        """At a call of the snapshots' code, which is not suspended: a stop makes it last."""
+        if not self.alive:
+            raise Killed("while it waited")
+        self.questions += not behind
+        if self.doom is None or self.doom.behind != behind:
+            return
+        doom = self._doom_at(name)
+        if doom is not None and doom.kind == "kill":
+            raise Killed(_where(doom, name))
+        if doom is not None:
+            self.machine.world.note(self.machine.name, f"stopped for {doom.stop_us // US_PER_MS} ms {name}")
+            self.stops += 1
+            self.machine.world.run_until(self.machine.world.now_us + doom.stop_us)
+
+    def _doom_at(self, name: str) -> Doom | None:
+        """What happens to it at this question; it happens once."""
         doom = self.doom
-        if doom is not None and self.questions >= doom.at and doom.name in ("", call.name):
-            self.doom = None
-            where = f"{'behind' if doom.behind else 'before'} {call.name}"
-            self.machine.met[f"{doom.kind} {where}"] = self.machine.met.get(f"{doom.kind} {where}", 0) + 1
+        if doom is None or self.questions < doom.at or doom.name not in ("", name):
+            return None
+        self.doom = None
+        what = f"{doom.kind} {_where(doom, name)}"
+        self.machine.met[what] = self.machine.met.get(what, 0) + 1
+        return doom
+
+    def _ask(self, call: Call) -> None:
+        doom = self._doom_at(call.name)
+        if doom is not None:
+            where = _where(doom, call.name)
             if doom.kind == "kill" and not doom.behind:
                 return self.kill(where)
             if doom.kind == "kill":
@@ -153,6 +184,10 @@ class Process:
                 raise Broken(f"retries: a batch was tried again {(now_us - first_us) // US_PER_MS} ms later")
 
 
+def _where(doom: Doom, name: str) -> str:
+    return f"{'behind' if doom.behind else 'before'} {name}"
+
+
 class Machine:
     """A machine that runs one engine process at a time."""
 
@@ -164,6 +199,8 @@ class Machine:
         self.network = network
         self.process: Process | None = None
         self.met: dict[str, int] = {}
+        self.fates: list[Fate] = []
+        """What is to become of the next children."""
         self.on_watch: Callable[[Runner], None] = lambda _: None
         self._settings = settings
 
@@ -171,9 +208,7 @@ class Machine:
         """Start a process, if none runs."""
         if self.process is None or not self.process.alive:
             self.world.note(self.name, "starts")
-            outside = SimulatedOutside(self)
-            self.process = Process(self, Runner(self._settings, METRICS, outside, NoSnapshots()))
-            outside.process = self.process
+            self.process = Process(self, self._settings)
             self.process.go_on()
 
     def start_again(self) -> None:
@@ -185,25 +220,6 @@ class Machine:
         for experience in process.runner._duties.degraded:
             raise Broken(f"degraded: something is wrong with {experience} at {self.name}")
         self.on_watch(process.runner)
-
-
-class NoSnapshots:
-    """The shape of ``engine.runner.SnapshotMaker``, which never makes any. A snapshot is made by a forked child, which
-    one thread cannot simulate; real engines are killed at every step of one in
-    ``tests/integration/test_snapshot_killed.py``."""
-
-    def tend(self, writers: Mapping[str, Writer], now_ms: int, *, may_begin: bool) -> None:
-        """Nothing is ever due."""
-
-    def end(self) -> None:
-        """There is nothing to give up."""
-
-
-def at_the_first_entry(experience: str) -> Future[Beginning]:
-    """Where a restoration begins in a world without snapshots, known at once."""
-    found: Future[Beginning] = Future()
-    found.set_result(Beginning(Experience(experience), Replica(experience), START_ID, None, []))
-    return found
 
 
 class SimulatedReader:
@@ -263,14 +279,14 @@ class SimulatedReader:
 class SimulatedOutside:
     """The shape of ``engine.io.outside.Outside`` for one process."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, process: Process) -> None:
         self.machine = machine
         self.link = machine.link
-        self.process: Process | None = None
+        self.process = process
         self._store = machine.network.store
 
     def clocks(self) -> Reading:
-        busy_us = self.process.busy_us if self.process is not None else 0
+        busy_us = self.process.busy_us
         return Reading((self.machine.clock.steady_us + busy_us) * 1_000, (self.machine.clock.wall_us + busy_us) * 1_000)
 
     def random_bytes(self, count: int) -> bytes:
@@ -320,17 +336,24 @@ class SimulatedOutside:
 
     async def commit(self, appends: Sequence[Append]) -> list[Outcome]:
         appends = list(appends)
-        assert self.process is not None, "a process asks"
         self.process.check_retries(appends)
         name = "take_over" if appends[0].takes_over else "commit"
         outcomes: list[Outcome] = await self._call(name, lambda: self._store.commit(appends))
         return outcomes
 
     def beginning(self, experience: str, until: str | None) -> Future[Beginning]:
-        return at_the_first_entry(experience)
+        """The real one. The thread that looks for it is not simulated: the loop stands still meanwhile."""
+        found: Future[Beginning] = Future()
+        client: Any = self.process.client
+        try:
+            found.set_result(begin(client, experience, until))
+        except Exception as error:  # noqa: BLE001 - as a thread would hand it over
+            found.set_exception(error)
+        return found
 
     def newest_manifest(self, experience: str, until: str) -> Manifest | None:
-        return None
+        client: Any = self.process.client
+        return newest_manifest(client, experience, until)
 
     def log(self, experience: str, after: str) -> Iterator[LogEntry]:
         return (log_entry(*entry) for entry in self._entries(events_key(experience), after))
@@ -347,8 +370,7 @@ class SimulatedOutside:
             entries = self._store.stream(key).behind(after, CHUNK_ENTRIES)
             for entry in entries:
                 after = entry[0]
-                if self.process is not None:
-                    self.process.busy_us += ENTRY_READ_US
+                self.process.busy_us += ENTRY_READ_US
                 yield entry
             if len(entries) < CHUNK_ENTRIES:
                 return

@@ -3,19 +3,30 @@
 ``kill`` and ``stop`` strike an engine at one of its next questions, so that over many seeds every step of its loop is
 struck, before and behind its effect. ``rivals`` takes the leases away and starts everybody at one instant.
 ``failover`` loses the last writes of the store, over all keys, as a replica would that had not got them yet; what a
-writer and the gateways must make of that is design.md §3 and §4.
+writer and the gateways must make of that is design.md §3 and §4. ``rot`` spoils a stored pair, unless it is the last
+one that holds: without any the experience has to stop, which ``tests/integration/test_snapshots.py`` shows.
 
-Hands over to: ``engines.py``, ``gateways.py``, ``links.py``, on which it is inflicted.
+Hands over to: ``engines.py``, ``gateways.py``, ``links.py``, ``pairs.py``, on which it is inflicted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from protocol.streams import epoch_key, lease_key, shard_of
+from protocol.streams import (
+    epoch_key,
+    events_key,
+    lease_key,
+    replica_chunks_key,
+    shard_of,
+    snapshot_chunks_key,
+    snapshot_key,
+)
+from tests.engine.simulation.children import Fate
 from tests.engine.simulation.engines import Doom, Machine
 from tests.engine.simulation.gateways import Gateway
 from tests.engine.simulation.links import Link, Network
+from tests.engine.simulation.pairs import Pair, PairsCheck, is_trimmed
 from tests.engine.simulation.plan import Step
 from tests.engine.simulation.world import US_PER_MS, Clock, World
 
@@ -28,7 +39,21 @@ TROUBLE_MS_MAX = 4_000
 DOWN_MS_MAX = 6_000
 LOST_WRITES_MAX = 30
 QUESTIONS_MAX = 24
-QUESTIONS = ("", "", "commit", "take_over", "epoch", "last_entry", "store_ms", "experiences", "replace_lease", "pause")
+CHILD_CALLS_MAX = 14
+QUESTIONS = (
+    "",
+    "",
+    "watch",
+    "execute",
+    "commit",
+    "take_over",
+    "epoch",
+    "last_entry",
+    "store_ms",
+    "experiences",
+    "replace_lease",
+    "pause",
+)
 """Where an engine is struck: anywhere, or at one of these, some of which are rarely asked."""
 
 
@@ -43,6 +68,7 @@ class Faults:
         gateways: list[Gateway],
         experiences: list[str],
         store_clock: Clock,
+        pairs: PairsCheck,
     ) -> None:
         self._world = world
         self._network = network
@@ -50,10 +76,13 @@ class Faults:
         self._gateways = gateways
         self._experiences = experiences
         self._store_clock = store_clock
+        self._pairs = pairs
         self.words: dict[str, Callable[[Step], None]] = {
             "kill": self._kill,
             "stop": self._stop,
             "term": self._term,
+            "child": self._child,
+            "rot": self._rot,
             "rivals": self._rivals,
             "wipe_epoch": self._wipe_epoch,
             "gateway_kill": lambda step: self._gateway(step).kill(),
@@ -74,6 +103,7 @@ class Faults:
         for link in (*(one.link for one in self._machines), *(one.link for one in self._gateways)):
             link.trouble = 0
         for machine in self._machines:
+            machine.fates.clear()
             if machine.process is not None:
                 machine.process.doom = None
             machine.start()
@@ -99,6 +129,34 @@ class Faults:
         if process is not None and process.alive:
             self._world.note(process.machine.name, "is asked to end")
             process.runner.stop()
+
+    def _child(self, step: Step) -> None:
+        """The next child of an engine will be killed in the middle of its work, or hang."""
+        self._machine(step).fates.append(Fate(step.which % CHILD_CALLS_MAX, hangs=step.size % 5 == 0))
+
+    def _rot(self, step: Step) -> None:
+        """One bit, or the end, of what is stored of a pair is another one, or a piece of it is gone."""
+        store, experience = self._network.store, self._experiences[step.who % len(self._experiences)]
+        sound = self._pairs.sound(experience)
+        if not sound or (is_trimmed(store, experience) and len(sound) == 1):
+            return
+        key, field = self._spot(experience, sound[0], step)
+        data = store.hash(key)[field]
+        at = step.which * 7 % len(data)
+        spoilt = (data[:-1], data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :], None)[step.size % 3]
+        self._world.note("store", f"spoils {key} of the pair at {sound[0].manifest.entry_id}")
+        self._pairs.spoilt[sound[0].place(experience)] = None
+        store.spoil(key, field, spoilt)
+
+    def _spot(self, experience: str, pair: Pair, step: Step) -> tuple[str, bytes]:
+        entry_id, manifest = pair.manifest.entry_id, pair.manifest
+        snapshot, replica = snapshot_chunks_key(experience, entry_id), replica_chunks_key(experience, entry_id)
+        spots = (
+            (snapshot_key(experience), entry_id.encode()),
+            (snapshot, b"%d" % (step.which % manifest.snapshot.chunks)),
+            (replica, b"%d" % (step.which % manifest.replica.chunks)),
+        )
+        return spots[step.which % len(spots)]
 
     def _doom_of(self, step: Step, kind: str) -> Doom:
         name = QUESTIONS[step.which % len(QUESTIONS)]
@@ -137,10 +195,27 @@ class Faults:
 
     def _failover(self, step: Step) -> None:
         self._go_down()
-        lost = step.which % LOST_WRITES_MAX
-        self._network.store.lose(lost)
+        lost, store = step.which % LOST_WRITES_MAX, self._network.store
+        pairs = {experience: self._pairs.sound(experience) for experience in self._experiences}
+        hashes = dict(store.hashes)
+        store.lose(lost)
         self._world.note("store", f"lost its last {lost} writes")
+        for experience, before in pairs.items():
+            for pair in before if step.who % 2 else []:
+                if not store.stream(events_key(experience)).has(pair.manifest.entry_id):
+                    self._bring_back(experience, pair, hashes)
         self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._come_up)
+
+    def _bring_back(self, experience: str, pair: Pair, hashes: dict[str, dict[bytes, bytes]]) -> None:
+        """A pair of the history that was lost stands there again, whole: a backup put back in part leaves such."""
+        store, entry_id = self._network.store, pair.manifest.entry_id
+        self._world.note("store", f"has the stale pair at {entry_id} of {experience}")
+        self._pairs.spoilt[pair.place(experience)] = None
+        for key in (snapshot_chunks_key(experience, entry_id), replica_chunks_key(experience, entry_id)):
+            store.restore_hash(key, hashes[key])
+        manifests = snapshot_key(experience)
+        field = entry_id.encode()
+        store.restore_hash(manifests, {**store.hash(manifests), field: hashes[manifests][field]})
 
     def _read_only(self, step: Step) -> None:
         """The store takes no writes, as one that is full or a replica that was not promoted."""

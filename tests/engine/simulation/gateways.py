@@ -3,14 +3,15 @@
 What stands between them in a gateway process (``gateway.rooms``, ``gateway.io``) needs sockets and an event loop, so
 its few rules are written again here: batches are written in order, one pipeline at a time; after an error, when a new
 writer is seen and when nothing moves, everything not known to be applied is written again; a log that does not continue
-is read anew; after a reconnect the last entry is looked for.
+is read anew, from a stored replica (by the real ``gateway.io.resync``) or its first entry; after a reconnect the last
+entry is looked for.
 
 Hands over to: ``people.py`` (whose requests these are), ``auditor.py`` (which is told what everybody was told).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from engine.io.streams import RawEntry
+from gateway.io.resync import newest_replica
 from gateway.outgoing import Answer, Outgoing, Sent
 from protocol.commands import Command
 from protocol.events import SENDER_BYTES, Entry, WriterChanged
@@ -32,6 +34,7 @@ from protocol.streams import (
     commands_key,
     events_key,
 )
+from tests.engine.simulation.clients import WaitingClient
 from tests.engine.simulation.links import Link, Network, Question
 from tests.engine.simulation.world import US_PER_MS, Clock, World
 
@@ -62,7 +65,6 @@ class Room:
         world = gateway.world
         self.outgoing = Outgoing(lambda: world.chance.randbytes(SENDER_BYTES), gateway.clock.steady_us // US_PER_MS)
         self.replica = Replica(experience)
-        self.resyncs = 0
         self._gateway = gateway
 
     def receive(self, entries: list[RawEntry]) -> None:
@@ -88,10 +90,17 @@ class Room:
             request.then(answer, self.replica.chain)
 
     def reset(self, why: str) -> None:
-        """Read the log anew."""
+        """Read the log anew, from a stored replica where there is one."""
         self._gateway.world.note(self._gateway.name, f"{self.experience} is read anew: {why}")
-        self.resyncs += 1
         self.replica = Replica(self.experience)
+
+    def resume(self, replica: Replica) -> None:
+        """Begin with a stored replica: what became of our commands by then was in entries that are not read."""
+        self._gateway.world.note(self._gateway.name, f"{self.experience} begins with the replica at {replica.entry_id}")
+        self._gateway.resumed += 1
+        self.replica = replica
+        if self.outgoing.backlog:
+            self.end(self.outgoing.give_up(self._gateway.now_ms))
 
 
 class Gateway:
@@ -105,6 +114,8 @@ class Gateway:
         self.told = told
         self.rooms: dict[str, Room] = {}
         self.alive = False
+        self.resumed = 0
+        """How often a room began with a stored replica."""
         self._network = network
         self._experiences = experiences
         self._life = 0
@@ -208,6 +219,36 @@ class Gateway:
         self.world.after(self.world.chance.randrange(1, BACKOFF_MS_MAX) * US_PER_MS, self._here(self._connect))
 
     def _read(self) -> None:
+        """Behind what every room has; one that has nothing begins with a stored replica first, if there is one."""
+        new = [room for room in self.rooms.values() if room.replica.entry_id == START_ID]
+        self._drive(self._resync(new))
+
+    async def _resync(self, rooms: list[Room]) -> None:
+        client: Any = WaitingClient(self._network.store)  # a client of the real library, as far as it is used
+        for room in rooms:
+            replica = await newest_replica(client, room.experience, at_once)
+            if replica is not None:
+                room.resume(replica)
+
+    def _drive(self, loop: Coroutine[Any, Any, None], answer: Any = None, error: RedisError | None = None) -> None:
+        """Here is what was asked for; go on until the next question, and when there is none any more, read."""
+        try:
+            asked = loop.throw(error) if error is not None else loop.send(answer)
+        except StopIteration:
+            return self._ask_for_entries()
+        except RedisError:
+            return self._connect_later()
+        life = self._life
+
+        def answered(answer: Any, error: RedisError | None) -> None:
+            if life == self._life:
+                self._drive(loop, answer, error)
+            else:
+                loop.close()
+
+        self.link.call(asked.effect, answered)
+
+    def _ask_for_entries(self) -> None:
         after = {events_key(room.experience): room.replica.entry_id for room in self.rooms.values()}
         question = Question(self.link, after, ENTRIES_PER_READ, BLOCK_MS)
         question.when_answered(self._here(lambda: self._take(question)))
@@ -234,6 +275,11 @@ class Gateway:
                 room.outgoing.rewind()
                 self._want_write()
         self.world.after(TEND_MS * US_PER_MS, self._here(self._tend))
+
+
+async def at_once(work: Callable[[], Replica]) -> Replica:
+    """There is no thread to do it in."""
+    return work()
 
 
 def fields_of(room: Room, sent: Sent) -> dict[bytes, bytes]:

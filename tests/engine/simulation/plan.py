@@ -26,6 +26,8 @@ TROUBLES = {
     "kill": ("kill",) * 6,
     "term": ("term",) * 3,
     "stop": ("stop",) * 4,
+    "children": ("child",) * 3,
+    "rot": ("rot", "rivals") * 3,
     "rivals": ("rivals",) * 3,
     "counter": ("wipe_epoch", "rivals"),
     "gateways": ("gateway_kill",) * 3,
@@ -40,10 +42,10 @@ TROUBLES = {
 }
 """By kind, the words that a run with this kind of trouble is given."""
 
-LENGTH_MS_MIN, LENGTH_MS_MAX = 5_000, 14_000
+LENGTH_MS_MIN, LENGTH_MS_MAX = 4_000, 10_000
 STEPS_MIN, STEPS_MAX = 40, 160
 RUSH_MS = 300
-LIKELY = {"silence": 0.015}
+LIKELY = {"silence": 0.005}
 LIKELY_OTHERS = 0.3
 COLD_EVERY = 4
 CALM_LIKELY = 0.05
@@ -80,6 +82,12 @@ class Character(NamedTuple):
     small_steps: bool
     """Whether a step takes so few entries that there is often more than it takes."""
     standby: str
+    snapshot_entries: int
+    """After so many entries a snapshot is due."""
+    archives: bool
+    """Whether every log has a registered reader."""
+    reader_behind_entries: int
+    """So far behind it is struck out."""
 
 
 class Plan(NamedTuple):
@@ -101,6 +109,9 @@ def plan_of(seed: int) -> Plan:
         lease_ms=chance.choice((1_200, 3_000)),
         small_steps=chance.random() < 0.3,
         standby="cold" if seed % COLD_EVERY == 0 else "warm",
+        snapshot_entries=chance.choice((6, 12, 25, 60, 1_000_000)),
+        archives=chance.random() < 0.3,
+        reader_behind_entries=chance.choice((20, 100_000)),
     )
     length_ms = chance.randrange(LENGTH_MS_MIN, LENGTH_MS_MAX)
     words = [chance.choice(WORDS) for _ in range(chance.randrange(STEPS_MIN, STEPS_MAX))]

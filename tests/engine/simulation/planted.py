@@ -211,6 +211,87 @@ BUGS = (
         "if False:",
     ),
     Bug(
+        "what is stored of a pair is believed without its digest",
+        "protocol/manifest.py",
+        "if sha256(data).digest() != part.digest:",
+        "if False:",
+    ),
+    Bug(
+        "a manifest is believed without its seal",
+        "protocol/manifest.py",
+        "if sha256(body).digest() != seal:",
+        "if False:",
+    ),
+    Bug(
+        "a pair counts before its last chunk is stored",
+        "engine/making.py",
+        """            yield
+    for key, part in""",
+        """            yield
+            return manifest
+    for key, part in""",
+    ),
+    Bug(
+        "a stale snapshot is believed without its entry",
+        "engine/beginning.py",
+        "    _check_log(client, experience_id, manifest)\n",
+        "",
+    ),
+    Bug(
+        "a snapshot is of another instant than its entry",
+        "engine/snapshots.py",
+        "if one.at_rest and is_due(one.since, self._settings, now_ms)]",
+        "if is_due(one.since, self._settings, now_ms) and not one.state.step(now_ms, [])[1]]",
+    ),
+    Bug(
+        "behind a snapshot all commands are applied once more",
+        "engine/beginning.py",
+        "replica, manifest.command_id, manifest, faults)",
+        "replica, START_ID, manifest, faults)",
+    ),
+    Bug(
+        "a snapshot forgets an outage",
+        "engine/core/experience.py",
+        "experience.now_ms, experience._outage_from_ms = now_ms, outage_from_ms",
+        "experience.now_ms = now_ms",
+    ),
+    Bug(
+        "the log is trimmed above a reader",
+        "engine/trimming.py",
+        "if least is None or parse_entry_id(least) >= parse_entry_id(previous.entry_id):",
+        "if True:",
+    ),
+    Bug(
+        "the log is trimmed below the newest pair alone",
+        "engine/snapshots.py",
+        "bound_of(watching, writer.id, previous, readers.least)",
+        "bound_of(watching, writer.id, manifest, readers.least)",
+    ),
+    Bug(
+        "the pair before is not kept",
+        "engine/io/snapshots.py",
+        "if entry_id != kept and _place(entry_id) < newest:",
+        "if _place(entry_id) < newest:",
+    ),
+    Bug(
+        "who was replaced lets a pair count",
+        "engine/io/snapshots.py",
+        "if watching.hget(tip_key(experience), TIP_WRITER) != writer:",
+        "if False:",
+    ),
+    Bug(
+        "what a take-over between WATCH and EXEC changed is not looked at",
+        "engine/io/snapshots.py",
+        "watching.watch(tip_key(experience), readers_key(experience))",
+        "watching.watch(snapshot_key(experience))",
+    ),
+    Bug(
+        "a gateway begins with a stale replica",
+        "gateway/io/resync.py",
+        "if not entries or entries[0][1].get(FIELD_CHAIN) != manifest.chain:",
+        "if False:",
+    ),
+    Bug(
         "a replica forgets who returned",
         "protocol/path_replica.py",
         "        self.roster.restore(ticket)\n",

@@ -14,7 +14,7 @@ Hands over to: ``auditor.py`` (is every promise kept?), ``seeds.py`` (many runs)
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
@@ -24,10 +24,12 @@ import structlog
 from msgspec import msgpack
 from redis.exceptions import RedisError
 
-from engine import runner, writer
+from engine import runner, snapshot_pace, snapshots, writer
 from engine.settings import EngineSettings
+from protocol import manifest
 from protocol.states import Phase
 from protocol.streams import FIELD_EXPERIENCE, events_key, shard_of, wake_key
+from tests.engine.simulation.archives import Archive
 from tests.engine.simulation.auditor import Auditor
 from tests.engine.simulation.engines import Broken, Machine
 from tests.engine.simulation.faults import Faults
@@ -44,8 +46,18 @@ LOOK_MS = 250
 CREATED_MS_MAX = 5_000
 CREATE_AGAIN_MS = 300
 SMALL_STEP_ENTRIES = 2
-STEP_BOUND = "STEP_ENTRIES_MAX"
-"""The engine's name for how many entries a step takes."""
+SMALL: tuple[tuple[Any, str, int], ...] = (
+    (manifest, "CHUNK_BYTES", 700),
+    (snapshots, "MAKING_MS_MAX", 2_500),
+    (snapshots, "REST_MS_FAILED", 300),
+    (snapshot_pace, "REST_MS_MIN", 100),
+)
+"""Bounds of the real code that are smaller in a small world: a snapshot is of several chunks, and they come often."""
+STEP_BOUNDS: tuple[tuple[Any, str, int], ...] = (
+    (writer, "STEP_ENTRIES_MAX", SMALL_STEP_ENTRIES),
+    (runner, "STEP_ENTRIES_MAX", SMALL_STEP_ENTRIES),
+)
+"""How many entries a step takes, in runs of small steps."""
 SILENCE_MS = 930_000
 """More than the 15 minutes after which a silent sender is closed."""
 
@@ -73,12 +85,13 @@ class Simulation:
 
     def __init__(self, plan: Plan, *, keeps_log: bool) -> None:
         self.world = World(f"world {plan.seed}", keeps_log=keeps_log)
-        self._plan = plan
+        self.plan = plan
         self._store_clock = Clock(self.world)
         self._experiences = list(plan.character.experiences)
         self.store = SimulatedStore(lambda: self._store_clock.wall_us // US_PER_MS, lambda: self._network.written())
         self._network = Network(self.world, self.store)
-        self.auditor = Auditor(self.store, calm=not plan.character.troubles)
+        self.auditor = Auditor(self.store, self._experiences, calm=not plan.character.troubles)
+        self.store.on_execute = self.auditor.look
         self.machines = [self._machine(number) for number in range(plan.character.engines)]
         self.gateways = [
             Gateway(self.world, self._network, number, self._experiences, self.auditor.told)
@@ -86,13 +99,27 @@ class Simulation:
         ]
         self.people = People(self.world, self.gateways, self._experiences)
         self._faults = Faults(
-            self.world, self._network, self.machines, self.gateways, self._experiences, self._store_clock
+            self.world,
+            self._network,
+            self.machines,
+            self.gateways,
+            self._experiences,
+            self._store_clock,
+            self.auditor.pairs,
         )
+        archived = self._experiences if plan.character.archives else []
+        self.archives = [Archive(self.world, self._network, experience) for experience in archived]
 
     def _machine(self, number: int) -> Machine:
-        lease_ms = self._plan.character.lease_ms
-        standby = self._plan.character.standby
-        settings = EngineSettings(number=number, lease_ms=lease_ms, beat_ms=lease_ms // 3, standby=standby)
+        character = self.plan.character
+        settings = EngineSettings(
+            number=number,
+            lease_ms=character.lease_ms,
+            beat_ms=character.lease_ms // 3,
+            standby=character.standby,
+            snapshot_entries=character.snapshot_entries,
+            reader_behind_entries=character.reader_behind_entries,
+        )
         machine = Machine(self.world, self._network, number, settings)
         machine.on_watch = self.auditor.watch
         return machine
@@ -103,10 +130,12 @@ class Simulation:
         for number, experience in enumerate(self._experiences):
             late_us = self.world.chance.randrange(CREATED_MS_MAX) * US_PER_MS
             self.world.after(late_us if number else 0, partial(self._create, experience))
-        for start in (*(one.start for one in self.machines), *(one.start for one in self.gateways)):
+        starts: list[Callable[[], None]] = [one.start for one in self.machines]
+        starts += [one.start for one in self.gateways] + [one.start for one in self.archives]
+        for start in starts:
             self.world.after(self.world.chance.randrange(200) * US_PER_MS, start)
         self.people.configure()
-        self._follow(self._plan.steps)
+        self._follow(self.plan.steps)
         self._faults.heal()
         self._settle()
         self._drain()
@@ -178,7 +207,7 @@ class Simulation:
 
     def digest(self) -> str:
         """A hash of everything that came of it."""
-        logs = [self.store.stream(events_key(experience)).entries for experience in self._experiences]
+        logs = [self.store.stream(events_key(experience)).whole for experience in self._experiences]
         answers = [(asked.tries, asked.answer and asked.answer.entry) for asked in self.people.asked]
         return sha256(msgpack.encode([self.world.now_us, logs, answers])).hexdigest()
 
@@ -193,39 +222,43 @@ class Simulation:
 
 def run(plan: Plan, *, keeps_log: bool = False) -> Result:
     """Live through a plan; what is raised on the way is what is broken."""
-    with _logging(None):
-        simulation = Simulation(plan, keeps_log=keeps_log)
-    broken = None
-    with _logging(simulation.world), _small_steps(plan.character.small_steps):
-        try:
-            simulation.live()
-        except Broken as error:
-            broken = str(error)
-        except Exception as error:  # noqa: BLE001 - whatever the real code raises is a finding
-            broken = f"raised: {error!r}"
+    simulation = Simulation(plan, keeps_log=keeps_log)
+    broken = lived(simulation)
     auditor = simulation.auditor
     counts = (auditor.entries, auditor.admitted, simulation.met(), simulation.world.now_us / 1e6)
     return Result(plan, broken, simulation.digest(), simulation.world.lines, *counts)
 
 
+def lived(simulation: Simulation) -> str | None:
+    """Live through it; which promise was broken, or None."""
+    with _logging(simulation.world), _bounds(SMALL + STEP_BOUNDS * simulation.plan.character.small_steps):
+        try:
+            simulation.live()
+        except Broken as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - whatever the real code raises is a finding
+            return f"raised: {error!r}"
+    return None
+
+
 @contextmanager
-def _small_steps(small: bool) -> Iterator[None]:
-    """The real loop with a smaller bound on what a step takes."""
-    before = writer.STEP_ENTRIES_MAX
-    for module in (writer, runner):
-        setattr(module, STEP_BOUND, SMALL_STEP_ENTRIES if small else before)
+def _bounds(smaller: tuple[tuple[Any, str, int], ...]) -> Iterator[None]:
+    """The real code with smaller bounds."""
+    before = [(module, name, getattr(module, name)) for module, name, _ in smaller]
+    for module, name, bound in smaller:
+        setattr(module, name, bound)
     try:
         yield
     finally:
-        for module in (writer, runner):
-            setattr(module, STEP_BOUND, before)
+        for module, name, bound in before:
+            setattr(module, name, bound)
 
 
 @contextmanager
-def _logging(world: World | None) -> Iterator[None]:
+def _logging(world: World) -> Iterator[None]:
     """What the engines log goes to the log of the run, or nowhere."""
     before = structlog.get_config()
-    if world is not None and world.keeps_log:
+    if world.keeps_log:
         structlog.configure(processors=[partial(_note, world)])
     else:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

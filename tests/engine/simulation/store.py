@@ -2,16 +2,18 @@
 
 What it must agree with is the real script, ``engine/io/append.lua``; ``tests/integration/test_simulated_script.py``
 holds the two against each other. Everything that is written can be undone, newest first, because that is what a
-failover or a restart without its last second does: the writes of a node are lost from the end, over all its keys.
-
-Another kind of key (a snapshot, say) is another ``set_value``: it is undone like the others.
+failover or a restart without its last second does: the writes of a node are lost from the end, over all its keys. What
+is written in one piece (the script, a transaction) is lost in one piece. What is trimmed is kept beside, for the
+auditor, who looks at everything that ever was.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from redis.exceptions import ResponseError
@@ -38,11 +40,12 @@ _parsed = lru_cache(maxsize=4_096)(parse_entry_id)
 
 
 class Stream:
-    """Entries with growing IDs; ``last`` is the greatest ID ever given."""
+    """Entries with growing IDs; ``last`` is the greatest ID ever given, ``trimmed`` what was before those there are."""
 
     def __init__(self) -> None:
         self.ids: list[Id] = []
         self.entries: list[RawEntry] = []
+        self.trimmed: list[RawEntry] = []
         self.last: Id = (0, 0)
 
     def behind(self, after: str, count: int) -> list[RawEntry]:
@@ -53,6 +56,25 @@ class Stream:
     def has(self, entry_id: str) -> bool:
         first = bisect_right(self.ids, _parsed(entry_id))
         return first > 0 and self.entries[first - 1][0] == entry_id
+
+    def trim(self, least: str) -> int:
+        """Take away what lies before ``least``; how many entries that were."""
+        count = bisect_left(self.ids, _parsed(least))
+        self.trimmed += self.entries[:count]
+        del self.ids[:count], self.entries[:count]
+        return count
+
+    def untrim(self, count: int) -> None:
+        """Put back what the last ``trim`` took."""
+        first = len(self.trimmed) - count
+        back, self.trimmed = self.trimmed[first:], self.trimmed[:first]
+        self.ids[:0] = [_parsed(entry_id) for entry_id, _ in back]
+        self.entries[:0] = back
+
+    @property
+    def whole(self) -> list[RawEntry]:
+        """Every entry of this history."""
+        return self.trimmed + self.entries
 
 
 class Written(NamedTuple):
@@ -70,6 +92,9 @@ class SimulatedStore:
         self.streams: dict[str, Stream] = {}
         self.tips: dict[str, tuple[str, bytes, bytes]] = {}
         self.values: dict[str, bytes] = {}
+        self.hashes: dict[str, dict[bytes, bytes]] = {}
+        self.versions: Counter[str] = Counter()
+        """How often a key was changed by what may be watched: hashes and tips."""
         self.experiences: list[str] = []
         self.wakes: list[str] = []
         """The wake streams that anybody will ever use."""
@@ -80,6 +105,8 @@ class SimulatedStore:
         self._expires_ms: dict[str, int] = {}
         self._wall_ms = wall_ms
         self._on_write = on_write
+        self.on_execute: Callable[[], None] = lambda: None
+        """Called behind every transaction."""
         self._undo: list[tuple[Callable[[], None], Written | None]] = []
 
     # Streams
@@ -137,6 +164,41 @@ class SimulatedStore:
         entries = self.stream(key).entries
         return entries[-1][0] if entries else START_ID
 
+    def trim(self, key: str, least: str) -> None:
+        """XTRIM MINID."""
+        stream = self.stream(key)
+        count = stream.trim(least)
+        self._undo.append((lambda: stream.untrim(count), None))
+
+    # Hashes
+
+    def hash(self, key: str) -> dict[bytes, bytes]:
+        """HGETALL."""
+        return dict(self.hashes.get(key, {}))
+
+    def set_hash(self, key: str, found: dict[bytes, bytes]) -> None:
+        """Let the hash be this; an empty one is none."""
+        self._check_writable()
+        before = self.hashes.get(key, {})
+        self._put_hash(key, found)
+        self._undo.append((lambda: self._put_hash(key, before), None))
+
+    def _put_hash(self, key: str, found: dict[bytes, bytes]) -> None:
+        self.versions[key] += 1
+        self.hashes.pop(key, None)
+        if found:
+            self.hashes[key] = found
+
+    def spoil(self, key: str, field: bytes, data: bytes | None) -> None:
+        """A field is something else than was written, None: it is gone."""
+        found = self.hash(key)
+        del found[field]
+        self._put_hash(key, found if data is None else {**found, field: data})
+
+    def restore_hash(self, key: str, found: dict[bytes, bytes]) -> None:
+        """The hash is this, whatever was written."""
+        self._put_hash(key, found)
+
     # Values
 
     def value(self, key: str) -> bytes | None:
@@ -184,6 +246,10 @@ class SimulatedStore:
 
     def commit_one(self, append: Append) -> Outcome:
         """``append.lua``, condition by condition."""
+        with self.one_piece():
+            return self._script(append)
+
+    def _script(self, append: Append) -> Outcome:
         tip = tip_key(append.experience)
         last, owner, _ = self.tips.get(tip, (START_ID, None, b""))
         if last == append.end.entry_id and owner == append.writer:
@@ -210,8 +276,10 @@ class SimulatedStore:
         self.writers[written] = append.writer
         before = self.tips.get(tip)
         self.tips[tip] = (append.end.entry_id, append.writer, append.end.chain)
+        self.versions[tip] += 1
 
         def undo() -> None:
+            self.versions[tip] += 1
             if before is None:
                 del self.tips[tip]
             else:
@@ -224,17 +292,26 @@ class SimulatedStore:
     def lose(self, writes: int) -> None:
         """The last ``writes`` writes never happened; the event entries among them are noted in ``lost``."""
         for _ in range(min(writes, len(self._undo))):
-            self._undo_one()
-        while self._undo and self._torn():
-            self._undo_one()
+            undo, written = self._undo.pop()
+            undo()
+            if written is not None:
+                self.lost.append(written)
 
-    def _undo_one(self) -> None:
-        undo, written = self._undo.pop()
+    @contextmanager
+    def one_piece(self) -> Iterator[None]:
+        """What is written meanwhile is replicated whole, so it is lost whole."""
+        first = len(self._undo)
+        try:
+            yield
+        finally:
+            parts = self._undo[first:]
+            del self._undo[first:]
+            if parts:
+                written = [one for _, one in parts if one is not None]
+                assert len(written) <= 1, "a script writes one entry"
+                self._undo.append((partial(_undo_all, parts), written[0] if written else None))
+
+
+def _undo_all(parts: Sequence[tuple[Callable[[], None], Written | None]]) -> None:
+    for undo, _ in reversed(parts):
         undo()
-        if written is not None:
-            self.lost.append(written)
-
-    def _torn(self) -> bool:
-        """Whether the last write is the first half of an append: a script is replicated whole."""
-        experiences = {written.experience for _, written in self._undo[-1:] if written is not None}
-        return any(self.tips.get(tip_key(one), ("",))[0] != self.last_id(events_key(one)) for one in experiences)

@@ -46,11 +46,17 @@ class World:
     def run_until(self, us: int) -> None:
         """Let everything up to the instant ``us`` happen."""
         while self._planned and self._planned[0][0] <= us:
-            self.now_us, number, action = heappop(self._planned)
-            if number > ACTIONS_MAX:
-                raise Restless(f"{ACTIONS_MAX} actions within {self.now_ms} ms")
-            action()
-        self.now_us = us
+            self.go_on()
+        self.now_us = max(self.now_us, us)
+
+    def go_on(self) -> None:
+        """Let the next thing happen. An action may call this, and ``run_until``, while it waits for something: then
+        the world goes on, and whatever is planned for meanwhile comes first."""
+        at_us, number, action = heappop(self._planned)
+        self.now_us = max(self.now_us, at_us)
+        if number > ACTIONS_MAX:
+            raise Restless(f"{ACTIONS_MAX} actions within {self.now_ms} ms")
+        action()
 
     def note(self, who: str, what: str) -> None:
         """A line of the log."""

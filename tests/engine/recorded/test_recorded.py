@@ -1,0 +1,40 @@
+"""A log that was recorded once replays to the same bytes and the same digest, in this version and every later one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.core.experience import RULES
+from engine.takeover import LogError
+from tests.engine.recorded.recording import BYTES_MAX, FOLDER, WANTED, read, recordings
+from tests.engine.stage import assert_agree
+
+
+@pytest.mark.parametrize("path", recordings(), ids=lambda path: path.stem)
+def test_a_recorded_log_replays_to_its_digest(path: Path) -> None:
+    recording = read(path)
+    replayed = recording.replayed()
+    assert replayed.entries == len(recording.log), "every entry came out byte for byte"
+    assert replayed.experience.digest() == recording.digest
+    assert_agree(replayed.experience, replayed.replica)
+
+
+@pytest.mark.parametrize("path", recordings(), ids=lambda path: path.stem)
+def test_a_recorded_log_holds_all_that_happens(path: Path) -> None:
+    counts = read(path).counts()
+    assert {kind: count for kind, count in WANTED.items() if counts[kind] < count} == {}
+    assert path.stat().st_size <= BYTES_MAX
+
+
+def test_there_is_one_of_this_version() -> None:
+    assert (FOLDER / f"rules-{RULES}.msgpack") in recordings()
+
+
+def test_a_changed_byte_is_not_replayed() -> None:
+    recording = read(recordings()[-1])
+    entry_id, payload, chain = recording.log[40]
+    recording.log[40] = (entry_id, payload[:-1] + bytes([payload[-1] ^ 1]), chain)
+    with pytest.raises(LogError, match=f"entry {entry_id} does not decode|the chain breaks at entry {entry_id}"):
+        recording.replayed()
