@@ -65,7 +65,7 @@ class Story:
         path = self._path_of(replica)
         if path is None or self._ticket >= path.tickets:
             known = 0 if path is None else path.tickets
-            self.sentences.append(f"{self._path} has no ticket {self._ticket}: {known} were taken so far.")
+            self.sentences.append(f"{self._path} has no ticket {self._ticket}: so far it gave out {known}.")
             return
         state = path.state(self._ticket)
         if state is TicketState.WAITING:

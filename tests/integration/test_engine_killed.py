@@ -6,11 +6,13 @@ import os
 import random
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import redis
 
+from engine.explaining import Wanted
 from engine.io.streams import connect, store_ms
 from engine.replay import FAILURE, OK, USAGE
 from engine.replay import main as replay
@@ -136,6 +138,25 @@ def test_a_replay_stops_where_it_is_told(
     assert "before 99-99" in capsys.readouterr().err
     assert replay("drop", redis_url, "yesterday") == USAGE
     assert replay("nothing", redis_url, None) == FAILURE
+
+
+def test_a_replay_tells_why_a_ticket_is_where_it_is(
+    client: redis.Redis, engines: list[Role], redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sender, log = served(client, release_rate_per_minute=0)
+    log.wait_applied(sender, sender.send(Join(consumer(1))))
+    log.wait_applied(sender, sender.send(Join(consumer(2))))
+    between = datetime.fromtimestamp(log.entries[-1].now_ms / 1000, UTC) - timedelta(milliseconds=1)
+    assert replay("drop", redis_url, None, Wanted(1, None)) == OK
+    joined, now = capsys.readouterr().out.splitlines()
+    assert joined.endswith("Ticket 1 joined as number 2 of general; 1 is ahead of it, the rate is 0 a minute.")
+    assert now.endswith("Now 1 is ahead of it; the rate is 0 a minute.")
+    assert replay("drop", redis_url, between.isoformat(), Wanted(1, "general")) == OK
+    assert capsys.readouterr().out.strip() == "general has no ticket 1: so far it gave out 1."
+    assert replay("drop", redis_url, "1970-01-01T00:00:00", None) == FAILURE
+    assert "no entry at or before" in capsys.readouterr().err
+    assert replay("drop", redis_url, None, Wanted(1, "vip")) == USAGE
+    assert "name one of the paths of drop with --path: general" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("what", ["commands", "events"])

@@ -46,14 +46,18 @@ class Pairs:
 
     def flip(self, key: str, field: str = "0") -> None:
         """One bit in the middle of a chunk, or of a manifest."""
-        chunk = bytearray(self._client.hget(key, field))
-        chunk[len(chunk) // 2] ^= 1
-        self._client.hset(key, field, bytes(chunk))
+        self._client.hset(key, field, flipped(self._client.hget(key, field)))
 
     def first(self, events: bool = True) -> str:
         """The first entry that is left of the log, or of the commands."""
         key = events_key(self.experience) if events else commands_key(self.experience)
         return str(self._client.xrange(key, count=1)[0][0].decode())
+
+
+def flipped(data: bytes) -> bytes:
+    """The same with one bit in its middle another one."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
 def store_pair(client: redis.Redis, replica: Replica, snapshot: bytes = b"") -> None:
