@@ -29,10 +29,12 @@ from engine.runner import Runner
 from engine.settings import EngineSettings
 from engine.snapshots import Snapshots
 from protocol.manifest import Manifest
+from protocol.replica import Replica
 from protocol.streams import commands_key, events_key, lease_key
 from tests.engine.simulation.children import Childhood, Fate
 from tests.engine.simulation.clients import Killed, SimulatedClient
 from tests.engine.simulation.links import Link, Network, Question
+from tests.engine.simulation.store import Written
 from tests.engine.simulation.world import US_PER_MS, Clock, World
 
 COMMIT_TRIES_US_MAX = 1_000 * US_PER_MS
@@ -184,6 +186,12 @@ class Process:
                 raise Broken(f"retries: a batch was tried again {(now_us - first_us) // US_PER_MS} ms later")
 
 
+def check_begun(experience: str, at: Manifest | Replica | None, allowed: set[Written]) -> None:
+    """What is spoilt, or of a lost history, is never begun with. Raises Broken."""
+    if at is not None and Written(experience, at.entry_id, at.chain) not in allowed:
+        raise Broken(f"believed: the pair at {at.entry_id} of {experience} was begun with")
+
+
 def _where(doom: Doom, name: str) -> str:
     return f"{'behind' if doom.behind else 'before'} {name}"
 
@@ -202,6 +210,7 @@ class Machine:
         self.fates: list[Fate] = []
         """What is to become of the next children."""
         self.on_watch: Callable[[Runner], None] = lambda _: None
+        self.may_begin: Callable[[str], set[Written]] = lambda _: set()
         self._settings = settings
 
     def start(self) -> None:
@@ -345,8 +354,11 @@ class SimulatedOutside:
         """The real one. The thread that looks for it is not simulated: the loop stands still meanwhile."""
         found: Future[Beginning] = Future()
         client: Any = self.process.client
+        may_begin = self.machine.may_begin(experience)
         try:
-            found.set_result(begin(client, experience, until))
+            begun = begin(client, experience, until)
+            check_begun(experience, begun.manifest, may_begin | self.machine.may_begin(experience))
+            found.set_result(begun)
         except Exception as error:  # noqa: BLE001 - as a thread would hand it over
             found.set_exception(error)
         return found

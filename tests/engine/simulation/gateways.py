@@ -35,7 +35,9 @@ from protocol.streams import (
     events_key,
 )
 from tests.engine.simulation.clients import WaitingClient
+from tests.engine.simulation.engines import check_begun
 from tests.engine.simulation.links import Link, Network, Question
+from tests.engine.simulation.store import Written
 from tests.engine.simulation.world import US_PER_MS, Clock, World
 
 TEND_MS = 500
@@ -114,6 +116,7 @@ class Gateway:
         self.told = told
         self.rooms: dict[str, Room] = {}
         self.alive = False
+        self.may_begin: Callable[[str], set[Written]] = lambda _: set()
         self.resumed = 0
         """How often a room began with a stored replica."""
         self._network = network
@@ -226,7 +229,9 @@ class Gateway:
     async def _resync(self, rooms: list[Room]) -> None:
         client: Any = WaitingClient(self._network.store)  # a client of the real library, as far as it is used
         for room in rooms:
+            may_begin = self.may_begin(room.experience)
             replica = await newest_replica(client, room.experience, at_once)
+            check_begun(room.experience, replica, may_begin | self.may_begin(room.experience))
             if replica is not None:
                 room.resume(replica)
 

@@ -18,6 +18,7 @@ from protocol.manifest import Manifest, Part, decode_manifest
 from protocol.replica import Replica
 from protocol.replica_codec import decode_replica
 from protocol.streams import (
+    FIELD_CHAIN,
     commands_key,
     events_key,
     parse_entry_id,
@@ -88,6 +89,12 @@ class PairsCheck:
         """The pairs that count and that no fault has touched, newest first."""
         pairs = counted(self._store, experience)
         return [pair for pair in pairs if pair.place(experience) not in self.spoilt]
+
+    def may_begin(self, experience: str) -> set[Written]:
+        """Where an engine or a gateway may begin now: at what is whole and stands in the log."""
+        entries = dict(self._store.stream(events_key(experience)).entries)
+        holding = {pair.place(experience) for pair in counted(self._store, experience) if pair.holds}
+        return {one for one in holding if entries.get(one.entry_id, {}).get(FIELD_CHAIN) == one.chain}
 
     def look(self, experience: str) -> None:
         """Raises Broken."""

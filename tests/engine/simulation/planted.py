@@ -234,8 +234,8 @@ BUGS = (
     Bug(
         "a stale snapshot is believed without its entry",
         "engine/beginning.py",
-        "    _check_log(client, experience_id, manifest)\n",
-        "",
+        "    _check_log(client, experience_id, manifest)\n    entry_id =",
+        "    entry_id =",
     ),
     Bug(
         "a snapshot is of another instant than its entry",

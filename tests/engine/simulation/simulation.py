@@ -97,6 +97,8 @@ class Simulation:
             Gateway(self.world, self._network, number, self._experiences, self.auditor.told)
             for number in range(plan.character.gateways)
         ]
+        for gateway in self.gateways:
+            gateway.may_begin = self.auditor.pairs.may_begin
         self.people = People(self.world, self.gateways, self._experiences)
         self._faults = Faults(
             self.world,
@@ -122,6 +124,7 @@ class Simulation:
         )
         machine = Machine(self.world, self._network, number, settings)
         machine.on_watch = self.auditor.watch
+        machine.may_begin = self.auditor.pairs.may_begin
         return machine
 
     def live(self) -> None:
