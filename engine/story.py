@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from engine.core.limits import OUTAGE_MIN_MS
 from protocol import events as e
-from protocol.replica import PathReplica, Replica
+from protocol.path_replica import PathReplica
+from protocol.replica import Replica
 from protocol.states import Phase, TicketState
 
 MS_PER_SECOND = 1_000

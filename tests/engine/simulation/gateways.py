@@ -116,7 +116,7 @@ class Gateway:
         self.told = told
         self.rooms: dict[str, Room] = {}
         self.alive = False
-        self.may_begin: Callable[[str], set[Written]] = lambda _: set()
+        self.may_resume: Callable[[str], set[Written]] = lambda _: set()
         self.resumed = 0
         """How often a room began with a stored replica."""
         self._network = network
@@ -229,9 +229,9 @@ class Gateway:
     async def _resync(self, rooms: list[Room]) -> None:
         client: Any = WaitingClient(self._network.store)  # a client of the real library, as far as it is used
         for room in rooms:
-            may_begin = self.may_begin(room.experience)
+            may_resume = self.may_resume(room.experience)
             replica = await newest_replica(client, room.experience, at_once)
-            check_begun(room.experience, replica, may_begin | self.may_begin(room.experience))
+            check_begun(room.experience, replica, may_resume | self.may_resume(room.experience))
             if replica is not None:
                 room.resume(replica)
 

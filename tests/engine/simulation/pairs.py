@@ -42,8 +42,11 @@ class Pair(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        parts = ((self.manifest.snapshot, self.snapshot), (self.manifest.replica, self.replica))
-        return all(part.digest == sha256(data).digest() for part, data in parts)
+        return self.replica_holds and self.manifest.snapshot.digest == sha256(self.snapshot).digest()
+
+    @property
+    def replica_holds(self) -> bool:
+        return self.manifest.replica.digest == sha256(self.replica).digest()
 
     def place(self, experience: str) -> Written:
         return Written(experience, self.manifest.entry_id, self.manifest.chain)
@@ -91,10 +94,17 @@ class PairsCheck:
         return [pair for pair in pairs if pair.place(experience) not in self.spoilt]
 
     def may_begin(self, experience: str) -> set[Written]:
-        """Where an engine or a gateway may begin now: at what is whole and stands in the log."""
+        """Where an engine may begin now: at what is whole and stands in the log."""
+        return self._in_log(experience, [pair for pair in counted(self._store, experience) if pair.holds])
+
+    def may_resume(self, experience: str) -> set[Written]:
+        """Where a gateway may, which needs the replica alone."""
+        return self._in_log(experience, [pair for pair in counted(self._store, experience) if pair.replica_holds])
+
+    def _in_log(self, experience: str, pairs: list[Pair]) -> set[Written]:
         entries = dict(self._store.stream(events_key(experience)).entries)
-        holding = {pair.place(experience) for pair in counted(self._store, experience) if pair.holds}
-        return {one for one in holding if entries.get(one.entry_id, {}).get(FIELD_CHAIN) == one.chain}
+        places = {pair.place(experience) for pair in pairs}
+        return {one for one in places if entries.get(one.entry_id, {}).get(FIELD_CHAIN) == one.chain}
 
     def look(self, experience: str) -> None:
         """Raises Broken."""

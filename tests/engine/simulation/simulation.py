@@ -98,7 +98,7 @@ class Simulation:
             for number in range(plan.character.gateways)
         ]
         for gateway in self.gateways:
-            gateway.may_begin = self.auditor.pairs.may_begin
+            gateway.may_resume = self.auditor.pairs.may_resume
         self.people = People(self.world, self.gateways, self._experiences)
         self._faults = Faults(
             self.world,
