@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check simulate planted record fairness clean browser lock
+.PHONY: run test check simulate planted record fairness draw-in-browser clean browser lock
 
 run: $(STAMP)
 	@exec $(BIN)/stanchion up $(ARGS)
@@ -46,6 +46,10 @@ fairness: $(STAMP)
 # Writes down a log of this version of the rules, once, to be replayed by the tests for ever.
 record: $(STAMP)
 	$(BIN)/python -m tests.engine.recorded.recording
+
+# The check of a draw of a million in Chromium: its answer and its seconds.
+draw-in-browser: $(STAMP) browser
+	$(BIN)/python -m tests.browser.draw_speed $(ARGS)
 
 browser: $(STAMP)
 	@sh deploy/install_chromium.sh

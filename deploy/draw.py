@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from protocol.beacons import MS, Beacon, chain_of
+from protocol.lottery import Drawing
 from protocol.proof import SLICE_LOTS, Answer, Check, Proof, Verdict
 
 EXIT_CODES = {Verdict.OK: 0, Verdict.FAILS: 1, Verdict.UNPROVEN: 3}
@@ -32,7 +33,10 @@ complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @app.command()
-def verify(file: Annotated[Path, typer.Argument(help="the proof document, as the waiting room gives it out")]) -> None:
+def verify(
+    file: Annotated[Path, typer.Argument(help="the proof document, as the waiting room gives it out")],
+    ticket: Annotated[int | None, typer.Option(min=0, help="show the hats and the place of this ticket")] = None,
+) -> None:
     """Draw again from a proof, offline; ends with 0 (ok), 1 (fails) or 3 (unproven)."""
     from protocol import bls  # most of a second, for those alone who verify
 
@@ -43,7 +47,7 @@ def verify(file: Annotated[Path, typer.Argument(help="the proof document, as the
         raise typer.Exit(FAILURE) from error
     check = Check(document, bls.unproven)
     answer = _drawn_again(check)
-    for label, text in _report(check.proof, answer):
+    for label, text in _report(check, answer, ticket):
         console.print(f"{label:<{LABEL_WIDTH}}{text}", markup=False, soft_wrap=True)
     raise typer.Exit(EXIT_CODES[answer.verdict])
 
@@ -60,17 +64,31 @@ def _drawn_again(check: Check) -> Answer:
     return check.answer
 
 
-def _report(proof: Proof | None, answer: Answer) -> Iterator[tuple[str, str]]:
+def _report(check: Check, answer: Answer, ticket: int | None) -> Iterator[tuple[str, str]]:
+    proof = check.proof
     if proof is not None:
         yield "draw", f"{proof.path} of {proof.experience}"
+        yield "commitment", f"{proof.commitment}, which must be what the path showed when it was entered"
         yield "tickets", f"{proof.tickets}"
         yield "winners", f"{len(proof.winners)}: {_first(proof.winners)}"
         yield "beacon", _beacon(proof.beacon)
+        if ticket is not None:
+            yield f"ticket {ticket}", _fate(proof, check.drawing, ticket)
     for field, what in answer.findings:
         yield "does not match", f"{field} {what}"
     if answer.unproven is not None:
         yield "not shown", f"{answer.unproven}: whoever made this proof may have chosen the winners"
     yield "answer", answer.verdict
+
+
+def _fate(proof: Proof, drawing: Drawing, ticket: int) -> str:
+    """What a consumer compares with the receipt that was given at joining."""
+    assert drawing.order is not None
+    if ticket >= len(drawing.hats) or not drawing.hats[ticket]:
+        return "was not in the hat when the entries were fixed"
+    place = drawing.order.index(ticket) + 1
+    won = "won" if ticket in proof.winners else "did not win"
+    return f"had {drawing.hats[ticket]} hats, came out as number {place} of {len(drawing.order)} and {won}"
 
 
 def _first(winners: list[int]) -> str:

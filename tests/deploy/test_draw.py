@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from protocol.beacons import Beacon
 from protocol.proof import Proof, encode
 from tests.support.beacons import REAL
-from tests.support.draws import proof_of
+from tests.support.draws import HATS, proof_of
 
 INVENTED = replace(REAL["quicknet"], randomness="ab" * 32)
 
 
-def verify(folder: Path, document: bytes) -> subprocess.CompletedProcess[str]:
+def verify(folder: Path, document: bytes, *options: str) -> subprocess.CompletedProcess[str]:
     file = folder / "proof.json"
     file.write_bytes(document)
-    command = [sys.executable, "-m", "deploy.cli", "draw", "verify", str(file)]
+    command = [sys.executable, "-m", "deploy.cli", "draw", "verify", str(file), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
@@ -45,6 +45,14 @@ def test_what_does_not_match_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "does not match  seed says 0000" in done.stdout and "does not match  digest says" in done.stdout
     assert done.stdout.split()[-1] == "fails"
+
+
+def test_a_consumer_finds_the_own_ticket(tmp_path: Path) -> None:
+    proof = proof_of()
+    done = verify(tmp_path, encode(proof), "--ticket", str(proof.winners[0]))
+    assert f"had {HATS[proof.winners[0]]} hats, came out as number 1 of 7 and won" in done.stdout
+    done = verify(tmp_path, encode(proof), "--ticket", "2")
+    assert "ticket 2        was not in the hat when the entries were fixed" in done.stdout
 
 
 def test_what_is_no_proof_fails(tmp_path: Path) -> None:
