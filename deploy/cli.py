@@ -21,6 +21,7 @@ import engine.settings
 import gateway.settings
 from deploy import draw, keys, logs, options, shop, stack
 from deploy.demo import EXPERIENCE, DemoError
+from deploy.draw import STORE_OF_UP
 from deploy.settings import SettingError, StackSettings
 from deploy.shop import ShopSettings
 from deploy.valkey import ValkeyError
@@ -29,7 +30,6 @@ from gateway.settings import GatewaySettings
 
 FAILURE = 1
 USAGE = 2
-STORE_OF_UP = "redis://127.0.0.1:8002/0"
 
 app = typer.Typer(
     name="stanchion",

@@ -1,11 +1,12 @@
-"""``stanchion draw``: the proof of a draw, checked by anybody, offline.
+"""``stanchion draw``: the proof of a draw, taken from the log, and checked by anybody, offline.
 
-    stanchion draw verify FILE    draws again from the proof and says whether it is so
+    stanchion draw prove EXPERIENCE PATH    writes the proof document, from the log alone
+    stanchion draw verify FILE              draws again from the proof and says whether it is so
 
 The exit code of ``verify``: 0 ok, 1 it fails (every field that does not match is named), 3 unproven: all matches, but
 nothing shows that the beacon is real, so whoever made the proof may have chosen the winners.
 
-Hands over to: ``protocol.proof`` and ``protocol.bls``, which do the work; here it is only shown.
+Hands over to: ``engine.proving``, ``protocol.proof`` and ``protocol.bls``, which do the work; here it is only shown.
 """
 
 import sys
@@ -26,8 +27,9 @@ EXIT_CODES = {Verdict.OK: 0, Verdict.FAILS: 1, Verdict.UNPROVEN: 3}
 FAILURE = 1
 WINNERS_SHOWN_MAX = 10
 LABEL_WIDTH = 16
+STORE_OF_UP = "redis://127.0.0.1:8002/0"
 
-app = typer.Typer(help="The proof of a draw: check it.", no_args_is_help=True)
+app = typer.Typer(help="The proof of a draw: take it from the log, check it.", no_args_is_help=True)
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -50,6 +52,21 @@ def verify(
     for label, text in _report(check, answer, ticket):
         console.print(f"{label:<{LABEL_WIDTH}}{text}", markup=False, soft_wrap=True)
     raise typer.Exit(EXIT_CODES[answer.verdict])
+
+
+@app.command()
+def prove(
+    experience: Annotated[str, typer.Argument(help="which experience")],
+    path: Annotated[str, typer.Argument(help="which of its paths")],
+    out: Annotated[Path | None, typer.Option(help="the file to write; by default standard output")] = None,
+    redis_url: Annotated[
+        str, typer.Option(envvar=["STANCHION_REDIS_URL", "REDIS_URL"], help="the store; by default that of `up`")
+    ] = STORE_OF_UP,
+) -> None:
+    """Write the proof of a draw from the log."""
+    from engine import proving
+
+    raise typer.Exit(proving.main(experience, path, redis_url, out))
 
 
 def _drawn_again(check: Check) -> Answer:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from loadtests.parts import Parts
 from loadtests.report import Report, progress
-from protocol.lottery import Drawing, Order, roster_root, seed_of, winners_of
+from protocol.lottery import Drawing, Order, order_digest, roster_root, seed_of, winners_of
 from protocol.proof import encode, prove
 
 SEED = 1
@@ -71,7 +71,9 @@ def _turn(parts: Parts, file: Path, hats: bytes, secret: bytes) -> Turn:
     begun, cpu_begun = perf_counter(), process_time()
     order, longest, longest_cpu = _order(seed_of(secret, b"", roster_root(hats)), hats)
     winners = winners_of(order, (), WINNERS)
-    document = encode(prove("bench", "draw", hats=hats, secret=secret, beacon=None, order=order, winners=winners))
+    digest = order_digest(order)
+    proof = prove("bench", "draw", hats=hats, secret=secret, beacon=None, order_digest=digest, winners=winners)
+    document = encode(proof)
     drawn, drawn_cpu = perf_counter() - begun, process_time() - cpu_begun
     file.write_bytes(document)
     check, check_cpu = _verify([*parts.verify, str(file)])

@@ -245,10 +245,12 @@ class RefuseTicket(PathCommand, frozen=True, array_like=True, tag="refuse_ticket
 
 
 class DrawBeacon(PathCommand, frozen=True, array_like=True, tag="draw_beacon"):
-    """The randomness of the round that the path named, with its signature, after the roster's root is committed."""
+    """The randomness of the round that the path named, with its signature, after the roster's root is committed;
+    ``previous_signature`` where the chain signs that too."""
 
     randomness: bytes
     signature: bytes
+    previous_signature: bytes = b""
 
 
 class Draw(PathCommand, frozen=True, array_like=True, tag="draw"):

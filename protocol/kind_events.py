@@ -147,13 +147,14 @@ class EntriesClosed(Event, frozen=True, array_like=True, gc=False, tag="entries_
 
 
 class BeaconGiven(Event, frozen=True, array_like=True, gc=False, tag="beacon_given"):
-    """The randomness of the beacon's round is known."""
+    """The randomness of the beacon's round is known. ``previous_signature`` where the chain signs that too."""
 
     path: str
     at: int
     randomness: bytes
     signature: bytes
     actor: str
+    previous_signature: bytes = b""
 
 
 class Drawn(Event, frozen=True, array_like=True, tag="drawn"):

@@ -20,17 +20,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from protocol import lottery
 from protocol.beacons import Beacon
-from protocol.lottery import (
-    RULE,
-    Drawing,
-    Order,
-    commitment,
-    order_digest,
-    roster_root,
-    seed_of,
-    winners_of,
-)
+from protocol.lottery import RULE, Drawing, Order, commitment, roster_root, seed_of, winners_of
 
 SLICE_LOTS: Final = 100_000
 """As much as is hashed at a time where nobody waits: about 0.1 s."""
@@ -95,11 +87,12 @@ def prove(
     hats: bytes,
     secret: bytes,
     beacon: Beacon | None,
-    order: Order,
+    order_digest: bytes,
     winners: Sequence[int],
     skipped: Sequence[Skipped] = (),
 ) -> Proof:
-    """The proof of a draw that gave ``order`` and let ``winners`` win; ``hats`` as they stood at the close."""
+    """The proof of a draw whose order has ``order_digest`` and that let ``winners`` win; ``hats`` as they stood at the
+    close."""
     root = roster_root(hats)
     unsigned = Proof(
         rule=RULE,
@@ -115,7 +108,7 @@ def prove(
         seed=seed_of(secret, randomness_of(beacon), root).hex(),
         winners=list(winners),
         skipped=list(skipped),
-        order_digest=order_digest(order).hex(),
+        order_digest=order_digest.hex(),
     )
     return replace(unsigned, digest=_digest(unsigned))
 
@@ -177,7 +170,7 @@ class Check:
         hats, skipped = self.drawing.hats, [skip.ticket for skip in proof.skipped]
         entered = dict.fromkeys(ticket for ticket in skipped if 0 <= ticket < len(hats) and hats[ticket])
         self._expect("skipped", skipped, list(entered))
-        self._expect("order_digest", proof.order_digest, order_digest(order).hex())
+        self._expect("order_digest", proof.order_digest, lottery.order_digest(order).hex())
         self._expect("winners", proof.winners, winners_of(order, skipped, len(proof.winners)))
         unproven = None if proof.beacon is None or self._findings else self._unproven(proof.beacon)
         verdict = Verdict.FAILS if self._findings else Verdict.OK if unproven is None else Verdict.UNPROVEN

@@ -6,7 +6,9 @@
 from typing import Final
 
 from protocol.kinds.base import KindReplica
+from protocol.kinds.draw import DrawReplica
 
-REPLICAS: Final[dict[str, type[KindReplica]]] = dict.fromkeys(
-    ("queue", "draw", "auction", "appointment", "timed_release", "waitlist"), KindReplica
-)
+REPLICAS: Final[dict[str, type[KindReplica]]] = {
+    **dict.fromkeys(("queue", "auction", "appointment", "timed_release", "waitlist"), KindReplica),
+    "draw": DrawReplica,
+}
