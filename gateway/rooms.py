@@ -25,6 +25,7 @@ from gateway.losses import Losses
 from gateway.metrics import Metrics
 from gateway.outgoing import Answer, Outgoing, durable_seq
 from gateway.people import People, Person
+from gateway.probing import NOBODY
 from gateway.proofs import Proofs
 from gateway.session import ArrivalCommand
 from gateway.sockets import Slots32, Socket, Sockets
@@ -114,11 +115,11 @@ class Room:
         return silent_ms if self.away else 0
 
     def seems_away(self, now_ms: int) -> bool:
-        """Whether the engine should have spoken by now (our monotonic ``now_ms``): a command waits for too long, or a
-        deadline is pending, with which come an entry every second."""
-        since_ms = self.outgoing.waits_since_ms()
-        if since_ms is not None and now_ms - since_ms > AWAY_AFTER_MS:
-            return True
+        """Whether the engine should have spoken by now (our monotonic ``now_ms``): a command waits for too long, what
+        it said is not durable for too long, or a deadline is pending, with which come an entry every second."""
+        for since_ms in (self.outgoing.waits_since_ms(), self.voice.waits_since_ms()):
+            if since_ms is not None and now_ms - since_ms > AWAY_AFTER_MS:
+                return True
         return self.live and now_ms - self._entry_at_ms > AWAY_AFTER_MS and self._expects_entries()
 
     def _expects_entries(self) -> bool:
@@ -248,7 +249,7 @@ class Room:
                 self.voice.say(socket, text)
         if holding.state == TicketState.WAITING:
             ahead = self.replica.paths[path].roster.ahead(ticket)
-            self.seat(path, ticket, ahead)
+            self.voice.when_durable(self.seat, path, ticket, ahead)
             for socket in person.sockets:
                 self.voice.say(socket, *self.position(path, ahead, None))
 
@@ -310,9 +311,11 @@ class Room:
         self._metrics.faults.labels(self.experience).inc()
 
     def seat(self, path: str, ticket: int, ahead: int) -> None:
-        """From now on the owner of ``ticket``, told ``ahead``, is told its position as it changes."""
+        """The owner of ``ticket``, told ``ahead``, is told its position as it changes from now on, while it waits."""
         seats = self.people.seats(path)
-        seats.pacing.add(seats.owner(ticket), ahead, monotonic_ms())
+        owner = seats.owner(ticket)
+        if owner != NOBODY and path in self.replica.paths and self.replica.paths[path].roster.waits(ticket):
+            seats.pacing.add(owner, ahead, monotonic_ms())
 
     def position(self, path: str, ahead: int, why: str | None) -> tuple[bytes, str]:
         """The position frame for one with ``ahead`` before them, and its state's key."""

@@ -220,7 +220,7 @@ class Telling:
         replica = self._room.replica.paths[path]
         waiting = [ticket for ticket in tickets if replica.roster.waits(ticket)]
         for ticket, ahead in zip(waiting, aheads(replica.roster, waiting), strict=True):
-            self._room.seat(path, ticket, ahead)
+            self._voice.when_durable(self._room.seat, path, ticket, ahead)
             why = RETURNED if (path, ticket) in self._returned else None
             for socket in tickets[ticket]:
                 self._voice.say(socket, *self._room.position(path, ahead, why))

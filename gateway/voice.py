@@ -28,19 +28,23 @@ class Voice:
         self._seq = -1
         self._is_durable = True
         self._together: dict[Socket, list[tuple[bytes, str | None]]] | None = None
-        self._held: deque[tuple[int, Callable[[], Any]]] = deque()
+        self._held: deque[tuple[int, int, Callable[[], Any]]] = deque()
 
     @property
     def is_durable(self) -> bool:
         """Whether all that was said is durable: nothing waits."""
         return self._is_durable
 
+    def waits_since_ms(self) -> int | None:
+        """Since when (our monotonic clock) the first of what waits does; None while nothing does."""
+        return self._held[0][1] if self._held else None
+
     def begin(self, seq: int, durable_seq: int, *, tells: bool) -> None:
         """What follows comes from entry ``seq``, which says something (``tells``) or nothing; everything up to
         ``durable_seq`` is safe."""
         self._seq = seq if tells else self._seq
         while self._held and self._held[0][0] <= durable_seq:
-            self._held.popleft()[1]()  # what that says in its turn waits in line
+            self._held.popleft()[-1]()  # what that says in its turn waits in line
         self._is_durable = self._seq <= durable_seq
 
     def forget(self) -> None:
@@ -53,14 +57,17 @@ class Voice:
         if self._is_durable:
             call(*arguments)
         else:
-            self._held.append((self._seq, partial(call, *arguments)))
+            self._hold(partial(call, *arguments))
 
     def say(self, socket: Socket, frame: bytes, state: str | None = None) -> None:
         """Tell ``frame`` once the present entry is durable; ``state`` as for `Line.tell`."""
         if self._is_durable:
             self.tell(socket, frame, state)
         else:
-            self._held.append((self._seq, partial(self.tell, socket, frame, state)))
+            self._hold(partial(self.tell, socket, frame, state))
+
+    def _hold(self, call: Callable[[], Any]) -> None:
+        self._held.append((self._seq, self._monotonic_ms(), call))
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -202,6 +202,44 @@ def test_facts_wait_until_they_are_durable_and_states_do_not() -> None:
     assert line(socket).kinds() == ["admitted"]
 
 
+def test_a_store_whose_replicas_do_not_answer_is_an_outage() -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    first = stage.log.append(joined(0, 1), durable=stage.log.last_id)
+    stage.read(first)
+    later_ms = monotonic_ms() + 3_500
+    assert (stage.room.seems_away(monotonic_ms()), stage.room.seems_away(later_ms)) == (False, True)
+    stage.room.tend(later_ms, store_lost=False)
+    conversations.receive(stage.room, socket, '{"type":"leave","path":"general"}', 20)
+    assert line(socket).take()[-1]["reason"] == "engine_away"
+    stage.read(stage.log.append(durable=first[0]))
+    assert line(socket).kinds() == ["joined", "position"]
+    assert not stage.room.seems_away(later_ms)
+
+
+async def test_no_round_tells_a_position_before_its_ticket_is_told() -> None:
+    stage = Stage()
+    stage.read(stage.log.join(0, 5))
+    socket, goes = stage.enter(1), stage.enter(2)
+    first = stage.log.append(joined(1, 1, 2), durable=stage.log.last_id)
+    stage.read(first)
+    line(socket).take()
+    stage.read(stage.log.append(Left("general", START_MS, 0, "left"), Left("general", START_MS, 2, "left")))
+    assert [frame.get("ahead") for frame in line(socket).take()] == [None, 1]
+    last = stage.log.append(joined(3, 7), durable=stage.log.last_id)
+    stage.read(last)
+    stage.room.people.seats("general").pacing._told_ms.all[:] -= 2_000
+    await tell_round(stage.room)
+    assert [frame["ahead"] for frame in line(socket).take() if frame["type"] == "position"] == [0]
+    assert line(goes).kinds()[-1] != "position"
+    held = stage.enter(8)
+    line(held).take()
+    stage.read(stage.log.append(joined(4, 8), durable=last[0]))
+    stage.read(stage.log.append(Left("general", START_MS, 1, "left"), durable=last[0]))
+    await tell_round(stage.room)
+    assert "position" not in line(held).kinds()
+
+
 def test_an_entry_that_says_nothing_need_not_be_durable() -> None:
     stage = Stage()
     stage.enter(1)
