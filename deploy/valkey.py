@@ -14,11 +14,12 @@ import asyncio
 import importlib.resources
 import platform
 import sys
+from contextlib import aclosing
 from pathlib import Path
 
 import msgspec
-import redis.asyncio
-import redis.exceptions
+
+from gateway.io.store import STORE_ERRORS, Servers
 
 HOST = "127.0.0.1"
 TITLE = "stanchion valkey 0"
@@ -103,10 +104,8 @@ async def wait_until_ready(url: str, timeout_s: float) -> None:
 
 
 async def _answers(url: str) -> bool:
-    client = redis.asyncio.Redis.from_url(url, socket_timeout=PING_TIMEOUT_MS / 1000)
     try:
-        return bool(await client.ping())
-    except (redis.exceptions.RedisError, OSError):
+        async with asyncio.timeout(PING_TIMEOUT_MS / 1000), aclosing(await Servers(url).connect()) as client:
+            return bool(await client.ping())
+    except STORE_ERRORS:
         return False  # not listening yet, or still loading its data
-    finally:
-        await client.aclose()

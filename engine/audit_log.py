@@ -6,6 +6,7 @@ Unlike a replay it does not run the engine's code again: an error in the core th
 """
 
 import sys
+from contextlib import closing
 
 from redis.exceptions import RedisError
 from rich.console import Console
@@ -15,10 +16,11 @@ from rich.table import Table
 from engine.audit import Audit, Broken
 from engine.audit_beginning import audit_from
 from engine.beginning import Beginning, begin_early
-from engine.io.streams import StreamError, connect, log_length, read_log
+from engine.io.nodes import Nodes
+from engine.io.streams import StreamError, log_length, read_log
 from engine.replay import beginning_of
 from engine.takeover import LogError
-from protocol.streams import START_ID
+from protocol.streams import START_ID, shard_of
 
 OK = 0
 FAILURE = 1
@@ -28,7 +30,8 @@ def main(experience: str, redis_url: str) -> int:
     """Audit the whole log and print what it holds; the exit code, 1 where a promise was broken."""
     console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        with connect(redis_url) as client:
+        with closing(Nodes(redis_url)) as nodes:
+            client = nodes.of(shard_of(experience))
             beginning = begin_early(client, experience, None)
             audit = audit_from(beginning)
             entries, length = read_log(client, experience, audit.entry_id), log_length(client, experience)

@@ -16,6 +16,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import NamedTuple, Protocol
 
 import redis
@@ -23,12 +24,12 @@ from redis.exceptions import RedisError
 
 from engine.core.experience import RULES, Experience
 from engine.io.append import LogEnd
+from engine.io.nodes import Nodes
 from engine.io.snapshots import discard, fetch, write_chunks
-from engine.io.streams import connect
 from protocol.manifest import VERSION, Manifest, ManifestError, decode_manifest, encode_manifest, part_of
 from protocol.replica import Replica
 from protocol.replica_codec import encode_replica
-from protocol.streams import replica_chunks_key, snapshot_chunks_key
+from protocol.streams import replica_chunks_key, shard_of, snapshot_chunks_key
 
 NICENESS = 5
 READ_BYTES = 65_536
@@ -140,8 +141,8 @@ def _answer_of(order: Order, parent: int) -> bytes:
 
 def store(order: Order, parent: int) -> Manifest:
     """Take all ``steps``, pausing between them; the manifest. ``parent``: who must be alive. Raises what they raise."""
-    with connect(order.url) as client:
-        taken = steps(client, order, lambda: os.getppid() == parent)
+    with closing(Nodes(order.url)) as nodes:
+        taken = steps(nodes.of(shard_of(order.state.id)), order, lambda: os.getppid() == parent)
         while True:
             try:
                 next(taken)

@@ -23,8 +23,9 @@ from rich.table import Table
 
 from engine.beginning import begin_early
 from engine.explaining import UnknownPathError, Wanted, explain
+from engine.io.nodes import Nodes
 from engine.io.store import Store
-from engine.io.streams import StreamError, connect, log_length, read_log
+from engine.io.streams import StreamError, log_length, read_log
 from engine.restoration import Restoration
 from engine.takeover import LogError
 from protocol import codec
@@ -33,7 +34,7 @@ from protocol.manifest import Manifest
 from protocol.path_replica import PathReplica
 from protocol.replica import Replica, ReplicaError
 from protocol.states import TicketState
-from protocol.streams import START_ID, parse_entry_id
+from protocol.streams import START_ID, parse_entry_id, shard_of
 
 OK = 0
 FAILURE = 1
@@ -51,7 +52,8 @@ def main(experience: str, redis_url: str, until: str | None, wanted: Wanted | No
     of the ``wanted`` ticket; the exit code."""
     console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        with connect(redis_url) as client:
+        with closing(Nodes(redis_url)) as nodes:
+            client = nodes.of(shard_of(experience))
             last = None if until is None else entry_of(client, experience, until)
             restoration, seconds = _replayed(client, experience, redis_url, last)
             if restoration.replica.entry_id == START_ID:

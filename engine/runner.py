@@ -38,7 +38,7 @@ from engine.io.append import Append, Outcome
 from engine.io.clock import NS_PER_MS, Reading, Sighting
 from engine.io.lease import Change, LeaseDesk
 from engine.io.outside import Outside, Reader
-from engine.io.streams import Found, connect
+from engine.io.streams import Found
 from engine.making import Child
 from engine.metrics import Metrics
 from engine.poison import PoisonError
@@ -351,12 +351,10 @@ def main(settings: EngineSettings) -> None:
     metrics = Metrics()
     if settings.metrics_port is not None:
         metrics.serve(settings.metrics_host, settings.metrics_port)
-    with connect(settings.redis_url) as client:
-        snapshots = Snapshots(client, settings, metrics, Child)
-        outside = store.Store(settings.redis_url, wait_replicas=settings.wait_replicas)
-        runner = Runner(settings, metrics, outside, snapshots)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: runner.stop())
-        log.info("engine", settings=repr(settings))
-        store.run(runner.run())
+    outside = store.Store(settings.redis_url, wait_replicas=settings.wait_replicas)
+    runner = Runner(settings, metrics, outside, Snapshots(outside.client_of, settings, metrics, Child))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runner.stop())
+    log.info("engine", settings=repr(settings))
+    store.run(runner.run())
     log.info("engine ended")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from protocol.store_urls import STORE_URL
 from protocol.streams import LEASE_TTL_MS
 
 PREFIX = "STANCHION_"
@@ -33,9 +34,7 @@ class SettingError(ValueError):
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What one engine process runs with."""
 
-    redis_url: Annotated[str, Meta(pattern="^(redis|rediss|unix)://", description="the store")] = (
-        "redis://127.0.0.1:6379/0"
-    )
+    redis_url: Annotated[str, Meta(pattern=STORE_URL, description="the store")] = "redis://127.0.0.1:6379/0"
     number: Annotated[int, Meta(ge=0, le=9_999, description="which of the engine processes this is")] = 0
     wait_replicas: Annotated[
         int, Meta(ge=0, le=8, description="replicas that must have an entry before anybody is told what it says")

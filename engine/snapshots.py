@@ -9,7 +9,7 @@ rest. Hands over to: ``engine.making`` (the child), ``engine.io.snapshots`` (the
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
@@ -30,14 +30,17 @@ from protocol.streams import START_ID, parse_entry_id, readers_key
 MAKING_MS_MAX = 300_000
 """A child that takes longer hangs: it is killed."""
 
+ClientOf = Callable[[str], redis.Redis]
+"""The client of the server that has an experience."""
+
 log = structlog.get_logger()
 
 
 class Snapshots:
     """The snapshots that this engine makes, one at a time. Times are of its steady clock, in ms."""
 
-    def __init__(self, client: redis.Redis, settings: EngineSettings, metrics: Metrics, fork: Fork) -> None:
-        self._client = client
+    def __init__(self, client_of: ClientOf, settings: EngineSettings, metrics: Metrics, fork: Fork) -> None:
+        self._client_of = client_of
         self._settings = settings
         self._metrics = metrics
         self._fork = fork
@@ -71,7 +74,7 @@ class Snapshots:
         order = Order(
             settings.redis_url, writer.writer, writer.state, writer.replica, writer.end, settings.snapshot_pause_ms
         )
-        if not announce(self._client, writer.id, writer.writer, writer.end.entry_id):
+        if not announce(self._client_of(writer.id), writer.id, writer.writer, writer.end.entry_id):
             return  # somebody else writes: the next append will tell
         begun_ns = time.monotonic_ns()
         self._child = self._fork(order, now_ms)
@@ -101,7 +104,7 @@ class Snapshots:
     def _failed(self, child: Making, why: str) -> None:
         self._metrics.snapshots.labels("failed").inc()
         log.error("snapshot failed", experience=child.experience, entry=child.entry_id, why=why)
-        discard(self._client, child.experience, child.entry_id)
+        discard(self._client_of(child.experience), child.experience, child.entry_id)
 
     def _stored(self, child: Making, manifest: Manifest, writer: Writer | None) -> None:
         if writer is None or writer.writer != child.writer:
@@ -125,7 +128,7 @@ class Snapshots:
             readers = look_at(registered, last_seq, self._settings.reader_behind_entries)
             return self._change(watching, writer, manifest, readers)
 
-        done = fenced(self._client, writer.id, writer.writer, plan)
+        done = fenced(self._client_of(writer.id), writer.id, writer.writer, plan)
         if done:
             self._tell_struck(writer, readers.struck)
         return done

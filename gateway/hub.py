@@ -1,6 +1,7 @@
 """The hub: all rooms of this process and what keeps them going. It decides nothing and waits for no socket.
 
-Four tasks serve every room: one reads events, one writes commands, one goes the rounds, one tells announcements. A room
+Four tasks serve every room: one reads events, one writes commands (on a Cluster each a shard), one goes the rounds, one
+tells announcements. A room
 is there for each experience that the store knows; one that is asked for and not known yet is looked up once.
 
 Hands over to: `gateway.rooms` (one experience), `gateway.io` (the store), `gateway.rounds` (what the clock tells).
@@ -22,8 +23,7 @@ from gateway.drain import drain
 from gateway.edge.bouncer import Door
 from gateway.edge.parked.limits import Limits
 from gateway.edge.parked.lot import Lot
-from gateway.io.commands_out import CommandsOut
-from gateway.io.events_in import EventsIn
+from gateway.io.links import Links
 from gateway.io.lookups import Lookups
 from gateway.io.store import STORE_ERRORS
 from gateway.metrics import Metrics
@@ -75,8 +75,7 @@ class Hub:
         self._by_number: dict[int, Room] = {}
         self._unknown: dict[str, int] = {}
         self._proofs = Proofs(keys, settings.session_key_bytes, settings.token_issuer)
-        self._commands = CommandsOut(settings.redis_url, self._rooms)
-        self._events = EventsIn(settings.redis_url, self._rooms, self._found)
+        self._links = Links(settings.redis_url, self._found)
         self._lookups = Lookups(settings.redis_url)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -85,8 +84,7 @@ class Hub:
         self.lot.open()
         self.bouncer.open()
         runs = {
-            "events": self._events.run(),
-            "commands": self._commands.run(),
+            **dict(self._links.runs()),
             "rounds": self._go_rounds(),
             "announcements": self._announce(),
         }
@@ -124,8 +122,8 @@ class Hub:
 
     def ready(self) -> bool:
         """Whether the store answers, all that was in it is read, and we are not about to end."""
-        lost = self._events.lost_since_ms is not None
-        return self._events.complete and not (lost or self.draining or self.failed)
+        lost = self._links.lost_since_ms is not None
+        return self._links.complete and not (lost or self.draining or self.failed)
 
     def room_ids(self) -> list[str]:
         """The experiences that are known and caught up."""
@@ -143,19 +141,19 @@ class Hub:
         await asyncio.sleep(0)  # what follows asks for its task, and a handshake has one only once it has waited
         if room is None and await self._exists(experience):
             room = self._found(experience)
-            await self._interrupt()
+            await self._interrupt(experience)
         return room if room is None or room.live or await self._catches_up(room) else None
 
     def absence(self, experience: str) -> Refusal:
         """Why `room` gave None: there is no such experience, or nobody can say at the moment."""
-        unsure = self._events.lost_since_ms is not None or not self._events.complete or experience in self._rooms
+        unsure = self._links.lost_since_ms is not None or not self._links.complete or experience in self._rooms
         return _away() if unsure else Refusal(Reason.NOT_FOUND)
 
     async def create(self, experience: str) -> Room:
         """Make the experience known to everybody, before its first ``Configure``. Raises a store error."""
         await self._lookups.create(experience)
         room = self._found(experience)
-        await self._interrupt()
+        await self._interrupt(experience)
         await self._catches_up(room)
         return room
 
@@ -195,7 +193,8 @@ class Hub:
     def _found(self, experience: str) -> Room:
         room = self._rooms.get(experience)
         if room is None:
-            room = Room(experience, self.sockets, self._proofs, self.metrics, self._commands.want)
+            room = Room(experience, self.sockets, self._proofs, self.metrics, self._links.want(experience))
+            self._links.add(room)
             self._rooms[experience] = self._by_number[room.people.room] = room
             self._unknown.pop(experience, None)
         return room
@@ -216,11 +215,12 @@ class Hub:
             self._unknown[experience] = now_ms + UNKNOWN_MS
         return known
 
-    async def _interrupt(self) -> None:
-        """There is a room more to read: the reader need not wait for its time."""
+    async def _interrupt(self, experience: str) -> None:
+        """There is a room more to read: its reader need not wait for its time."""
         try:
-            if self._events.client_id is not None:
-                await self._lookups.unblock(self._events.client_id)
+            client_id = self._links.client_id(experience)
+            if client_id is not None:
+                await self._lookups.unblock(experience, client_id)
         except STORE_ERRORS as error:
             log.warning("store_lost", stream="events", why=type(error).__name__)
 
@@ -243,7 +243,7 @@ class Hub:
             swept_ms = now_ms if sweeping else swept_ms
             if sweeping:
                 self.sockets.budgets.sweep(now_ms)
-            lost_ms = self._events.lost_since_ms
+            lost_ms = self._links.lost_since_ms
             store_lost = lost_ms is not None and now_ms - lost_ms > STORE_LOST_AFTER_MS
             self.metrics.store_lost.set(store_lost)
             for room in list(self._rooms.values()):

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from protocol.sessions import KEY_BYTES
+from protocol.store_urls import STORE_URL
 
 SECRETS = ("session_key", "control_key", "checkout_key")
 PREFIX = "STANCHION_"
@@ -43,9 +44,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     keys_dir: Annotated[Path, Meta(description="folder of <kid>.pem, the Ed25519 keys that sign passes")] = Path(
         "data/keys"
     )
-    redis_url: Annotated[str, Meta(pattern="^(redis|rediss|unix)://", description="the store")] = (
-        "redis://127.0.0.1:6379/0"
-    )
+    redis_url: Annotated[str, Meta(pattern=STORE_URL, description="the store")] = "redis://127.0.0.1:6379/0"
     host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65_535, description="port to listen on; workers share it")] = 8000
     own_port: Annotated[

@@ -52,6 +52,11 @@ def shard_of(experience: str) -> int:
     return int.from_bytes(sha256(experience.encode()).digest()[:8], "big") % SHARDS
 
 
+def shard_of_key(key: str) -> int:
+    """The shard whose tag ``key`` has. Raises ValueError for a key that has none."""
+    return int(key[len("{s") : key.index("}")])
+
+
 def _tag(shard: int) -> str:
     return f"{{s{shard}}}"
 

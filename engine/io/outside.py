@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Reader(Protocol):
     """Waits for new entries on many streams at once; see ``engine.io.streams.StreamReader``."""
 
-    asked: dict[str, str]
+    @property
+    def asked(self) -> dict[str, str]: ...
 
     def ask(self, after: dict[str, str], count: int, block_ms: int | None) -> None: ...
 

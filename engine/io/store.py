@@ -19,9 +19,10 @@ from engine.io import streams
 from engine.io.append import Append, Appender, Outcome
 from engine.io.clock import Reading, read_clocks
 from engine.io.lease import Write
+from engine.io.nodes import Nodes, ReaderOfShards
 from engine.io.streams import LogEntry, RawEntry, StreamReader
 from protocol.manifest import Manifest
-from protocol.streams import LEASE_TTL_MS, SHARDS, lease_key
+from protocol.streams import LEASE_TTL_MS, SHARDS, lease_key, shard_of
 
 Result = TypeVar("Result")
 
@@ -41,9 +42,14 @@ class Store:
     ``wait_replicas`` are to have each commit too."""
 
     def __init__(self, url: str, begin: Begin = begin, *, wait_replicas: int = 0) -> None:
-        self._client: Any = streams.connect(url)  # typed for waiting callers too
-        self._appender = Appender(self._client, wait_replicas)
+        self._nodes = Nodes(url)
+        self._wait_replicas = wait_replicas
+        self._appenders: dict[int, Appender] = {}
         self._begin = begin
+
+    def client_of(self, experience: str) -> Any:
+        """The client of the server that has this experience. (Typed for waiting callers too.)"""
+        return self._nodes.of(shard_of(experience))
 
     def clocks(self) -> Reading:
         return read_clocks()
@@ -54,21 +60,31 @@ class Store:
     async def pause(self, ms: int) -> None:
         _sleep(ms)
 
-    def reader(self) -> StreamReader:
-        return StreamReader(self._client)
+    def reader(self) -> StreamReader | ReaderOfShards:
+        self._nodes.look_again()  # the loop asks for a reader when it begins, and again when the store was away
+        return self._nodes.reader()
 
     async def experiences(self) -> tuple[list[str], dict[str, str]]:
-        return streams.read_experiences(self._client, range(SHARDS))
+        found: list[str] = []
+        wakes: dict[str, str] = {}
+        for client, shards in self._nodes.groups(range(SHARDS)):
+            there, heads = streams.read_experiences(client, shards)
+            found += there
+            wakes |= heads
+        return sorted(found), wakes
 
     async def leases(self, shards: Sequence[int]) -> list[bytes | None]:
-        pipeline = self._client.pipeline(transaction=False)
-        for shard in shards:
-            pipeline.get(lease_key(shard))
-        return list(pipeline.execute())
+        values: dict[int, bytes | None] = {}
+        for client, theirs in self._nodes.groups(shards):
+            pipeline = client.pipeline(transaction=False)
+            for shard in theirs:
+                pipeline.get(lease_key(shard))
+            values |= zip(theirs, pipeline.execute(), strict=True)
+        return [values[shard] for shard in shards]
 
     async def replace_lease(self, shard: int, write: Write) -> bool:
         key = lease_key(shard)
-        with self._client.pipeline() as pipeline:
+        with self._nodes.of(shard).pipeline() as pipeline:
             pipeline.watch(key)
             if pipeline.get(key) != write.expected:
                 return False
@@ -84,37 +100,48 @@ class Store:
         return True
 
     async def last_entry(self, experience: str) -> LogEntry | None:
-        return streams.last_log_entry(self._client, experience)
+        return streams.last_log_entry(self.client_of(experience), experience)
 
     async def last_entry_id(self, experience: str) -> str:
-        return streams.last_entry_id(self._client, experience)
+        return streams.last_entry_id(self.client_of(experience), experience)
 
     async def epoch(self, experience: str) -> int:
-        return streams.read_epoch(self._client, experience)
+        return streams.read_epoch(self.client_of(experience), experience)
 
     async def store_ms(self) -> int:
-        return streams.store_ms(self._client)
+        return streams.store_ms(self._nodes.of(0))
 
     async def commit(self, appends: Sequence[Append]) -> list[Outcome]:
-        return self._appender.commit(appends)
+        shards: dict[int, list[Append]] = {}
+        for append in appends:
+            shards.setdefault(shard_of(append.experience), []).append(append)
+        outcomes: dict[str, Outcome] = {}
+        for client, theirs in self._nodes.groups(shards):
+            group = [append for shard in theirs for append in shards[shard]]
+            answers = self._appender(client).commit(group)
+            outcomes |= zip((append.experience for append in group), answers, strict=True)
+        return [outcomes[append.experience] for append in appends]
+
+    def _appender(self, client: Any) -> Appender:
+        return self._appenders.setdefault(id(client), Appender(client, self._wait_replicas))
 
     def beginning(self, experience: str, until: str | None) -> Future[Beginning]:
         executor = ThreadPoolExecutor(1, "beginning")
-        found = executor.submit(self._begin, self._client, experience, until)
+        found = executor.submit(self._begin, self.client_of(experience), experience, until)
         executor.shutdown(wait=False)
         return found
 
     def newest_manifest(self, experience: str, until: str) -> Manifest | None:
-        return newest_manifest(self._client, experience, until)
+        return newest_manifest(self.client_of(experience), experience, until)
 
     def log(self, experience: str, after: str) -> Iterator[LogEntry]:
-        return streams.read_log(self._client, experience, after)
+        return streams.read_log(self.client_of(experience), experience, after)
 
     def commands(self, experience: str, after: str) -> Iterator[RawEntry]:
-        return streams.read_commands(self._client, experience, after)
+        return streams.read_commands(self.client_of(experience), experience, after)
 
     def close(self) -> None:
-        self._client.close()
+        self._nodes.close()
 
 
 def _sleep(ms: int) -> None:

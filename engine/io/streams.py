@@ -9,13 +9,15 @@ The client's own retries are off everywhere: what is sent twice must be sent twi
 Hands over to: ``engine.runner`` (waiting), ``engine.beginning``, ``engine.restoration``, ``engine.takeover`` (reading).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
+from protocol.store_urls import sentinel_url
 from protocol.streams import (
     FIELD_BATCH,
     FIELD_CHAIN,
@@ -33,6 +35,13 @@ from protocol.streams import (
 
 CONNECT_TIMEOUT_S = 1.0
 ANSWER_TIMEOUT_S = 2.0
+ONCE: dict[str, Any] = {
+    "protocol": 2,
+    "retry": Retry(NoBackoff(), 0),
+    "socket_connect_timeout": CONNECT_TIMEOUT_S,
+    "socket_timeout": ANSWER_TIMEOUT_S,
+}
+"""What makes a client try everything exactly once."""
 LOG_CHUNK_ENTRIES = 256
 COMMANDS_CHUNK_ENTRIES = 256
 
@@ -64,14 +73,14 @@ class LogEntry(NamedTuple):
 
 
 def connect(url: str) -> redis.Redis:
-    """A client that tries everything exactly once."""
-    return redis.Redis.from_url(
-        url,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=ANSWER_TIMEOUT_S,
-    )
+    """A client that tries everything exactly once. With Sentinel every new connection goes to whoever is the primary
+    then; for a Cluster see ``engine.io.nodes``. Raises ValueError for an address that is none."""
+    named = sentinel_url(url)
+    if named is None:
+        return redis.Redis.from_url(url, **ONCE)
+    sentinel: Any = Sentinel(named.sentinels, sentinel_kwargs=ONCE, **ONCE)  # type: ignore[no-untyped-call]
+    client: redis.Redis = sentinel.master_for(named.service, db=named.db, **named.login._asdict())
+    return client
 
 
 def command_entry(entry_id: str, fields: Mapping[bytes, bytes]) -> CommandEntry:
@@ -147,7 +156,7 @@ def _read_all(client: redis.Redis, key: str, after: str, chunk: int) -> Iterator
             return
 
 
-def read_experiences(client: redis.Redis, shards: range) -> tuple[list[str], dict[str, str]]:
+def read_experiences(client: redis.Redis, shards: Sequence[int]) -> tuple[list[str], dict[str, str]]:
     """All experiences of these shards, sorted, and for each wake stream the ID from which on it tells of new ones."""
     pipeline = client.pipeline(transaction=False)
     for shard in shards:
@@ -186,6 +195,16 @@ class StreamReader:
             block = () if block_ms is None else ("BLOCK", block_ms)
             self._connection.send_command("XREAD", "COUNT", count, *block, "STREAMS", *after.keys(), *after.values())
             self.asked, self._outstanding = after, True
+
+    @property
+    def socket(self) -> Any:
+        """What becomes readable with the answer; None where no question is outstanding."""
+        return self._connection._sock if self._outstanding else None  # noqa: SLF001 - else many cannot be waited for
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer to the outstanding question has begun to come."""
+        return self._outstanding and bool(self._connection.can_read(0))
 
     async def wait(self, timeout_ms: int) -> Found:
         """The answer, if it comes within ``timeout_ms``; else nothing, and the question stays outstanding."""

@@ -8,12 +8,13 @@ Hands over to: the commands streams; `gateway.outgoing` keeps the numbers.
 """
 
 import asyncio
+from contextlib import aclosing
 from itertools import islice
 from typing import Any
 
 import structlog
 
-from gateway.io.store import STORE_ERRORS, Backoff, Direct
+from gateway.io.store import STORE_ERRORS, Backoff, Direct, Servers
 from gateway.outgoing import Sent
 from gateway.rooms import Room, monotonic_ms
 from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key
@@ -26,10 +27,11 @@ log = structlog.get_logger()
 
 
 class CommandsOut:
-    """The writer of one process."""
+    """The writer of ``rooms``, which lie where ``shard`` does."""
 
-    def __init__(self, url: str, rooms: dict[str, Room]) -> None:
-        self._url = url
+    def __init__(self, servers: Servers, rooms: dict[str, Room], shard: int) -> None:
+        self._servers = servers
+        self._shard = shard
         self._rooms = rooms
         self._wanted = asyncio.Event()
         self._lost = False
@@ -42,15 +44,14 @@ class CommandsOut:
         """Write for ever; ends by cancellation alone."""
         backoff = Backoff()
         while True:
-            store = Direct(self._url)
             try:
-                await self._write(store, backoff)
+                async with aclosing(await self._servers.direct(self._shard)) as store:
+                    await self._write(store, backoff)
             except STORE_ERRORS as error:
+                self._servers.look_again()
                 if not self._lost:
                     self._lost = True
                     log.warning("store_lost", stream="commands", why=type(error).__name__)
-            finally:
-                await store.close()
             for room in self._rooms.values():
                 room.outgoing.rewind()
             self.want()

@@ -10,20 +10,20 @@ Hands over to: `gateway.rooms` (`receive`, `caught_up`, `reset`).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import NamedTuple
 
 import structlog
 
 from gateway.io.resync import resync
-from gateway.io.store import STORE_ERRORS, Backoff, Direct, Store, connect
+from gateway.io.store import STORE_ERRORS, Backoff, Direct, Servers, Store
 from gateway.rooms import Room, monotonic_ms
 from protocol.replica import ReplicaError
 from protocol.streams import (
     FIELD_CHAIN,
     FIELD_ENTRY,
     FIELD_EXPERIENCE,
-    SHARDS,
     START_ID,
     events_key,
     experiences_key,
@@ -61,14 +61,17 @@ class Read(NamedTuple):
 
 
 class EventsIn:
-    """The reader of one process.
+    """The reader of ``rooms``, which are those of ``shards``.
 
     ``lost_since_ms`` (our monotonic clock) is None while the store answers; ``complete``: all that was in the store at
     the first connection is read; ``client_id`` names the connection that blocks, for whoever must end its wait.
     """
 
-    def __init__(self, url: str, rooms: dict[str, Room], found: Callable[[str], Room]) -> None:
-        self._url = url
+    def __init__(
+        self, servers: Servers, rooms: dict[str, Room], found: Callable[[str], Room], shards: Sequence[int]
+    ) -> None:
+        self._servers = servers
+        self._shards = shards
         self._rooms = rooms
         self._found = found
         self.client_id: int | None = None
@@ -80,23 +83,25 @@ class EventsIn:
         """Read for ever; ends by cancellation alone."""
         backoff = Backoff()
         while True:
-            reader, ear = connect(self._url), Direct(self._url)
             try:
-                await self._follow(reader, ear, backoff)
+                async with (
+                    aclosing(await self._servers.connect(self._shards[0])) as reader,
+                    aclosing(await self._servers.direct(self._shards[0])) as ear,
+                ):
+                    await self._follow(reader, ear, backoff)
             except STORE_ERRORS as error:
+                self._servers.look_again()
                 if self.lost_since_ms is None:
                     self.lost_since_ms = monotonic_ms()
                     log.warning("store_lost", stream="events", why=type(error).__name__)
             finally:
                 self.client_id = None
-                await ear.close()
-                await reader.aclose()
             await asyncio.sleep(backoff.next_s())
 
     async def _follow(self, reader: Store, ear: Direct, backoff: Backoff) -> None:
         (client_id,) = await ear.ask(("CLIENT", "ID"))
-        wakes = await _last_wakes(reader)
-        for experience in await _experiences(reader):
+        wakes = await _last_wakes(reader, self._shards)
+        for experience in await _experiences(reader, self._shards):
             self._found(experience)
         await self._check_tails(reader)
         if self.lost_since_ms is not None and self.complete:
@@ -188,19 +193,19 @@ async def _gather(pause_s: float) -> float:
     return min(max(GATHER_S_MIN, loop.time() - due), GATHER_S_MAX)
 
 
-async def _last_wakes(reader: Store) -> dict[str, str]:
-    """The key of every wake stream with its last entry's ID."""
+async def _last_wakes(reader: Store, shards: Sequence[int]) -> dict[str, str]:
+    """The key of every wake stream of ``shards`` with its last entry's ID."""
     pipeline = reader.pipeline(transaction=False)
-    keys = [wake_key(shard) for shard in range(SHARDS)]
+    keys = [wake_key(shard) for shard in shards]
     for key in keys:
         pipeline.xrevrange(key, count=1)
     answers = await pipeline.execute()
     return {key: answer[0][0].decode() if answer else START_ID for key, answer in zip(keys, answers, strict=True)}
 
 
-async def _experiences(reader: Store) -> list[str]:
-    """The ids of all experiences."""
+async def _experiences(reader: Store, shards: Sequence[int]) -> list[str]:
+    """The ids of all experiences of ``shards``."""
     pipeline = reader.pipeline(transaction=False)
-    for shard in range(SHARDS):
+    for shard in shards:
         pipeline.smembers(experiences_key(shard))
     return sorted(member.decode() for members in await pipeline.execute() for member in members)

@@ -1,12 +1,13 @@
-"""Single questions to the store, over one connection that all of them share: is there such an experience, make one,
-wake the reader. A crowd that asks for what does not exist waits in line for this connection and costs no other.
+"""Single questions to the store, over one connection that all of them share, on a Cluster one a shard: is there such an
+experience, make one, wake the reader. A crowd that asks for what does not exist waits in line for this connection and
+costs no other.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway.io.store import STORE_ERRORS, Store, connect
+from gateway.io.store import STORE_ERRORS, Servers, Store
 from protocol.streams import FIELD_EXPERIENCE, WAKE_LENGTH_MAX, experiences_key, shard_of, wake_key
 
 Answer = TypeVar("Answer")
@@ -16,18 +17,21 @@ class Lookups:
     """The questions of one process. Each raises one of `STORE_ERRORS` when the store does not answer."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._store: Store | None = None
+        self._servers = Servers(url)
+        self._parts = len(self._servers.parts)
+        self._stores: dict[int, Store] = {}
         self._lock = asyncio.Lock()
         self._failures = 0
 
     async def exists(self, experience: str) -> bool:
         """Whether there is such an experience."""
 
-        async def ask(store: Store) -> bool:
-            return bool(await store.sismember(experiences_key(shard_of(experience)), experience))
+        shard = shard_of(experience)
 
-        return await self._ask(ask)
+        async def ask(store: Store) -> bool:
+            return bool(await store.sismember(experiences_key(shard), experience))
+
+        return await self._ask(shard, ask)
 
     async def create(self, experience: str) -> None:
         """Make it known to everybody, both at once; twice is as good as once."""
@@ -39,31 +43,33 @@ class Lookups:
             pipeline.xadd(wake_key(shard), {FIELD_EXPERIENCE: experience}, maxlen=WAKE_LENGTH_MAX)
             await pipeline.execute()
 
-        await self._ask(ask)
+        await self._ask(shard, ask)
 
-    async def unblock(self, client_id: int) -> None:
-        """End the blocking read of that client."""
+    async def unblock(self, experience: str, client_id: int) -> None:
+        """End the blocking read of that client, which waits where the experience lies."""
 
         async def ask(store: Store) -> None:
             await store.client_unblock(client_id)
 
-        await self._ask(ask)
+        await self._ask(shard_of(experience), ask)
 
     async def close(self) -> None:
-        """Give the connection back."""
-        if self._store is not None:
-            await self._store.aclose()
+        """Give the connections back."""
+        for store in self._stores.values():
+            await store.aclose()
 
-    async def _ask(self, ask: Callable[[Store], Awaitable[Answer]]) -> Answer:
-        failures = self._failures
+    async def _ask(self, shard: int, ask: Callable[[Store], Awaitable[Answer]]) -> Answer:
+        failures, part = self._failures, shard % self._parts
         async with self._lock:
             if self._failures != failures:
                 raise ConnectionError("the store did not answer somebody before in the line")
-            store = self._store = self._store or connect(self._url)
             try:
-                return await ask(store)
+                if part not in self._stores:
+                    self._stores[part] = await self._servers.connect(shard)
+                return await ask(self._stores[part])
             except STORE_ERRORS:
                 self._failures += 1
-                self._store = None
-                await store.aclose()
+                self._servers.look_again()
+                if part in self._stores:
+                    await self._stores.pop(part).aclose()
                 raise

@@ -7,25 +7,26 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from deploy.watched_store import PORTS, ReplicatedStore
 from engine.io.streams import connect
 from engine.replay import OK
 from engine.replay import main as replay
 from protocol.commands import Join
 from protocol.streams import parse_entry_id
 from tests.support.engine import RunningEngine
-from tests.support.replicas import Replicated
 from tests.support.samples import consumer, document
 from tests.support.stream import Follower, Sender
+from tests.support.valkey import free_ports
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicated]:
-    with Replicated(tmp_path_factory.mktemp("replicated")) as store:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicatedStore]:
+    with ReplicatedStore(tmp_path_factory.mktemp("replicated"), free_ports(PORTS)) as store:
         yield store
 
 
 @pytest.fixture
-def client(store: Replicated) -> Iterator[redis.Redis]:
+def client(store: ReplicatedStore) -> Iterator[redis.Redis]:
     with connect(store.primary.url) as client:
         client.flushall()
         yield client
@@ -41,7 +42,7 @@ def applied_seq(log: Follower, sender: Sender, number: int) -> int:
     return next(seq for seq, entry in enumerate(log.entries) if entry.applied.get(sender.id, 0) >= number)
 
 
-def test_what_the_replica_has_is_said_and_what_it_has_not_is_not(store: Replicated, client: redis.Redis) -> None:
+def test_what_the_replica_has_is_said_and_what_it_has_not_is_not(store: ReplicatedStore, client: redis.Redis) -> None:
     sender, log = Sender(client, "drop"), Follower(client, "drop")
     with RunningEngine(store.primary.url, wait_replicas=1) as engine:
         made = sender.create(document(id="drop"))

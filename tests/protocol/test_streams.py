@@ -53,3 +53,10 @@ def test_what_is_no_entry_id_is_refused(wrong: str) -> None:
 def test_the_first_id_and_chain_come_before_all_others() -> None:
     assert streams.parse_entry_id(streams.START_ID) == (0, 0)
     assert streams.GENESIS_CHAIN == bytes(32)
+
+
+@pytest.mark.parametrize("shard", [0, 7, streams.SHARDS - 1])
+def test_a_key_names_its_shard(shard: int) -> None:
+    assert streams.shard_of_key(streams.wake_key(shard)) == shard
+    with pytest.raises(ValueError, match="substring not found"):
+        streams.shard_of_key("wake")

@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 
 from engine.beginning import Begin, begin
 from engine.io import store
-from engine.io.streams import connect
 from engine.making import Child
 from engine.metrics import Metrics
 from engine.restoration import Restoration
@@ -34,9 +33,8 @@ class RunningEngine:
         quick = {"lease_ms": LEASE_MS, "beat_ms": LEASE_MS // 3}
         self._metrics = Metrics()
         told = EngineSettings(redis_url=redis_url, number=number, **(quick | settings))
-        self._client = connect(redis_url)
-        snapshots = Snapshots(self._client, told, self._metrics, Child)
         outside = store.Store(redis_url, wait_replicas=told.wait_replicas)
+        snapshots = Snapshots(outside.client_of, told, self._metrics, Child)
         self.runner = Runner(told, self._metrics, outside, snapshots)
         self._thread = Thread(target=lambda: store.run(self.runner.run()))
 
@@ -64,7 +62,6 @@ class RunningEngine:
         self.runner.stop()
         self._thread.join(STOP_S)
         assert not self._thread.is_alive(), "the engine does not stop"
-        self._client.close()
 
     def __exit__(self, *_: object) -> None:
         self.stop()

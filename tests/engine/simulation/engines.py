@@ -86,7 +86,7 @@ class Process:
         self._stopped = False
         self._held: list[tuple[Any, RedisError | None]] = []
         client: Any = self.client  # a client of the real library, as far as it is used
-        snapshots = Snapshots(client, settings, METRICS, Childhood(machine.link, self, machine.fates).fork)
+        snapshots = Snapshots(lambda _: client, settings, METRICS, Childhood(machine.link, self, machine.fates).fork)
         self.runner = Runner(settings, METRICS, SimulatedOutside(machine, self), snapshots)
         self._loop = self.runner.run()
         self._tries: dict[bytes, tuple[int, int]] = {}

@@ -1,0 +1,108 @@
+"""A Cluster: experiences lie on different nodes, and one engine writes them all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+
+import pytest
+
+from engine.audit_log import main as audit
+from engine.io.nodes import Nodes
+from engine.replay import OK
+from engine.replay import main as replay
+from gateway.hub import Hub
+from protocol.commands import Join
+from protocol.streams import shard_of
+from tests.integration.test_live_resync import SETTLED_WITHIN_S, make_hub, settled
+from tests.support.cluster import NODES, Cluster
+from tests.support.engine import RunningEngine
+from tests.support.samples import consumer, document
+from tests.support.stream import Follower, Sender
+
+NAMES = ("drop", "launch", "match", "sale")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def nodes(cluster: Cluster) -> Iterator[Nodes]:
+    with closing(Nodes(cluster.url)) as nodes:
+        yield nodes
+
+
+def test_one_engine_writes_experiences_of_all_nodes(cluster: Cluster, nodes: Nodes) -> None:
+    clients = {name: nodes.of(shard_of(name)) for name in NAMES}
+    assert len({id(client) for client in clients.values()}) == NODES
+    senders = {name: Sender(client, name) for name, client in clients.items()}
+    logs = {name: Follower(client, name) for name, client in clients.items()}
+    with RunningEngine(cluster.url, snapshot_commands=1, snapshot_pause_ms=0) as engine:
+        for name in NAMES:
+            logs[name].wait_applied(senders[name], senders[name].create(document(id=name)))
+        sent = {name: senders[name].send(*(Join(consumer(one)) for one in range(10))) for name in NAMES}
+        for name in NAMES:
+            logs[name].wait_applied(senders[name], sent[name])
+            assert logs[name].replica.paths["general"].tickets == 10
+        engine.wait(lambda: engine.figure("snapshots_total", outcome="made") >= 1)
+    with RunningEngine(cluster.url, 1):
+        again = {name: senders[name].send(Join(consumer(10))) for name in NAMES}
+        for name in NAMES:
+            logs[name].wait_applied(senders[name], again[name])
+    for name in NAMES:
+        assert (replay(name, cluster.url, None), audit(name, cluster.url)) == (OK, OK)
+
+
+@pytest.fixture
+async def hub(cluster: Cluster) -> AsyncIterator[Hub]:
+    made = make_hub(cluster.url)
+    await made.start()
+    yield made
+    await made.stop()
+    assert not made.failed
+
+
+async def joined(hub: Hub, name: str, number: int) -> None:
+    """Consumer ``number`` joins, as soon as somebody writes the experience."""
+    async with asyncio.timeout(SETTLED_WITHIN_S):
+        while (await hub.perform(name, Join(consumer(number), "general"))).refusal is not None:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_gateway_reads_and_writes_experiences_of_all_nodes(cluster: Cluster, hub: Hub, nodes: Nodes) -> None:
+    assert cluster.url
+    names = ("launch", "match", "sale")
+    await settled(hub.ready)
+    with RunningEngine(cluster.url):
+        rooms = [await hub.create(name) for name in names]
+        for name, room in zip(names, rooms, strict=True):
+            if room.replica.document is None:
+                Sender(nodes.of(shard_of(name)), name).create(document(id=name))
+            await settled(lambda: room.replica.document is not None)  # noqa: B023 - called at once
+        before = [room.replica.paths["general"].tickets for room in rooms]
+        for name, room, tickets in zip(names, rooms, before, strict=True):
+            await joined(hub, name, 99)
+            assert room.replica.paths["general"].tickets == tickets + 1
+        assert await hub.room("elsewhere") is None
+        made = Sender(nodes.of(shard_of("gig")), "gig").create(document(id="gig"))
+        assert made == 1
+        await settled(lambda: "gig" in hub.room_ids())
+
+
+async def test_a_slot_that_moves_to_another_node_is_followed(cluster: Cluster, hub: Hub, nodes: Nodes) -> None:
+    await settled(hub.ready)
+    with RunningEngine(cluster.url):
+        before = nodes.of(shard_of("fair"))
+        here, there = cluster.move(shard_of("fair"))
+        assert before.get_connection_kwargs()["port"] == here
+        nodes.look_again()
+        client = nodes.of(shard_of("fair"))
+        assert client.get_connection_kwargs()["port"] == there
+        Sender(client, "fair").create(document(id="fair"))
+        await settled(lambda: "fair" in hub.room_ids())
+        await settled(hub.ready)
+        await joined(hub, "fair", 1)
