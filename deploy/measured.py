@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from deploy.valkey import Valkey
+from deploy.watched_store import WatchedStore
 from engine.core.experience import Experience
 from loadtests.parts import Core, Parts
 
 
 def parts() -> Parts:
-    """The core, and the commands of what is measured."""
+    """The core, the commands of what is measured, and a store that fails over."""
     command = [sys.executable, "-m", "deploy.cli"]
     return Parts(
         core=core,
@@ -22,6 +23,7 @@ def parts() -> Parts:
         audit=[*command, "audit"],
         verify=[*command, "draw", "verify"],
         engine_forks=[sys.executable, "-m", "deploy.engine_forks"],
+        parted_store=WatchedStore,
     )
 
 

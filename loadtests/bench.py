@@ -34,6 +34,7 @@ from loadtests.bench_draw import bench_draw
 from loadtests.bench_drills import DRILLS, bench_drills
 from loadtests.bench_edge import Sizes, bench_edge
 from loadtests.bench_engine import bench_engine
+from loadtests.bench_failover import bench_failover
 from loadtests.bench_growth import SIZES, bench_growth
 from loadtests.bench_million import bench_million
 from loadtests.bench_ranks import bench_ranks
@@ -53,6 +54,7 @@ SECONDS_TAKEOVER = 12
 SOCKETS_RANKS = 20_000
 SOCKETS_EDGE = 15_000
 SOCKETS_STORM = 20_000
+SOCKETS_FAILOVER = 50
 SOCKETS_MILLION = 1_000_000
 SOCKETS_EDGE_MAX = 18_000
 """One gateway and one swarm process hold them: so many that a file limit of 20,000 leaves room for."""
@@ -144,6 +146,11 @@ def _million(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     bench_million(parts, report, sockets=sockets, seconds=seconds, minutes=asked.minutes)
 
 
+def _failover(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    crowd = asked.sockets or SOCKETS_FAILOVER
+    bench_failover(parts, report, crowd=crowd, folder=None if asked.no_save else asked.results)
+
+
 BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "engine": _engine,
     "stream": _stream,
@@ -155,9 +162,10 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "edge": _edge,
     "storm": _storm,
     "drills": _drills,
+    "failover": _failover,
     "million": _million,
 }
-LONG = ("drills", "million", "replay")
+LONG = ("drills", "failover", "million", "replay")
 """They are run when asked for by name."""
 
 
@@ -192,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sockets",
         type=_between(1, 2_000_000),
         help=f"places that are asked for ({SOCKETS_RANKS:,}), or sockets held: edge {SOCKETS_EDGE:,}, "
-        f"storm {SOCKETS_STORM:,}, million {SOCKETS_MILLION:,}",
+        f"storm {SOCKETS_STORM:,}, failover {SOCKETS_FAILOVER}, million {SOCKETS_MILLION:,}",
     )
     parser.add_argument("--queue", type=_between(100, 10_000_000), default=100_000, help="who waits before the sockets")
     parser.add_argument("--handshakes", type=_between(1, 18_000), default=10_000, help="handshakes of a turn")

@@ -28,13 +28,32 @@ class Core(Protocol):
     def step(self, now_ms: int, batches: Sequence[Any]) -> tuple[list[AnyEvent], dict[bytes, int]]: ...
 
 
+class PartedStore(Protocol):
+    """A store of two servers under Sentinel, from ``with`` to its end; ``url`` is its address for the product."""
+
+    url: str
+
+    def cut(self) -> None:
+        """From now on the primary is seen by the product alone."""
+
+    def wait_for_failover(self) -> None:
+        """Return once the other server is the primary."""
+
+    def heal(self) -> None:
+        """Return once the old primary follows the new one."""
+
+    def __enter__(self) -> PartedStore: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 class Parts(NamedTuple):
     """``core``: an empty experience of this id. ``engine``: the command that runs an engine on the store that
     ``STANCHION_REDIS_URL`` names. ``store``: prepares a store in this folder, on this loopback port, with this
     ``appendfsync``, and answers the command that runs it. ``up``: the command of the whole stack. ``replay`` and
     ``audit``: those of a replay and of an audit, but for the experience. ``verify``: that of checking a draw's proof,
     but for the file. ``engine_forks``: that of a process which forks an engine for every line that it is asked
-    (`loadtests.drill_stage.Ask`)."""
+    (`loadtests.drill_stage.Ask`). ``parted_store``: in this folder, on three loopback ports from this one on."""
 
     core: Callable[[str], Core]
     engine: list[str]
@@ -44,3 +63,4 @@ class Parts(NamedTuple):
     audit: list[str]
     verify: list[str]
     engine_forks: list[str]
+    parted_store: Callable[[Path, int], PartedStore]

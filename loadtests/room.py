@@ -90,6 +90,13 @@ class Room:
         """Tell everybody there something."""
         self._ask("POST", f"/v1/control/experiences/{experience}/notice", {"text": text})
 
+    def admit(self, experience: str, count: int) -> str:
+        """Let the first ``count`` in by hand; how that was answered, as one may have to wait in vain for it."""
+        answer = self._http.post(
+            f"{self._own(0)}/v1/control/experiences/{experience}/paths/{PATH}/admit", json={"count": count}
+        )
+        return f"{answer.status_code} {answer.json().get('reason', 'done')}"
+
     def stats(self, experience: str) -> dict[str, Any]:
         """The numbers of an experience as the first gateway knows them."""
         return self._ask("GET", f"/v1/control/experiences/{experience}/stats", None)
