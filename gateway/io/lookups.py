@@ -7,8 +7,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import redis.exceptions
+
 from gateway.io.store import STORE_ERRORS, Servers, Store
 from protocol.streams import FIELD_EXPERIENCE, WAKE_LENGTH_MAX, experiences_key, shard_of, wake_key
+
+TIMEOUTS = (redis.exceptions.TimeoutError, TimeoutError)
 
 Answer = TypeVar("Answer")
 
@@ -63,13 +67,19 @@ class Lookups:
         async with self._lock:
             if self._failures != failures:
                 raise ConnectionError("the store did not answer somebody before in the line")
-            try:
-                if part not in self._stores:
-                    self._stores[part] = await self._servers.connect(shard)
-                return await ask(self._stores[part])
-            except STORE_ERRORS:
-                self._failures += 1
-                self._servers.look_again()
-                if part in self._stores:
-                    await self._stores.pop(part).aclose()
-                raise
+            while True:
+                is_new = part not in self._stores
+                try:
+                    if is_new:
+                        self._stores[part] = await self._servers.connect(shard)
+                    return await ask(self._stores[part])
+                except STORE_ERRORS as error:
+                    await self._give_up(part)
+                    if is_new or isinstance(error, TIMEOUTS):  # an old connection may have ended long ago, unseen
+                        self._failures += 1
+                        raise
+
+    async def _give_up(self, part: int) -> None:
+        self._servers.look_again()
+        if part in self._stores:
+            await self._stores.pop(part).aclose()

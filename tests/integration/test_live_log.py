@@ -158,6 +158,16 @@ async def test_an_experience_is_made_at_once_or_not_at_all(hub: Hub, writer: Wri
     assert commands["cmdstat_exec"]["calls"] >= 1
 
 
+async def test_a_connection_that_ended_unseen_is_made_anew(redis_url: str) -> None:
+    lookups = Lookups(redis_url)
+    async with redis.asyncio.Redis.from_url(redis_url) as client:
+        await lookups.create("there")
+        await client.client_kill_filter(_type="normal", skipme=True)
+        assert await lookups.exists("there")
+        assert not await lookups.exists("nowhere")
+    await lookups.close()
+
+
 async def test_who_stands_in_line_for_a_store_that_hangs_waits_as_long_as_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
