@@ -7,6 +7,7 @@ site that does not say who it is.
 Hands over to: `gateway.conversations`.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,10 @@ from protocol.refusals import Reason, Refusal
 
 SOCKETS_PER_CONSUMER_MAX = 64
 """At one process: what is told to one consumer is told to each of their sockets."""
+
+NEWBORN_MS = 500
+"""From being known to being configured."""
+NEWBORN_LOOK_MS = 10
 
 
 class Arrival(Struct, frozen=True):
@@ -73,10 +78,15 @@ async def arrived(hub: Hub, request: Request) -> Arrival | Refusal:
 
 
 async def configured_room(hub: Hub, experience: str) -> Room | Refusal:
-    """The room of an experience that has a document, or why there is none."""
+    """The room of an experience that has a document, or why there is none. One that was made known a moment ago, maybe
+    through another gateway, has a while to be configured."""
     room = await hub.room(experience)
     if room is None:
         return hub.absence(experience)
+    waits = NEWBORN_MS // NEWBORN_LOOK_MS
+    while room.replica.document is None and waits:
+        waits -= 1
+        await asyncio.sleep(NEWBORN_LOOK_MS / 1000)
     return room if room.replica.document is not None else Refusal(Reason.NOT_FOUND)
 
 

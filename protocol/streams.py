@@ -24,6 +24,7 @@ snapshot or replica are fields ``0``, ``1`` … of their hash (``manifest``); a 
 do not count yet. The ``readers`` hash has the last entry that each registered reader is done with, by its name.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 
 SHARDS = 64
@@ -47,6 +48,7 @@ GENESIS_CHAIN = bytes(32)
 """The chain value before the first event entry."""
 
 
+@lru_cache(maxsize=1_024)
 def shard_of(experience: str) -> int:
     """Shard, 0 … SHARDS-1, of an experience: stable over processes, machines and versions."""
     return int.from_bytes(sha256(experience.encode()).digest()[:8], "big") % SHARDS

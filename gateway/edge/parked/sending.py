@@ -72,7 +72,7 @@ class Sending:
     def put_all(self, slots: NDArray[np.int32], frame: bytes, state: str | None) -> None:
         """Write ``frame`` to all of ``slots``: open bare descriptors that keep up, each of which stands there once. The
         loop over them is the interpreter's own, and the rare ones come after it."""
-        assert len(np.unique(slots)) == len(slots), "a slot that stands there twice would get half a frame"
+        assert len(set(slots.tolist())) == len(slots), "a slot that stands there twice would get half a frame"
         taken = _written(self._slots.files_of(slots), repeat(frame))
         self._note_told(slots)
         if taken.count(len(frame)) != len(taken):
@@ -81,7 +81,7 @@ class Sending:
 
     def put_each(self, slots: NDArray[np.int32], frames: Sequence[bytes], state: str | None) -> None:
         """The same with a frame of its own for each."""
-        assert len(np.unique(slots)) == len(slots), "a slot that stands there twice would get half a frame"
+        assert len(set(slots.tolist())) == len(slots), "a slot that stands there twice would get half a frame"
         taken = _written(self._slots.files_of(slots), frames)
         self._note_told(slots)
         if taken != [len(frame) for frame in frames]:
