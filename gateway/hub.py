@@ -243,7 +243,7 @@ class Hub:
             swept_ms = now_ms if sweeping else swept_ms
             if sweeping:
                 self.sockets.budgets.sweep(now_ms)
-            lost_ms = self._links.lost_since_ms
+            lost_ms = self._links.away_since_ms
             store_lost = lost_ms is not None and now_ms - lost_ms > STORE_LOST_AFTER_MS
             self.metrics.store_lost.set(store_lost)
             for room in list(self._rooms.values()):

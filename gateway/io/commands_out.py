@@ -3,6 +3,7 @@
 While a pipeline is on its way, and for a moment after, the next commands gather: under load a batch holds many, and a
 lone command waits for nobody. An answer that does not come leaves open what was written: everything not known to be
 applied is then written again, from the first one on, over a new connection. The engine drops what it has already.
+A store that can be read but takes no writes (out of memory, read-only) is noticed here alone.
 
 Hands over to: the commands streams; `gateway.outgoing` keeps the numbers.
 """
@@ -27,14 +28,15 @@ log = structlog.get_logger()
 
 
 class CommandsOut:
-    """The writer of ``rooms``, which lie where ``shard`` does."""
+    """The writer of ``rooms``, which lie where ``shard`` does. ``lost_since_ms`` (our monotonic clock) is None while
+    nothing fails to be written."""
 
     def __init__(self, servers: Servers, rooms: dict[str, Room], shard: int) -> None:
         self._servers = servers
         self._shard = shard
         self._rooms = rooms
         self._wanted = asyncio.Event()
-        self._lost = False
+        self.lost_since_ms: int | None = None
 
     def want(self) -> None:
         """There is something to write."""
@@ -49,8 +51,8 @@ class CommandsOut:
                     await self._write(store, backoff)
             except STORE_ERRORS as error:
                 self._servers.look_again()
-                if not self._lost:
-                    self._lost = True
+                if self.lost_since_ms is None:
+                    self.lost_since_ms = monotonic_ms()
                     log.warning("store_lost", stream="commands", why=type(error).__name__)
             for room in self._rooms.values():
                 room.outgoing.rewind()
@@ -62,9 +64,10 @@ class CommandsOut:
             await self._wanted.wait()
             self._wanted.clear()
             while await self._write_some(store):
-                self._lost = False
+                self.lost_since_ms = None
                 backoff.reset()
                 await asyncio.sleep(GATHER_S)
+            self.lost_since_ms = None  # with nothing to write, nobody waits
 
     async def _write_some(self, store: Direct) -> bool:
         """One pipeline; False when there was nothing to write."""

@@ -45,6 +45,12 @@ class Links:
         return min((one.lost_since_ms for one in self._events if one.lost_since_ms is not None), default=None)
 
     @property
+    def away_since_ms(self) -> int | None:
+        """Since when (our monotonic clock) a part of the store has not answered or took no writes; None while all do."""
+        lost_ms = (one.lost_since_ms for one in (*self._events, *self._commands))
+        return min((since_ms for since_ms in lost_ms if since_ms is not None), default=None)
+
+    @property
     def complete(self) -> bool:
         """Whether all that was in the store at the first connection is read."""
         return all(events.complete for events in self._events)

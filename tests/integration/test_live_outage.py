@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 import websockets.exceptions
 
 from tests.integration.test_live_queue import make, operate, tokens
@@ -37,9 +38,9 @@ def room(own_store: ValkeyProcess, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 async def comes_back(one: Consumer) -> None:
-    """The outage is told to be over."""
-    while "paused" in await one.until("phase", path="general"):
-        pass
+    """The outage, which it was told of, is told to be over."""
+    while "paused" in one.told("phase")[-1]:
+        await one.until("phase", path="general")
 
 
 async def test_an_engine_that_dies_pauses_and_nobody_loses_a_place(room: WaitingRoom) -> None:
@@ -102,6 +103,42 @@ async def test_a_store_that_dies_is_waited_for(room: WaitingRoom, own_store: Val
         for socket in (one, other):
             await socket.until("admitted")
         assert not one.told("ticket") and not other.told("ticket")
+
+
+@pytest.mark.parametrize(
+    ("why", "refuse", "take"),
+    [
+        ("memory", ("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+        ("readonly", ("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    ],
+)
+@pytest.mark.parametrize("rate", [0, 6_000])
+async def test_a_store_that_takes_no_writes_is_waited_for(
+    room: WaitingRoom, own_store: ValkeyProcess, rate: int, why: str, refuse: tuple[str, ...], take: tuple[str, ...]
+) -> None:
+    name = f"{why}-{rate}"
+    await make(room, name, release_rate_per_minute=rate, max_active=1)
+    first, second = await tokens(room, 2)
+    async with (
+        consumer(room.origins[0], name, token=first, join=["general"]) as one,
+        consumer(room.origins[1], name, token=second, watch=["general"]) as other,
+    ):
+        await one.until("admitted" if rate else "position")
+        with redis.Redis.from_url(own_store.url) as store:
+            store.execute_command(*refuse)
+        for socket, kept in ((one, "decline" if rate else "leave"), (other, "join")):
+            await socket.send(type=kept, path="general", ref="kept")
+            await socket.until("phase", paused="outage")
+            await socket.send(type="join", path="general", ref="no")
+            refused = await socket.until("error", ref="no")
+            assert (refused["reason"], refused["temporary"]) == ("engine_away", True)
+        with redis.Redis.from_url(own_store.url) as store:
+            store.execute_command(*take)
+        assert (await other.until("joined", ref="kept"))["ticket"] == 1
+        await one.until("ticket", state="left")
+        for socket in (one, other):
+            await comes_back(socket)
+            assert not socket.told("reconnect")
 
 
 async def test_leaving_in_order(room: WaitingRoom) -> None:
