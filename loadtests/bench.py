@@ -10,12 +10,13 @@
     stanchion bench edge      memory, frames, handshakes and latency of sockets on a real stack, beside the floors
     stanchion bench storm     what must hold: a storm of reconnects, clients that do not read, coming and going, a drain
     stanchion bench drills    what must hold: power cuts, stopped writers, clocks that jump, answers and commands lost
+    stanchion bench chaos     parts are killed, stopped and cut off; what the log then shows, how long nobody wrote
     stanchion bench million   as many sockets as are asked for, all with a ticket, and what they cost
-    stanchion bench all       all of them but the drills, the million and the replay
+    stanchion bench all       all of them but the drills, the chaos, the million and the replay
 
 Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_growth``, ``bench_replay``,
-``bench_ranks``, ``bench_draw``, ``bench_edge``, ``bench_storm``, ``bench_drills``, ``bench_million``; ``report`` writes
-what they find.
+``bench_ranks``, ``bench_draw``, ``bench_edge``, ``bench_storm``, ``bench_drills``, ``bench_chaos``,
+``bench_million``; ``report`` writes what they find.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import httpx
 import redis
 
 from loadtests import engine_charts
+from loadtests.bench_chaos import Plan, bench_chaos
 from loadtests.bench_draw import bench_draw
 from loadtests.bench_drills import DRILLS, bench_drills
 from loadtests.bench_edge import Sizes, bench_edge
@@ -55,7 +57,11 @@ SOCKETS_RANKS = 20_000
 SOCKETS_EDGE = 15_000
 SOCKETS_STORM = 20_000
 SOCKETS_FAILOVER = 50
+SOCKETS_CHAOS = 5_000
 SOCKETS_MILLION = 1_000_000
+MINUTES_CHAOS = 30
+MINUTES_DRILL = 25
+MINUTES_MILLION = 25
 SOCKETS_EDGE_MAX = 18_000
 """One gateway and one swarm process hold them: so many that a file limit of 20,000 leaves room for."""
 
@@ -138,12 +144,20 @@ def _storm(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
 
 
 def _drills(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
-    bench_drills(parts, report, asked.only, asked.times, asked.minutes)
+    bench_drills(parts, report, asked.only, asked.times, MINUTES_DRILL if asked.minutes is None else asked.minutes)
+
+
+def _chaos(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    minutes = MINUTES_CHAOS if asked.minutes is None else asked.minutes
+    sockets = asked.sockets or SOCKETS_CHAOS
+    plan = Plan(minutes, sockets, asked.faults, asked.seed, asked.lease_ms)
+    bench_chaos(parts, report, plan, None if asked.no_save else asked.results)
 
 
 def _million(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     sockets, seconds = asked.sockets or SOCKETS_MILLION, asked.seconds or SECONDS_EDGE
-    bench_million(parts, report, sockets=sockets, seconds=seconds, minutes=asked.minutes)
+    minutes = MINUTES_MILLION if asked.minutes is None else asked.minutes
+    bench_million(parts, report, sockets=sockets, seconds=seconds, minutes=minutes)
 
 
 def _failover(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
@@ -162,10 +176,11 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "edge": _edge,
     "storm": _storm,
     "drills": _drills,
+    "chaos": _chaos,
     "failover": _failover,
     "million": _million,
 }
-LONG = ("drills", "failover", "million", "replay")
+LONG = ("drills", "chaos", "failover", "million", "replay")
 """They are run when asked for by name."""
 
 
@@ -200,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sockets",
         type=_between(1, 2_000_000),
         help=f"places that are asked for ({SOCKETS_RANKS:,}), or sockets held: edge {SOCKETS_EDGE:,}, "
-        f"storm {SOCKETS_STORM:,}, failover {SOCKETS_FAILOVER}, million {SOCKETS_MILLION:,}",
+        f"storm {SOCKETS_STORM:,}, chaos {SOCKETS_CHAOS:,}, failover {SOCKETS_FAILOVER}, million {SOCKETS_MILLION:,}",
     )
     parser.add_argument("--queue", type=_between(100, 10_000_000), default=100_000, help="who waits before the sockets")
     parser.add_argument("--handshakes", type=_between(1, 18_000), default=10_000, help="handshakes of a turn")
@@ -212,7 +227,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--times", type=_between(1, 10_000), help="how often each drill does it; else as it says itself"
     )
-    parser.add_argument("--minutes", type=_between(5, 60), default=25, help="how long the million may take, or a drill")
+    parser.add_argument(
+        "--minutes",
+        type=_between(0, 240),
+        help=f"over which the chaos spreads its faults ({MINUTES_CHAOS}), or which a drill ({MINUTES_DRILL}) or the "
+        f"million ({MINUTES_MILLION}) may take",
+    )
+    parser.add_argument("--faults", type=_between(1, 10_000), default=300, help="kills, stops and cuts of the chaos")
+    parser.add_argument("--seed", type=int, default=1, help="which faults of the chaos come in which order")
+    parser.add_argument("--lease-ms", type=_between(500, 30_000), default=3_000, help="the engines' lease in the chaos")
     parser.add_argument("--pairs", type=_between(1, 100), default=5, help="turns with the floor")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the figures are appended in")
     parser.add_argument("--no-save", action="store_true", help="append nothing")

@@ -6,7 +6,7 @@ runs there, and a bench can never reach deeper than these names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -47,13 +47,36 @@ class PartedStore(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
+class Gateway(NamedTuple):
+    """``command`` runs a gateway; ``environment`` names its secrets, which these are."""
+
+    command: list[str]
+    environment: Mapping[str, str]
+    control_key: str
+    checkout_key: str
+    session_key_file: str
+
+
+class Audited(NamedTuple):
+    """What a log shows. ``broken``: the first promise that was not kept ("": all were); ``consumers``: by path, in the
+    order of their tickets; ``admissions``: path and ticket of each; ``completed``: paths and tickets."""
+
+    broken: str
+    summary: dict[str, Any]
+    consumers: dict[str, list[bytes]]
+    admissions: dict[bytes, tuple[str, int]]
+    completed: set[tuple[str, int]]
+
+
 class Parts(NamedTuple):
     """``core``: an empty experience of this id. ``engine``: the command that runs an engine on the store that
     ``STANCHION_REDIS_URL`` names. ``store``: prepares a store in this folder, on this loopback port, with this
     ``appendfsync``, and answers the command that runs it. ``up``: the command of the whole stack. ``replay`` and
     ``audit``: those of a replay and of an audit, but for the experience. ``verify``: that of checking a draw's proof,
     but for the file. ``engine_forks``: that of a process which forks an engine for every line that it is asked
-    (`loadtests.drill_stage.Ask`). ``parted_store``: in this folder, on three loopback ports from this one on."""
+    (`loadtests.drill_stage.Ask`). ``parted_store``: in this folder, on three loopback ports from this one on. ``gateway``:
+    prepares a gateway's secrets in this folder. ``auditor``: reads the entries of a log (ID, payload, chain), from the
+    first on, with the model that shares nothing with the engine."""
 
     core: Callable[[str], Core]
     engine: list[str]
@@ -64,3 +87,5 @@ class Parts(NamedTuple):
     verify: list[str]
     engine_forks: list[str]
     parted_store: Callable[[Path, int], PartedStore]
+    gateway: Callable[[Path], Gateway]
+    auditor: Callable[[Iterable[tuple[str, bytes, bytes]]], Audited]

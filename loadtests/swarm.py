@@ -39,7 +39,8 @@ READ_BYTES = 65_536
 EVENTS_MAX = 1_024
 POLL_S = 0.05
 RETURN_MS = 100
-"""After which a swarm whose clients return does so, if it was not told when."""
+RETURN_DOUBLED_MAX = 5
+"""After which a swarm whose clients return does so, if it was not told when; each failure doubles it, so many times."""
 NO_FILE = -1
 NO_PORT_YET = 24
 """IP_BIND_ADDRESS_NO_PORT: the port is chosen at connect, so that only the pair must be unique."""
@@ -81,6 +82,7 @@ class Swarm:
         self._deaf = False
         self._files = array("i", [NO_FILE]) * sockets
         self._states = bytearray(sockets)
+        self._failures = bytearray(sockets)
         self._who = array("i")
         self._partial: dict[int, bytes] = {}
         self._after_ms: dict[int, int] = {}
@@ -211,6 +213,7 @@ class Swarm:
             self._lost(who)
             return None
         self._states[who] = OPEN
+        self._failures[who] = 0
         self._asked -= 1
         self.open += 1
         self.seen.opened += 1
@@ -250,8 +253,10 @@ class Swarm:
     def _lost(self, who: int) -> None:
         if self._states[who] == OPEN:
             self.seen.lost += 1
+        else:
+            self._failures[who] = min(self._failures[who] + 1, RETURN_DOUBLED_MAX)
         self._forget(who)
-        after_ms = self._after_ms.pop(who, RETURN_MS if self._returning else 0)
+        after_ms = self._after_ms.pop(who, RETURN_MS << self._failures[who] if self._returning else 0)
         if after_ms:
             heapq.heappush(self._due, (time.monotonic() + after_ms / 1_000, who))
 

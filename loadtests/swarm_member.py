@@ -92,12 +92,17 @@ class CutOff(Job):
     """Acknowledge nothing any more."""
 
 
-AnyJob = Gather | Connect | WatchFor | Await | Drop | StopReading | CutOff
+class Tell(Job):
+    """Tell the ticket of each, in the order of the consumers."""
+
+
+AnyJob = Gather | Connect | WatchFor | Await | Drop | StopReading | CutOff | Tell
 
 
 class Heard(Struct):
     """``late``: the job was not done within its time. ``begun_ns``, ``ended_ns``: of the job; a ``Connect`` ended with
-    the last frame that it waited for. ``latencies``: how many frames had so many steps of a tenth of a millisecond."""
+    the last frame that it waited for. ``latencies``: how many frames had so many steps of a tenth of a millisecond.
+    ``tickets``, if they were asked for: -1 for who never was told one."""
 
     open: int = 0
     late: bool = False
@@ -106,6 +111,7 @@ class Heard(Struct):
     watch: Watch = msgspec.field(default_factory=Watch)
     latencies: dict[int, int] = {}
     seen: dict[str, Any] = {}
+    tickets: list[int] = []
 
 
 class Member:
@@ -125,7 +131,8 @@ class Member:
         seen, ended_ns = self._swarm.seen, time.monotonic_ns()
         if isinstance(job, Connect) and job.until and not late:
             ended_ns = seen.watch.last_ns
-        return Heard(self._swarm.open, late, begun_ns, ended_ns, seen.watch, seen.latencies(), seen.figures())
+        tickets = seen.tickets() if isinstance(job, Tell) else []
+        return Heard(self._swarm.open, late, begun_ns, ended_ns, seen.watch, seen.latencies(), seen.figures(), tickets)
 
     def idle(self) -> None:
         """Hear whoever has something to say."""
@@ -147,6 +154,8 @@ class Member:
                 self._swarm.stop_reading()
             case CutOff():
                 self._swarm.cut_off()
+            case Tell():
+                self._swarm.turn()
 
     def _gather(self, job: Gather) -> None:
         raise_file_limit(job.sockets)
@@ -178,8 +187,12 @@ class Member:
 def _tokens(key_file: Path, first: int, count: int) -> Iterator[str]:
     key, now = bytes.fromhex(key_file.read_text().strip()), int(time.time())
     for number in range(first, first + count):
-        consumer = blake2b(number.to_bytes(8, "big"), digest_size=CONSUMER_BYTES).digest()
-        yield sign_session(new_session(consumer, 0, now), key)
+        yield sign_session(new_session(consumer_of(number), 0, now), key)
+
+
+def consumer_of(number: int) -> bytes:
+    """The id of consumer ``number``."""
+    return blake2b(number.to_bytes(8, "big"), digest_size=CONSUMER_BYTES).digest()
 
 
 def serve(file: int) -> None:

@@ -102,6 +102,10 @@ class Seen:
         """How many frames had a latency of so many steps of ``LATENCY_STEP_MS``, in order."""
         return {step: count for step, count in enumerate(self._latencies) if count}
 
+    def tickets(self) -> list[int]:
+        """The ticket that each was told last; ``NEVER`` for none."""
+        return list(self._ticket)
+
     def figures(self) -> dict[str, Any]:
         """Everything, for JSON."""
         return {

@@ -46,7 +46,7 @@ class Links:
 
     @property
     def away_since_ms(self) -> int | None:
-        """Since when (our monotonic clock) a part of the store has not answered or took no writes; None while all do."""
+        """Since when (our monotonic clock) a part of the store has not answered, or takes no writes; None while none."""
         lost_ms = (one.lost_since_ms for one in (*self._events, *self._commands))
         return min((since_ms for since_ms in lost_ms if since_ms is not None), default=None)
 

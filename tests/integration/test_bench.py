@@ -133,6 +133,31 @@ def test_what_must_hold_in_a_storm_is_judged(run: str, checks: int, tmp_path: Pa
     assert done.stderr.count("holds: ") + done.stderr.count("DOES NOT HOLD: ") == checks
 
 
+@pytest.mark.slow
+def test_what_must_hold_in_chaos_holds(tmp_path: Path) -> None:
+    quick = ["--minutes", "0", "--faults", "10", "--sockets", "60", "--lease-ms", "1000", "--results", str(tmp_path)]
+    done = _stanchion("bench", "chaos", *quick)
+    assert done.returncode == 0, done.stderr
+    judged = {figure["figure"].removeprefix("chaos: "): figure for figure in _figures(done.stdout)}
+    counted = {name: figure for name, figure in judged.items() if figure["unit"] == "count"}
+    assert set(counted) == {
+        "faults",
+        "promises broken in the log",
+        "tickets lost after joined",
+        "frames out of order",
+        "what shoppers were told and the log does not show",
+        "gateways that count otherwise than the log",
+        "digests that a replay does not reach",
+        "errors in the logs of engines and gateways",
+        "parts that ended by themselves",
+    }
+    for name, figure in counted.items():
+        assert figure["detail"]["holds"], (name, figure["detail"], done.stderr)
+    assert any("taken over" in name for name in judged)
+    assert counted["digests that a replay does not reach"]["detail"]["compared"] > 0
+    assert counted["what shoppers were told and the log does not show"]["detail"]["told_completed"] > 0
+
+
 def test_a_bench_that_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "deploy.cli", "bench", "million", "--sockets", "60", "--seconds", "300"]
     with subprocess.Popen(

@@ -1,0 +1,174 @@
+"""The chaos run: parts are killed, stopped and cut off from each other for half an hour while a crowd waits and some
+pay; then it is asked of the log alone whether every promise was kept, and of everybody what they were told.
+
+Two paths of one experience. In ``general`` a line without sockets moves at the head, and behind it the swarm waits,
+each on a socket: whatever happens, each must be told the ticket it has. In ``express`` shoppers come, are admitted,
+redeem and complete.
+
+Hands over to: ``chaos_stage`` (the parts), ``chaos_faults`` (what is done to them), ``chaos_verdict`` (what it showed).
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from loadtests import chaos_charts
+from loadtests.chaos_faults import WEIGHTS, Fault, Faults, schedule
+from loadtests.chaos_shoppers import LINE, Shoppers
+from loadtests.chaos_stage import ChaosStage
+from loadtests.chaos_verdict import Verdict
+from loadtests.chaos_watch import Watch
+from loadtests.parts import Parts
+from loadtests.report import Report, progress
+from loadtests.stream_sender import Burst, Prepare, Sender
+from loadtests.swarm_member import Connect, Drop, Gather, Heard, Tell, WatchFor
+from loadtests.swarms import SwarmProcess, all_do, crowd_of, gather
+from loadtests.workload import BATCH_COMMANDS, PATH, VARIANT, document, sender_id
+from protocol.streams import START_ID, commands_key, readers_key, shard_of
+
+EXPERIENCE = "chaos"
+ENGINES = 3
+GATEWAYS = 2
+RATE = 600
+HEAD_MINUTES = 5
+"""So many minutes longer than the faults may take the head of the line lasts: none of the swarm is ever admitted."""
+SHOPPERS = 12
+SHOPPERS_RATE = 240
+WINDOW_S = 30
+CONNECT_S = 120.0
+BACK_S = 90.0
+LOOK_S = 0.1
+FOLLOW_S = 30.0
+LATE_SHARE = 2.0
+MINUTE_S = 60.0
+
+
+class Plan(NamedTuple):
+    """How much chaos: ``faults`` spread over ``minutes`` (0: one right after the other) of what ``seed`` gives, while
+    ``sockets`` wait."""
+
+    minutes: int
+    sockets: int
+    faults: int
+    seed: int
+    lease_ms: int
+
+
+def bench_chaos(parts: Parts, report: Report, plan: Plan, folder: Path | None) -> None:
+    """Report what was kept and how long nobody wrote; pictures go into ``folder``. Raises RuntimeError when a part does
+    not come up, or does not come back."""
+    progress.print(f"chaos: seed {plan.seed}, {plan.faults} faults in {plan.minutes} minutes, {plan.sockets} sockets")
+    with ChaosStage(parts, engines=ENGINES, gateways=GATEWAYS, lease_ms=plan.lease_ms) as stage:
+        _open(stage, plan)
+        with crowd_of(plan.sockets) as crowd, Watch(stage.redis_url, EXPERIENCE) as watch:
+            live = f"{stage.origin.replace('http', 'ws', 1)}/v1/experiences/{EXPERIENCE}/live"
+            gather(crowd, Gather(live, plan.sockets, PATH, stage.session_key_file, returning=True))
+            all_do(crowd, Connect("joined", timeout_s=CONNECT_S))
+            with Shoppers(stage.origin, EXPERIENCE, stage.checkout_key, SHOPPERS) as shoppers:
+                faults = _break(stage, watch, plan)
+                back_s = _come_back(stage, crowd, plan.sockets)
+                shoppers.finish()
+            told = _told_again(crowd)
+            _end_engines(stage)
+            detail = {"planned": plan.faults, "minutes": plan.minutes, "sockets": plan.sockets, "seed": plan.seed}
+            verdict = Verdict(parts, stage, report, EXPERIENCE, detail)
+            verdict.judge_log()
+            verdict.judge_tickets([ticket for one in told for ticket in one.tickets], [one.seen for one in told])
+            verdict.judge_shoppers(shoppers)
+            verdict.judge_gateways()
+            verdict.judge_digests()
+            verdict.judge_parts()
+            verdict.judge_takeovers(faults, plan.lease_ms / 1_000)
+        came_back = back_s is not None
+        report.check(
+            "chaos: all sockets back by themselves after", "s", f"≤ {BACK_S:g}", BACK_S if back_s is None else back_s,
+            holds=came_back, detail={"sockets": plan.sockets},
+        )  # fmt: skip
+    if folder is not None:
+        chaos_charts.draw(faults, plan.lease_ms / 1_000, folder)
+
+
+def _open(stage: ChaosStage, plan: Plan) -> None:
+    """Configure the experience, keep its whole log, and have the head of the line join."""
+    content = document(EXPERIENCE, release_rate_per_minute=RATE, checkout_window_seconds=WINDOW_S)
+    line = {"kind": "queue", "release_rate_per_minute": SHOPPERS_RATE, "checkout_window_seconds": WINDOW_S}
+    content["paths"].append({"id": LINE, "distribution": line, "variants": [VARIANT]})
+    stage.redis.hset(readers_key(EXPERIENCE), "chaos", START_ID)
+    stage.ask(0, "PUT", f"/v1/control/experiences/{EXPERIENCE}", content)
+    head = int(RATE * (plan.minutes * LATE_SHARE + HEAD_MINUTES)) // BATCH_COMMANDS
+    sender = Sender(stage.redis_url, sender_id(1))
+    sender.perform(Prepare(plan.seed, head))
+    sender.perform(Burst(commands_key(EXPERIENCE), 1))
+    _until(lambda: _joined(stage) >= head * BATCH_COMMANDS, CONNECT_S, "the head of the line to join")
+
+
+def _joined(stage: ChaosStage) -> int:
+    paths: list[dict[str, Any]] = stage.ask(0, "GET", f"/v1/control/experiences/{EXPERIENCE}/stats")["paths"]
+    return next(int(path["joined"]) for path in paths if path["id"] == PATH)
+
+
+def _break(stage: ChaosStage, watch: Watch, plan: Plan) -> list[Fault]:
+    """Do one fault after another, spread over the time; when they take longer, so does it."""
+    chance, begun_s = random.Random(plan.seed), time.monotonic()
+    kinds = [kind for kind in WEIGHTS if stage.full_disk or kind != "disk full"]
+    faults = Faults(stage, watch, shard_of(EXPERIENCE), plan.lease_ms, chance, begun_s)
+    pause_s, done = plan.minutes * MINUTE_S / plan.faults, list[Fault]()
+    for number, kind in enumerate(schedule(plan.faults, chance, kinds)):
+        time.sleep(max(0.0, begun_s + number * pause_s - time.monotonic()))
+        if time.monotonic() - begun_s > plan.minutes * MINUTE_S * LATE_SHARE + BACK_S:
+            progress.print("the faults take too long: no more of them")
+            break
+        fault = faults.do(kind)
+        done.append(fault)
+        taken = "" if fault.taken_s is None else f", taken over after {fault.taken_s:.2f} s"
+        progress.print(
+            f"{fault.at_s:7.1f} s  {number + 1}/{plan.faults}  {fault.kind} ({fault.target}), "
+            f"{fault.lasted_s:.2f} s{taken}"
+        )
+        for part in stage.parts():
+            part.keep()
+    return done
+
+
+def _come_back(stage: ChaosStage, crowd: Sequence[SwarmProcess], sockets: int) -> float | None:
+    """All is well again; how long it takes until every socket is back, None if not within ``BACK_S``."""
+    begun_s = time.monotonic()
+    stage.wait_for_gateways()
+    while sum(one.open for one in all_do(crowd, WatchFor())) < sockets:
+        if time.monotonic() > begun_s + BACK_S:
+            return None
+        time.sleep(LOOK_S)
+    return time.monotonic() - begun_s
+
+
+def _told_again(crowd: Sequence[SwarmProcess]) -> list[Heard]:
+    """Drop every socket and come back once more: what each is told then is what it has."""
+    all_do(crowd, Drop())
+    all_do(crowd, Connect("joined", timeout_s=CONNECT_S))
+    return all_do(crowd, Tell())
+
+
+def _end_engines(stage: ChaosStage) -> None:
+    """End the engines in order, the writer last, and wait until every gateway has all that there is."""
+    writer = stage.writer(shard_of(EXPERIENCE))
+    for number in sorted(range(ENGINES), key=lambda number: number == writer):
+        stage.engines[number].signal(signal.SIGTERM)
+        stage.engines[number].wait()
+    _until(lambda: len({_entry(stage, number) for number in range(GATEWAYS)}) == 1, FOLLOW_S, "the gateways to follow")
+
+
+def _entry(stage: ChaosStage, gateway: int) -> str:
+    return str(stage.ask(gateway, "GET", f"/v1/control/experiences/{EXPERIENCE}/stats")["entry"])
+
+
+def _until(holds: Any, timeout_s: float, what: str) -> None:
+    until_s = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > until_s:
+            raise RuntimeError(f"waited {timeout_s:g} s for {what}")
+        time.sleep(LOOK_S)
