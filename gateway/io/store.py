@@ -23,8 +23,9 @@ BACKOFF_MS_MIN = 50
 BACKOFF_MS_MAX = 1_000
 
 Store = redis.asyncio.Redis
-STORE_ERRORS = (redis.exceptions.RedisError, OSError)
-"""All that a lost, starting or unwilling store can raise."""
+STORE_ERRORS = (redis.exceptions.RedisError, OSError, RuntimeError)
+"""All that a lost, starting or unwilling store can raise; uvloop has nothing but a RuntimeError for who writes to a
+connection that was reset a moment ago."""
 
 
 class Direct:

@@ -13,8 +13,9 @@ import websockets.exceptions
 
 from tests.integration.test_live_queue import make, operate, tokens
 from tests.support.live import Consumer, consumer
-from tests.support.valkey import ValkeyProcess
-from tests.support.waiting_room import WaitingRoom, wait_until_ready
+from tests.support.proxy import proxy_between
+from tests.support.valkey import ValkeyProcess, free_port
+from tests.support.waiting_room import GATEWAYS, Role, WaitingRoom, wait_until_ready
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +140,32 @@ async def test_a_store_that_takes_no_writes_is_waited_for(
         for socket in (one, other):
             await comes_back(socket)
             assert not socket.told("reconnect")
+
+
+async def test_a_gateway_whose_connections_are_reset_makes_new_ones(
+    room: WaitingRoom, own_store: ValkeyProcess, tmp_path: Path
+) -> None:
+    await make(room, "reset", release_rate_per_minute=0)
+    (token,) = await tokens(room, 1)
+    port, proxied = free_port(), free_port()
+    environment = room.environment(GATEWAYS, port) | {"STANCHION_REDIS_URL": f"redis://127.0.0.1:{proxied}/0"}
+    gateway = Role("gateway", environment, tmp_path / "gateway.log")
+    with proxy_between(proxied, own_store.server.port) as proxy:
+        gateway.start()
+        try:
+            origin = f"http://127.0.0.1:{port}"
+            await asyncio.to_thread(wait_until_ready, origin)
+            async with consumer(origin, "reset", token=token, join=["general"]) as one:
+                await one.until("position")
+                proxy.become("cut")
+                await one.send(type="leave", path="general", ref="l")
+                await one.until("phase", paused="outage")
+                proxy.become("flow")
+                await one.until("ticket", state="left", ref="l")
+                await comes_back(one)
+        finally:
+            gateway.stop()
+    assert "task_failed" not in (tmp_path / "gateway.log").read_text()
 
 
 async def test_leaving_in_order(room: WaitingRoom) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from tests.support.proxy import proxy_between
 from tests.support.valkey import free_ports
 
 HOST = "127.0.0.1"
@@ -25,28 +24,13 @@ class Line:
         self.port = free_ports(2)
         self._server = exits.enter_context(socket.create_server((HOST, self.port + 1)))
         self._server.settimeout(PATIENCE_S)
-        command = [sys.executable, "-m", "loadtests.proxy", str(self.port), str(self.port + 1), "0"]
-        self._proxy = exits.enter_context(
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        )
-        exits.callback(self._proxy.terminate)
-        self._answered("flow")
-
-    def become(self, word: str) -> None:
-        assert self._proxy.stdin is not None
-        self._proxy.stdin.write(f"{word}\n")
-        self._proxy.stdin.flush()
-        self._answered(word)
+        self.proxy = exits.enter_context(proxy_between(self.port, self.port + 1))
 
     def connect(self) -> tuple[socket.socket, socket.socket]:
         near = self._exits.enter_context(socket.create_connection((HOST, self.port), PATIENCE_S))
         far = self._exits.enter_context(self._server.accept()[0])
         far.settimeout(PATIENCE_S)
         return near, far
-
-    def _answered(self, word: str) -> None:
-        assert self._proxy.stdout is not None
-        assert self._proxy.stdout.readline().strip() == word
 
 
 @pytest.fixture
@@ -78,26 +62,26 @@ def test_it_passes_on_what_both_say(line: Line) -> None:
 
 def test_a_stall_holds_back_everything_until_it_is_over(line: Line) -> None:
     near, far = line.connect()
-    line.become("stall")
+    line.proxy.become("stall")
     near.sendall(b"question")
     far.sendall(b"answer")
     assert silent(near) and silent(far)
-    line.become("flow")
+    line.proxy.become("flow")
     assert (near.recv(64), far.recv(64)) == (b"answer", b"question")
 
 
 def test_mute_holds_back_answers_alone_and_a_cut_behind_it_loses_them(line: Line) -> None:
     near, far = line.connect()
-    line.become("mute")
+    line.proxy.become("mute")
     near.sendall(b"question")
     assert far.recv(64) == b"question"
     far.sendall(b"answer")
     assert silent(near)
-    line.become("cut")
+    line.proxy.become("cut")
     with pytest.raises(ConnectionResetError):
         near.recv(64)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((HOST, line.port), PATIENCE_S)
-    line.become("flow")
+    line.proxy.become("flow")
     again, _ = line.connect()
     assert silent(again)
