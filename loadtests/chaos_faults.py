@@ -2,7 +2,8 @@
 
 A fault is done, lasts, and is undone; then it is waited for whoever it may have stopped. ``taken_s`` is the time until
 a new writer's first entry, ``served_s`` until its second, ``back_s`` how long after the end of the fault the log goes
-on. What a store that was killed needs to load its data is ``load_s``, and no fault of the engine.
+on. What a store that was killed needs to load its data is ``load_s``, and no fault of the engine. ``alone``: no other
+engine was up to take over, as the last ones that were killed had not started again yet.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Fault(Struct):
     kind: str
     target: str = ""
     writer: bool = False
+    alone: bool = False
     at_s: float = 0.0
     lasted_s: float = 0.0
     taken_s: float | None = None
@@ -105,6 +107,7 @@ class Faults:
         number, fault.writer = self._an_engine()
         engine, link = self._stage.engines[number], self._stage.engine_links[number]
         fault.target = engine.name
+        fault.alone = not any(other.is_up for other in self._stage.engines if other is not engine)
         since, begun_s = self._watch.sight(), time.monotonic()
         match what[0]:
             case "killed":

@@ -57,7 +57,7 @@ class Process:
     def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self.died = 0
-        self._command, self._log = command, log
+        self._command, self._log, self._said_before = command, log, 0
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[Any] | None = None
 
@@ -66,9 +66,15 @@ class Process:
         """Whether it lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it has begun its work: it has said something in this life."""
+        return self.runs and self._log.stat().st_size > self._said_before
+
     def start(self) -> None:
         """Begin a life; whatever happens to us, it does not outlive us."""
         with self._log.open("ab") as log:
+            self._said_before = log.tell()
             self._process = start(
                 self._command,
                 signal.SIGKILL,

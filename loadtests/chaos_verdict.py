@@ -61,7 +61,8 @@ class Verdict:
         self._check("tickets lost after joined", len(lost) + strayed, detail)
         names = ("opened", "lost", "refused", "rose", "disordered")
         counted = {name: sum(one[name] for one in seen) for name in names}
-        self._check("frames out of order", counted["rose"] + counted["disordered"], counted)
+        first = [one["disorder"] for one in seen if one["disorder"]]
+        self._check("frames out of order", counted["rose"] + counted["disordered"], {**counted, "first": first})
 
     def judge_shoppers(self, shoppers: Shoppers) -> None:
         """Whatever a shopper was told must stand in the log."""
@@ -114,12 +115,12 @@ class Verdict:
 
     def judge_parts(self) -> None:
         """What the parts said, and whether one ended though nobody had asked it to."""
+        parts = [*self._stage.engines, *self._stage.gateways]
         errors = Counter(
-            (part.name.split(" ")[0], found[1] or found[2])
-            for part in [*self._stage.engines, *self._stage.gateways]
-            for found in _ERROR.finditer(part.log())
+            (part.name.split(" ")[0], found[1] or found[2]) for part in parts for found in _ERROR.finditer(part.log())
         )
-        named = {f"{part}: {event}": count for (part, event), count in errors.items()}
+        named: dict[str, Any] = {f"{part}: {event}": count for (part, event), count in errors.items()}
+        named["first"] = [line for part in parts for line in part.log().splitlines() if _ERROR.search(line)][:EXAMPLES]
         self._check("errors in the logs of engines and gateways", errors.total(), named)
         died = {part.name: part.died for part in self._stage.parts() if part.died}
         self._check("parts that ended by themselves", sum(died.values()), died)
@@ -132,10 +133,16 @@ class Verdict:
             holds=len(faults) >= planned, detail={**self._detail, "kinds": dict(sorted(counts.items()))},
         )  # fmt: skip
         for kind in sorted(counts):
-            times = [one.taken_s for one in faults if one.kind == kind and one.writer and one.taken_s is not None]
+            hit = [one for one in faults if one.kind == kind and one.writer and one.taken_s is not None]
+            times = [one.taken_s for one in hit if one.taken_s is not None and not one.alone]
             if times:
-                served = [one.served_s for one in faults if one.kind == kind and one.writer and one.served_s]
-                detail = {"p50_s": median(times), "serving_p50_s": median(served), "serving_max_s": max(served)}
+                served = [one.served_s for one in hit if one.served_s is not None and not one.alone]
+                detail: dict[str, Any] = {
+                    "p50_s": median(times),
+                    "serving_p50_s": median(served),
+                    "serving_max_s": max(served),
+                }
+                detail["nobody_stood_by_s"] = [one.taken_s for one in hit if one.alone]
                 bar_s = lease_s + SLACK_S if kind in OF_ENGINE else float("inf")
                 bar = f"≤ {bar_s:g}" if kind in OF_ENGINE else "told"
                 self._report.check(

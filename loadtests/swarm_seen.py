@@ -43,12 +43,13 @@ class Watch(msgspec.Struct):
 
 class Seen:
     """``rose``: positions that rose without a reason; ``disordered``: frames before what must come first;
-    ``unsaid``: what a client could not say because its socket was gone or full; ``strayed``: clients who came back and
-    were told another ticket than before."""
+    ``disorder``: the first of them, and why; ``unsaid``: what a client could not say because its socket was gone or
+    full; ``strayed``: clients who came back and were told another ticket than before."""
 
     def __init__(self, sockets: int, *, joining: bool) -> None:
         self.opened = self.refused = self.lost = self.frames = 0
         self.rose = self.disordered = self.unsaid = self.strayed = 0
+        self.disorder = ""
         self.types: Counter[str] = Counter()
         self.close_codes: Counter[int] = Counter()
         self.watch = Watch()
@@ -117,6 +118,7 @@ class Seen:
             "close_codes": {str(code): count for code, count in self.close_codes.items()},
             "rose": self.rose,
             "disordered": self.disordered,
+            "disorder": self.disorder,
             "unsaid": self.unsaid,
             "strayed": self.strayed,
             "p50_ms": self.percentile_ms(0.5),
@@ -134,11 +136,15 @@ class Seen:
     def _check_instant(self, who: int, told: Told) -> None:
         instant = told.t or told.now
         if instant < self._latest[who]:
-            self.disordered += 1
+            self._disordered(who, told, f"{self._latest[who] - instant} older than the one before")
         self._latest[who] = instant
         if self.watch.type in ("", told.type):
             late_ms = (time.monotonic_ns() - told.t) / 1e6 if told.t else time.time() * 1_000 - told.now
             self._latencies[min(max(int(late_ms / LATENCY_STEP_MS), 0), LATENCY_STEPS - 1)] += 1
+
+    def _disordered(self, who: int, told: Told, why: str) -> None:
+        self.disordered += 1
+        self.disorder = self.disorder or f"client {who}: {why}: {told}"
 
     def _check_ticket(self, who: int, told: Told) -> None:
         if told.ticket is not None:
@@ -148,7 +154,7 @@ class Seen:
 
     def _check_position(self, who: int, told: Told) -> None:
         if self._joining and not self._flags[who] & _JOINED:
-            self.disordered += 1
+            self._disordered(who, told, "before joined")
         if told.ahead is not None:
             if self._ahead[who] != NEVER and told.ahead > self._ahead[who] and told.why != "returned":
                 self.rose += 1
