@@ -43,7 +43,7 @@ class Side(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._link.sides[self] = None
-        self.obey()
+        asyncio.get_running_loop().call_soon(self.obey)  # uvloop begins to read only behind this call
         if not self._answers:
             self._link.reach_for(self)
         elif self.other is not None:
