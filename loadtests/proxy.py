@@ -37,21 +37,22 @@ class Side(asyncio.Protocol):
         self._answers = answers
         self._transport: asyncio.Transport | None = None
         self._waiting: list[bytes] = []
+        self._kept: list[bytes] = []
         self.full = False
         self.other: Side | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._link.sides[self] = None
-        asyncio.get_running_loop().call_soon(self.obey)  # uvloop begins to read only behind this call
         if not self._answers:
             self._link.reach_for(self)
-        elif self.other is not None:
-            self.write(b"".join(self._waiting))
+        elif self._waiting:
+            self._transport.write(b"".join(self._waiting))
+        self.obey()
 
     def data_received(self, data: bytes) -> None:
-        if self.other is not None:
-            self.other.write(data)
+        self._kept.append(data)
+        self.obey()  # a connection that has just begun is read from though it was told not to be
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._link.sides.pop(self, None)
@@ -77,14 +78,17 @@ class Side(asyncio.Protocol):
             self._transport.write(data)
 
     def obey(self) -> None:
-        """Read, or read nothing for now."""
-        if self._transport is None:
+        """Pass on what was read and read on, or do neither for now."""
+        if self._transport is None or self.other is None:
             return
         held = self._link.word == "stall" or (self._link.word == "mute" and self._answers)
-        if held or (self.other is not None and self.other.full):
+        if held or self.other.full:
             self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
+            return
+        self._transport.resume_reading()
+        if self._kept:
+            kept, self._kept = b"".join(self._kept), []
+            self.other.write(kept)
 
     def end(self) -> None:
         """The other end is gone: end too, once all is written."""
