@@ -74,9 +74,9 @@ class Parts(NamedTuple):
     ``appendfsync``, and answers the command that runs it. ``up``: the command of the whole stack. ``replay`` and
     ``audit``: those of a replay and of an audit, but for the experience. ``verify``: that of checking a draw's proof,
     but for the file. ``engine_forks``: that of a process which forks an engine for every line that it is asked
-    (`loadtests.drill_stage.Ask`). ``parted_store``: in this folder, on three loopback ports from this one on. ``gateway``:
-    prepares a gateway's secrets in this folder. ``auditor``: reads the entries of a log (ID, payload, chain), from the
-    first on, with the model that shares nothing with the engine."""
+    (`loadtests.drill_stage.Ask`). ``parted_store``: in this folder, on three loopback ports from this one on.
+    ``gateway``: prepares a gateway's secrets in this folder. ``auditor``: reads the entries of a log (ID, payload,
+    chain), from the first on, with the model that shares nothing with the engine."""
 
     core: Callable[[str], Core]
     engine: list[str]

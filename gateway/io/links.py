@@ -46,9 +46,9 @@ class Links:
 
     @property
     def away_since_ms(self) -> int | None:
-        """Since when (our monotonic clock) a part of the store has not answered, or takes no writes; None while none."""
-        lost_ms = (one.lost_since_ms for one in (*self._events, *self._commands))
-        return min((since_ms for since_ms in lost_ms if since_ms is not None), default=None)
+        """Since when (our monotonic clock) a part of the store has not answered or taken a write; None while all do."""
+        unwritten = (one.lost_since_ms for one in self._commands if one.lost_since_ms is not None)
+        return min((since_ms for since_ms in (self.lost_since_ms, *unwritten) if since_ms is not None), default=None)
 
     @property
     def complete(self) -> bool:
