@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from gateway import conversations
+from gateway.asked import Asked
 from gateway.rooms import monotonic_ms
 from gateway.rounds import sweep, tell_announcements, tell_round
 from protocol.commands import Attach, Join
@@ -200,6 +201,17 @@ def test_facts_wait_until_they_are_durable_and_states_do_not() -> None:
     assert line(socket).take() == []
     stage.read(stage.log.append())
     assert line(socket).kinds() == ["admitted"]
+
+
+def test_who_asks_over_http_is_answered_once_the_entry_is_durable() -> None:
+    stage, answers = Stage(), []
+    asked = Asked(Join(consumer(1), "general"), done=lambda answer, _: answers.append(answer.entry))
+    assert stage.room.ask(asked) is None
+    stage.answer(joined(0, 1), durable=stage.log.last_id)
+    applied = stage.log.last_id
+    assert answers == []
+    stage.read(stage.log.append(durable=applied))
+    assert answers == [applied]
 
 
 def test_a_store_whose_replicas_do_not_answer_is_an_outage() -> None:
