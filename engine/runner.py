@@ -10,8 +10,8 @@ What can go wrong, and what is done:
 
 - The store is away: the commit is tried again for ``COMMIT_MS_MAX``. After that nobody knows whether the entries came
   through: the states ahead of their logs are thrown away and rebuilt; the others take over anew, behind their own end.
-- An append is refused: somebody else writes, or a failover lost commands. The state is thrown away; where somebody
-  else writes, the shard is left to them for a while.
+- An append is refused: somebody else writes, or a failover lost commands or entries. The state is thrown away; where
+  somebody else writes, the shard is left to them for a while.
 - A step is more than a second late with a deadline pending: people lost some of their time, so it takes over anew,
   which makes good for the gap.
 - A batch does not decode or raises: the state is rebuilt and goes on with care (``engine.poison``).
@@ -49,6 +49,7 @@ from engine.snapshots import Snapshots
 from engine.standby import Standby
 from engine.takeover import LogError, behind_log, writer_changed
 from engine.writer import STEP_ENTRIES_MAX, Writer
+from protocol.streams import parse_entry_id
 
 BLOCK_MS = 100
 COMMIT_MS_MAX = 1_000
@@ -273,8 +274,13 @@ class Runner:
     async def _refused(self, writer: Writer, outcome: Outcome) -> None:
         self._metrics.refused_appends.labels(outcome.value).inc()
         self._duties.drop(writer, outcome.value)
-        if outcome is not Outcome.COMMANDS_LOST:
+        if outcome is not Outcome.COMMANDS_LOST and not await self._is_cut_short(writer):
             await self._stand_back(self._duties.shards[writer.id])
+
+    async def _is_cut_short(self, writer: Writer) -> bool:
+        """Whether the log ends before our last entry: a failover lost it, which is no sign of anybody else."""
+        last = await self._outside.last_entry_id(writer.id)
+        return parse_entry_id(last)[1] < parse_entry_id(writer.end.entry_id)[1]
 
     # Taking over
 
