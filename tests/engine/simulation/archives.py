@@ -21,10 +21,9 @@ from protocol.streams import (
     readers_key,
 )
 from tests.engine.simulation.clients import set_field
-from tests.engine.simulation.engines import Broken
 from tests.engine.simulation.links import Link, Network
 from tests.engine.simulation.store import SimulatedStore
-from tests.engine.simulation.world import US_PER_MS, World
+from tests.engine.simulation.world import US_PER_MS, Broken, World
 
 NAME = "archive"
 ENTRIES_MAX = 12

@@ -32,12 +32,12 @@ from protocol.events import Admitted, Entry, Expired, WriterChanged
 from protocol.manifest import Manifest
 from protocol.replica import Replica
 from protocol.streams import START_ID, commands_key, events_key, parse_entry_id
-from tests.engine.simulation.engines import Broken
 from tests.engine.simulation.gateways import Gateway
 from tests.engine.simulation.pairs import PairsCheck
 from tests.engine.simulation.people import Asked
 from tests.engine.simulation.recount import Recount
 from tests.engine.simulation.store import SimulatedStore, Written
+from tests.engine.simulation.world import Broken
 from tests.engine.stage import assert_agree
 
 DIGEST_EVERY = 5

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from protocol.documents import Path
-from tests.engine.simulation.engines import Broken
+from tests.engine.simulation.world import Broken
 
 
 class ExactBucket:

@@ -35,8 +35,8 @@ from protocol.streams import (
     events_key,
 )
 from tests.engine.simulation.clients import WaitingClient
-from tests.engine.simulation.engines import check_begun
 from tests.engine.simulation.links import Link, Network, Question
+from tests.engine.simulation.outside import check_begun
 from tests.engine.simulation.store import Written
 from tests.engine.simulation.world import US_PER_MS, Clock, World
 

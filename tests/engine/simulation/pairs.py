@@ -27,8 +27,8 @@ from protocol.streams import (
     snapshot_chunks_key,
     snapshot_key,
 )
-from tests.engine.simulation.engines import Broken
 from tests.engine.simulation.store import SimulatedStore, Written
+from tests.engine.simulation.world import Broken
 
 COUNTED_MAX = 2
 

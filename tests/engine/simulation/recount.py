@@ -24,7 +24,7 @@ from protocol import events as e
 from protocol.documents import Experience, with_release_rate, with_stock
 from protocol.streams import START_ID, parse_entry_id
 from tests.engine.simulation.counted import CountedPath, ExactBucket, OpenWindow
-from tests.engine.simulation.engines import Broken
+from tests.engine.simulation.world import Broken
 
 SILENT_MS_MAX = 15 * 60_000
 OUTAGE_MS, LONG_OUTAGE_MS = 1_000, 5_000

@@ -31,14 +31,14 @@ from protocol.states import Phase
 from protocol.streams import FIELD_EXPERIENCE, events_key, shard_of, wake_key
 from tests.engine.simulation.archives import Archive
 from tests.engine.simulation.auditor import Auditor
-from tests.engine.simulation.engines import Broken, Machine
+from tests.engine.simulation.engines import Machine
 from tests.engine.simulation.faults import Faults
 from tests.engine.simulation.gateways import Gateway
 from tests.engine.simulation.links import Link, Network
 from tests.engine.simulation.people import People
 from tests.engine.simulation.plan import Plan, Step
 from tests.engine.simulation.store import SimulatedStore
-from tests.engine.simulation.world import US_PER_MS, Clock, World
+from tests.engine.simulation.world import US_PER_MS, Broken, Clock, World
 
 SETTLE_MS = 60_000
 DRAIN_MS = 20_000

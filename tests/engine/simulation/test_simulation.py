@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 
 from engine.core.senders import Senders
+from tests.engine.simulation.bugs import BUGS
 from tests.engine.simulation.plan import plan_of
-from tests.engine.simulation.planted import BUGS, ROOT, hunt
+from tests.engine.simulation.planted import ROOT, hunt
 from tests.engine.simulation.seeds import describe
 from tests.engine.simulation.shrinking import shrink
 from tests.engine.simulation.simulation import run

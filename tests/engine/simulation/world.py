@@ -23,6 +23,10 @@ class Restless(Exception):
     """More happens than can: somebody does the same again and again."""
 
 
+class Broken(AssertionError):
+    """A promise that was broken in the simulated world; the text begins with the name of the check."""
+
+
 class World:
     """Time goes on from one planned action to the next. ``lines`` is the log of the run, where one is kept."""
 
