@@ -15,13 +15,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 run: $(STAMP)
 	@exec $(BIN)/stanchion up $(ARGS)
 
-# The pure packages first, with every branch covered, then all the rest: two files at a time, since most of them wait.
+# The pure packages first, with every branch covered, then all the rest (the simulator, which nothing need trace, too):
+# two files at a time, since most of them wait.
 test: $(STAMP) browser
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -q tests/protocol tests/engine
+	$(BIN)/python -m coverage run -m pytest -q tests/protocol tests/engine --ignore=tests/engine/simulation
 	$(BIN)/python -m coverage report --fail-under=100 \
 		--include='protocol/*,engine/core/*,engine/distributions/*'
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/protocol --ignore=tests/engine $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/protocol --ignore=tests/engine/recorded \
+		--ignore-glob='tests/engine/test_*.py' $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/python -m ruff check .
