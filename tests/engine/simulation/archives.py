@@ -22,7 +22,7 @@ from protocol.streams import (
 )
 from tests.engine.simulation.clients import set_field
 from tests.engine.simulation.links import Link, Network
-from tests.engine.simulation.store import SimulatedStore
+from tests.engine.simulation.store import SimulatedStore, Stream
 from tests.engine.simulation.world import US_PER_MS, Broken, World
 
 NAME = "archive"
@@ -51,7 +51,7 @@ class Archive:
         """In one piece at the store: the next entries, and that they are read."""
         stream = store.stream(events_key(self._experience))
         registered = NAME.encode() in store.hash(readers_key(self._experience))
-        if not registered or (self._place != START_ID and not stream.has(self._place)):
+        if not registered or not self._is_in(stream):
             self.struck += self._place != START_ID
             self._begin(store)
         for entry_id, fields in stream.behind(self._place, ENTRIES_MAX):
@@ -63,6 +63,13 @@ class Archive:
                 raise Broken(f"readers: {entry_id} does not continue {self._place}")
             self._place, self._chain = entry_id, chain
         set_field(store, readers_key(self._experience), NAME, self._place.encode())
+
+    def _is_in(self, stream: Stream) -> bool:
+        """Whether the log is still the one that was read: another history may have an entry of the same ID."""
+        if self._place == START_ID:
+            return True
+        found = stream.at(self._place)
+        return found is not None and found[FIELD_CHAIN] == self._chain
 
     def _begin(self, store: SimulatedStore) -> None:
         entries = store.stream(events_key(self._experience)).entries

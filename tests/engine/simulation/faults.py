@@ -45,6 +45,8 @@ QUESTIONS = (
     "",
     "watch",
     "execute",
+    "hmget",
+    "xrange",
     "commit",
     "take_over",
     "epoch",

@@ -102,9 +102,9 @@ class PairsCheck:
         return self._in_log(experience, [pair for pair in counted(self._store, experience) if pair.replica_holds])
 
     def _in_log(self, experience: str, pairs: list[Pair]) -> set[Written]:
-        entries = dict(self._store.stream(events_key(experience)).entries)
+        log = self._store.stream(events_key(experience))
         places = {pair.place(experience) for pair in pairs}
-        return {one for one in places if entries.get(one.entry_id, {}).get(FIELD_CHAIN) == one.chain}
+        return {one for one in places if (log.at(one.entry_id) or {}).get(FIELD_CHAIN) == one.chain}
 
     def look(self, experience: str) -> None:
         """Raises Broken."""

@@ -53,9 +53,13 @@ class Stream:
         first = bisect_right(self.ids, _parsed(after))
         return self.entries[first : first + count]
 
-    def has(self, entry_id: str) -> bool:
+    def at(self, entry_id: str) -> dict[bytes, bytes] | None:
+        """The fields of this entry, where it is there."""
         first = bisect_right(self.ids, _parsed(entry_id))
-        return first > 0 and self.entries[first - 1][0] == entry_id
+        return self.entries[first - 1][1] if first and self.entries[first - 1][0] == entry_id else None
+
+    def has(self, entry_id: str) -> bool:
+        return self.at(entry_id) is not None
 
     def trim(self, least: str) -> int:
         """Take away what lies before ``least``; how many entries that were."""
