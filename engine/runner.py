@@ -159,7 +159,7 @@ class Runner:
         now_ms = _steady_ms(self._outside.clocks())
         may_begin = not self._duties.restoring and not self._shadows.beginning
         self._snapshots.tend(self._duties.writers, now_ms, may_begin=may_begin)
-        self._restore_some()
+        await self._restore_some()
         self._shadows.advance(_steady_ms(self._outside.clocks()))
         if gather_ms:
             await self._outside.pause(min(gather_ms, self._patience_ms(self._outside.clocks())))
@@ -323,22 +323,32 @@ class Runner:
         self._metrics.epoch.set(append.end.epoch)
         log.info("took over", experience=append.experience, entry=append.end.entry_id, after=append.previous.entry_id)
 
-    def _restore_some(self) -> None:
+    async def _restore_some(self) -> None:
         """One slice of one restoration."""
-        for experience, (restoration, clock, append) in self._duties.restoring.items():
+        for experience, (restoration, _, _) in self._duties.restoring.items():
             try:
                 restoration.advance(RESTORE_SLICE_MS)
             except LogError as error:
-                if not restoration.resumed:
-                    self._duties.stop(experience)
-                    return
-                log.warning("restored from a snapshot on", experience=experience, why=str(error))
-                anew = Restoration(self._outside, experience, append.end.entry_id)
-                self._duties.restoring[experience] = (anew, clock, append)
+                await self._not_restored(experience, error)
                 return
             if restoration.done:
                 self._duties.restored(experience)
             return
+
+    async def _not_restored(self, experience: str, error: LogError) -> None:
+        """Called while handling ``error``. A log that somebody else writes by now may be trimmed where we read: it is
+        theirs, and nothing is wrong with it."""
+        restoration, clock, taken = self._duties.restoring[experience]
+        if await self._outside.last_entry_id(experience) != taken.end.entry_id:
+            log.warning("restoration given up", experience=experience, why=str(error))
+            del self._duties.restoring[experience]
+            await self._stand_back(self._duties.shards[experience])
+        elif restoration.resumed:
+            log.warning("restored from a snapshot on", experience=experience, why=str(error))
+            anew = Restoration(self._outside, experience, taken.end.entry_id)
+            self._duties.restoring[experience] = (anew, clock, taken)
+        else:
+            self._duties.stop(experience)
 
     async def _stand_back(self, shard: int) -> None:
         """Somebody else writes: leave the shard to them for one to two leases, so that two never chase each other."""

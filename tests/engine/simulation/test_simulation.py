@@ -9,7 +9,8 @@ import pytest
 
 from engine.core.senders import Senders
 from tests.engine.simulation.bugs import BUGS
-from tests.engine.simulation.plan import plan_of
+from tests.engine.simulation.faults import QUESTIONS
+from tests.engine.simulation.plan import Character, Plan, Step, plan_of
 from tests.engine.simulation.planted import ROOT, hunt
 from tests.engine.simulation.seeds import describe
 from tests.engine.simulation.shrinking import shrink
@@ -23,6 +24,26 @@ FOUND = {1: "a failover left a sender behind for ten minutes"}
 """Seeds that found bugs of the real code, and what they found."""
 
 
+STOPPED_WHILE_RESTORING = Plan(
+    41,
+    Character(2, 1, ("drop",), ("stop",), 1_200, False, "cold", 6, False, 100_000),
+    (
+        Step(2_559, "join", 93, 35, 676),
+        Step(2_738, "rate", 947, 467, 374),
+        Step(2_742, "rate", 109, 79, 432),
+        Step(2_779, "join", 794, 640, 263),
+        Step(2_961, "newcomer", 924, 548, 265),
+        Step(2_979, "join", 3, 522, 845),
+        Step(2_990, "stop", 139, QUESTIONS.index("xrange"), 0),
+        Step(3_000, "rivals", 458, 541, 377),
+        Step(3_023, "join", 967, 811, 289),
+        Step(3_053, "newcomer", 515, 940, 977),
+    ),
+)
+"""An engine is stopped for nine seconds while it looks for a snapshot to begin with; another one trims the log under
+it. It took the log for broken, and never served that experience again."""
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_every_promise_is_kept(seed: int) -> None:
     result = run(plan_of(seed))
@@ -32,6 +53,11 @@ def test_every_promise_is_kept(seed: int) -> None:
 @pytest.mark.parametrize("seed", FOUND)
 def test_what_was_found_once_is_not_found_again(seed: int) -> None:
     assert run(plan_of(seed)).broken is None, FOUND[seed]
+
+
+def test_who_was_trimmed_away_while_it_restored_leaves_the_log_to_others() -> None:
+    result = run(STOPPED_WHILE_RESTORING)
+    assert (result.broken, result.met) == (None, {"stop behind xrange": 1})
 
 
 def test_the_same_seed_is_the_same_run_byte_for_byte() -> None:
