@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
+from loadtests.drill_clocks import JUMPS, drill_clocks
+from loadtests.drill_commands import drill_commands
+from loadtests.drill_power import drill_power
 from loadtests.drill_replies import drill_replies
 from loadtests.drill_rivals import drill_rivals
 from loadtests.drill_stage import Bound
@@ -26,8 +29,11 @@ class Drill(NamedTuple):
 
 
 DRILLS = {
+    "power": Drill(drill_power, 50),
     "stopped": Drill(drill_stopped, 100),
     "replies": Drill(drill_replies, 1_000),
+    "clocks": Drill(drill_clocks, len(JUMPS)),
+    "commands": Drill(drill_commands, 100),
     "rivals": Drill(drill_rivals, 1_000),
 }
 

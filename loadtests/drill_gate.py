@@ -88,7 +88,7 @@ class Gate:
 
     async def open(self) -> None:
         """Listen; ``port`` says where."""
-        self._server = await asyncio.start_server(self._line, HOST, 0)
+        self._server = await asyncio.start_server(self._welcome, HOST, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -117,19 +117,20 @@ class Gate:
         self._hold = None
         return hold
 
-    async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "a server runs this in a task"
-        self._lines.add(task)
-        try:
-            with closing(writer):
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = asyncio.ensure_future(self._line((reader, writer)))
+        self._lines.add(line)
+        line.add_done_callback(self._lines.discard)
+
+    async def _line(self, engine: Way) -> None:
+        with closing(engine[1]):
+            try:
                 store = await asyncio.open_connection(HOST, self._store_port)
-                with closing(store[1]):
-                    await self._pump(Line(self), (reader, writer), store)
-        except OSError as error:
-            progress.print(f"gate {self.engine}: {error}", markup=False)  # the store is away: so is what stands for it
-        finally:
-            self._lines.discard(task)
+            except OSError as error:
+                progress.print(f"gate {self.engine}: {error}", markup=False)  # the store is away, so nobody is here
+                return
+            with closing(store[1]):
+                await self._pump(Line(self), engine, store)
 
     async def _pump(self, line: Line, engine: Way, store: Way) -> None:
         """Let both ways flow until one ends; then the other does."""
@@ -141,7 +142,9 @@ class Gate:
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for pump in pumps:
             pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
+        for ended in await asyncio.gather(*pumps, return_exceptions=True):
+            if isinstance(ended, Exception) and not isinstance(ended, OSError):
+                raise ended
         self._pumps.difference_update(pumps)
 
 

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
@@ -92,11 +92,11 @@ class DrillStage:
         parts: Parts,
         append_fsync: str = "always",
         *,
-        preload: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
         settings: Mapping[str, str] = QUICK,
     ) -> None:
         self._parts, self._append_fsync = parts, append_fsync
-        self._preload, self._settings = preload or {}, settings
+        self._environment, self._settings = environment or {}, settings
         self._exit = AsyncExitStack()
         self.port = free_port()
         self.engines: dict[int, Engine] = {}
@@ -105,15 +105,19 @@ class DrillStage:
         self._forks: subprocess.Popen[str] | None = None
 
     @property
+    def data(self) -> Path:
+        """Where the store keeps its files."""
+        return self.folder / "store"
+
+    @property
     def url(self) -> str:
         """The store itself, past every gate."""
         return f"redis://{HOST}:{self.port}/0"
 
     async def __aenter__(self) -> DrillStage:
         async with self._exit as started:
-            kept = started.enter_context(ExitStack())
-            self.folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="stanchion-drill-")))
-            self._output = kept.enter_context((self.folder / "processes.log").open("w"))
+            self.folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="stanchion-drill-")))
+            self._output = started.enter_context((self.folder / "processes.log").open("w"))
             await self.start_store()
             started.callback(lambda: end(self._store))
             self.store: redis.asyncio.Redis = connect(self.url)
@@ -134,8 +138,8 @@ class DrillStage:
 
     async def start_store(self) -> None:
         """Start it, on the data that there are."""
-        command = self._parts.store(self.folder / "store", self.port, self._append_fsync)
-        environment = os.environ | self._preload
+        command = self._parts.store(self.data, self.port, self._append_fsync)
+        environment = os.environ | self._environment
         self._store = start(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output
         )
@@ -149,6 +153,14 @@ class DrillStage:
         """SIGKILL: nothing is flushed by the process."""
         self._store.kill()
         self._store.wait(END_S)
+
+    async def gate(self) -> Gate:
+        """A gate for whoever is not an engine of this stage; it is closed at the end."""
+        gate = Gate(self._started, self.port, self.journal)
+        self._started += 1
+        await gate.open()
+        self._exit.push_async_callback(gate.close)
+        return gate
 
     async def engine(self) -> Engine:
         """One more engine, behind a gate of its own."""

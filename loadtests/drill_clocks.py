@@ -1,0 +1,194 @@
+"""Clocks jump, by seconds and by an hour, forwards and back: the store's, or that of the engine that writes.
+
+A line moves at a steady rate. After each jump it is watched, then the writer is killed, and the line is watched again
+from a second after its successor's first entry. There may be no admission too many: the log is audited for every span
+of its own time, and both watches are held against ours, which no jump concerns. Nor may time be lost: at least 99 % of
+what the rate gives; and the take-over takes as long as always.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from loadtests.children import end, start
+from loadtests.drill_log import DrillLog, DrillSender
+from loadtests.drill_preload import Clock
+from loadtests.drill_stage import Bound, DrillStage
+from loadtests.parts import Parts
+from loadtests.report import Report, progress
+from loadtests.workload import EXPERIENCE, document, joins
+from protocol.streams import lease_key, shard_of
+
+STORE, WRITER = "the store's clock", "the writer's clock"
+HOUR_MS, SECONDS_MS = 3_600_000, 20_000
+JUMPS = (
+    (STORE, -HOUR_MS),
+    (WRITER, HOUR_MS),
+    (STORE, HOUR_MS),
+    (WRITER, -HOUR_MS),
+    (STORE, -SECONDS_MS),
+    (WRITER, SECONDS_MS),
+    (STORE, SECONDS_MS),
+    (WRITER, -SECONDS_MS),
+)
+ENGINES = 2
+RATE = 6_000
+BURST = 101
+SLEW = 1.01
+"""The log's time may run so much faster than ours."""
+WATCH_S = 10
+RECOVERED_S = 1
+TAKE_OVER_S_MAX = 5
+SHARE_MIN = 0.99
+WAITING = 40_000
+BATCH = 1_000
+WINDOW_S = 3_600
+SECOND_NS = 1_000_000_000
+WHAT = "clocks that jump"
+
+
+class Watch(NamedTuple):
+    """What one watch saw: the share of the rate that came, and how many admissions were more than rate and burst."""
+
+    share: float
+    excess: float
+
+
+class Case(NamedTuple):
+    """One jump: the watches after it and after the death of the writer, and how long the take-over took (s)."""
+
+    who: str
+    jump_ms: int
+    watches: tuple[Watch, Watch]
+    taken_s: float
+
+
+async def drill_clocks(parts: Parts, report: Report, bound: Bound) -> None:
+    """Let clocks jump ``bound.times`` times. Raises RuntimeError where nobody takes over."""
+    cases: list[Case] = []
+    with tempfile.TemporaryDirectory(prefix="stanchion-drill-") as folder:
+        clock = Clock(Path(folder), "store")
+        async with DrillStage(parts, environment=clock.environment) as stage:
+            with Engines(parts, stage, Path(folder)) as engines:
+                log = await _line(stage, engines)
+                while bound.allows(len(cases)):
+                    who, jump_ms = JUMPS[len(cases) % len(JUMPS)]
+                    cases.append(await _case(engines, log, clock, who, jump_ms))
+                    progress.print(f"clocks: {cases[-1]}", markup=False)
+            await stage.audit(EXPERIENCE)
+    _report(report, cases, bound)
+
+
+def _report(report: Report, cases: Sequence[Case], bound: Bound) -> None:
+    detail = [
+        {
+            "whose": one.who,
+            "jump_ms": one.jump_ms,
+            "taken_s": round(one.taken_s, 2),
+            "shares": [round(watch.share, 4) for watch in one.watches],
+        }
+        for one in cases
+    ]
+    whole, done = len(cases) == bound.times, {"jumps": detail}
+    watches = [watch for one in cases for watch in one.watches]
+    excess, share = max(watch.excess for watch in watches), min(watch.share for watch in watches)
+    taken_s = max(one.taken_s for one in cases)
+    report.check(f"{WHAT}: jumps", "", f"{bound.times}", len(cases), holds=whole, detail=done)
+    report.check(f"{WHAT}: admissions too many", "", "0", excess, holds=excess <= 0)
+    report.check(f"{WHAT}: longest take-over", "s", f"≤ {TAKE_OVER_S_MAX}", taken_s, holds=taken_s <= TAKE_OVER_S_MAX)
+    report.check(f"{WHAT}: least share of the rate", "", f"≥ {SHARE_MIN}", share, holds=share >= SHARE_MIN)
+
+
+class Engines:
+    """Engines with clocks of their own, by number; leases as in production."""
+
+    def __init__(self, parts: Parts, stage: DrillStage, folder: Path) -> None:
+        self._parts, self._stage, self._folder = parts, stage, folder
+        self._exit = ExitStack()
+        self._started = 0
+        self.running: dict[int, tuple[subprocess.Popen[Any], Clock]] = {}
+
+    def __enter__(self) -> Engines:
+        self._output = self._exit.enter_context((self._folder / "engines.log").open("w"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process, _clock in self.running.values():
+            end(process)
+        self._exit.close()
+
+    def start(self) -> None:
+        """One more."""
+        number, self._started = self._started, self._started + 1
+        clock = Clock(self._folder, f"engine-{number}")
+        told = {"STANCHION_REDIS_URL": self._stage.url, "STANCHION_NUMBER": str(number)}
+        environment = os.environ | told | clock.environment
+        process = start(
+            self._parts.engine, env=environment, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output
+        )
+        self.running[number] = (process, clock)
+
+    async def writer(self) -> int:
+        """The number of the one that holds the lease."""
+        while True:
+            held: Any = await self._stage.store.get(lease_key(shard_of(EXPERIENCE)))
+            number = int(held.split(b"-")[1]) if held else -1
+            if number in self.running:
+                return number
+            await asyncio.sleep(0.05)
+
+    def kill(self, number: int) -> None:
+        """SIGKILL."""
+        process, _ = self.running.pop(number)
+        process.kill()
+        process.wait()
+
+
+async def _line(stage: DrillStage, engines: Engines) -> DrillLog:
+    """A line that moves."""
+    for _ in range(ENGINES):
+        engines.start()
+    log, sender = DrillLog(stage.store, EXPERIENCE), DrillSender(stage.store, EXPERIENCE, 1)
+    number = await sender.create(document(EXPERIENCE, release_rate_per_minute=RATE, checkout_window_seconds=WINDOW_S))
+    for seed in range(WAITING // BATCH):
+        number = await sender.send(*joins(Random(seed), BATCH))
+    await log.until(lambda: log.applied(sender.id) >= number, "the line")
+    return log
+
+
+async def _case(engines: Engines, log: DrillLog, clock: Clock, who: str, jump_ms: int) -> Case:
+    writer = await engines.writer()
+    moved = clock if who == STORE else engines.running[writer][1]
+    moved.jump(jump_ms)
+    first = await _watch(log, time.monotonic_ns())
+    writer = await engines.writer()
+    changes = len(log.changes)
+    engines.kill(writer)
+    killed_ns = time.monotonic_ns()
+    await log.until(lambda: len(log.changes) > changes, "another writer")
+    taken_ns = log.changes[-1].seen_ns
+    engines.start()
+    second = await _watch(log, taken_ns)
+    return Case(who, jump_ms, (first, second), (taken_ns - killed_ns) / SECOND_NS)
+
+
+async def _watch(log: DrillLog, since_ns: int) -> Watch:
+    """Watch the line from a second after ``since_ns`` (our clock) on."""
+    begin_ns = since_ns + RECOVERED_S * SECOND_NS
+    end_ns = begin_ns + WATCH_S * SECOND_NS
+    await log.until(lambda: time.monotonic_ns() >= end_ns, "the end of the watch")
+    rows = [row for row in log.rows if begin_ns <= row[0] < end_ns]
+    if len(rows) < 2:
+        return Watch(0.0, 0.0)
+    admitted = sum(count for _, count in rows[1:])
+    earned = RATE / 60 * (rows[-1][0] - rows[0][0]) / SECOND_NS
+    return Watch(admitted / earned, max(0.0, admitted - earned * SLEW - BURST))

@@ -1,0 +1,131 @@
+"""The store loses its power: its process dies, and of its files is left what was synced to the disk, no more.
+
+A library that is loaded before its own writes down what was synced (`drill_preload`). Consumers join at a real gateway
+while it happens. Then the store starts again on what is left, and everything goes on by itself. With ``always`` nothing
+that anybody was told is gone. With ``everysec`` what is gone is counted, and nobody is left to believe in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from loadtests.drill_log import DrillLog
+from loadtests.drill_people import Consumer, all_of, people
+from loadtests.drill_preload import Fsyncs
+from loadtests.drill_room import EXPERIENCE, room_at
+from loadtests.drill_stage import Bound, DrillStage
+from loadtests.parts import Parts
+from loadtests.report import Report, progress
+
+CROWD = 12
+APART_MS = 60
+PROGRESS_EVERY = 5
+SEED = 5
+CUTS, TICKETS, ADMISSIONS = "cuts", "tickets", "admissions"
+
+
+class Facts(NamedTuple):
+    """What one consumer was told before the store was back."""
+
+    consumer: Consumer
+    frames: int
+    tickets: set[int]
+    admissions: set[bytes]
+
+
+async def drill_power(parts: Parts, report: Report, bound: Bound) -> None:
+    """Cut the power ``bound.times`` times with each way of syncing. Raises RuntimeError where nothing goes on."""
+    for append_fsync in ("always", "everysec"):
+        counts = await _cuts(parts, append_fsync, bound)
+        what = f"power cut, appendfsync {append_fsync}"
+        detail = dict(counts)
+        report.check(
+            f"{what}: cuts", "", f"{bound.times}", counts[CUTS], holds=counts[CUTS] == bound.times, detail=detail
+        )
+        for kind in (TICKETS, ADMISSIONS):
+            gone, untold = counts[f"{kind} gone"], counts[f"{kind} gone and not told"]
+            if append_fsync == "always":
+                report.check(f"{what}: {kind} told and gone", "", "0", gone, holds=gone == 0, detail=detail)
+            else:
+                told = {"told": counts[f"{kind} told"], "gone": gone}
+                report.check(f"{what}: {kind} gone and not told so", "", "0", untold, holds=untold == 0, detail=told)
+
+
+async def _cuts(parts: Parts, append_fsync: str, bound: Bound) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    chance = random.Random(SEED)
+    with tempfile.TemporaryDirectory(prefix="stanchion-drill-") as folder:
+        fsyncs = Fsyncs(Path(folder))
+        async with (
+            DrillStage(parts, append_fsync, environment=fsyncs.environment) as stage,
+            room_at(parts, stage.port) as room,
+        ):
+            while bound.allows(done := counts[CUTS]):
+                async with people(room.live(EXPERIENCE), CROWD) as crowd:
+                    await _round(stage, fsyncs, crowd, chance, counts)
+                if done % PROGRESS_EVERY == 0:
+                    progress.print(f"power, {append_fsync}: {done} of {bound.times}")
+            await stage.audit(EXPERIENCE)
+    return counts
+
+
+async def _round(
+    stage: DrillStage, fsyncs: Fsyncs, crowd: list[Consumer], chance: random.Random, counts: Counter[str]
+) -> None:
+    """Cut the power while they join; return when each of them holds something that is true."""
+    before = DrillLog(stage.store, EXPERIENCE)
+    await before.read_all()
+    writers = {change.writer for change in before.changes}
+    joining = asyncio.ensure_future(_join(crowd))
+    await asyncio.sleep(chance.randrange(CROWD * APART_MS) / 1_000)
+    stage.kill_store()
+    counts["bytes lost"] += fsyncs.cut(stage.data)
+    joining.cancel()
+    await asyncio.gather(joining, return_exceptions=True)
+    told = [_facts(one) for one in crowd]
+    await stage.restart_store()
+    counts[CUTS] += 1
+    log = DrillLog(stage.store, EXPERIENCE)
+    await log.until(lambda: log.changes[-1].writer not in writers, "a new epoch")
+    for facts in told:
+        await _check(facts, log, counts)
+
+
+async def _join(crowd: list[Consumer]) -> None:
+    for one in crowd:
+        await one.join()
+        await asyncio.sleep(APART_MS / 1_000)
+
+
+def _facts(one: Consumer) -> Facts:
+    tickets = {frame["ticket"] for frame in one.facts("joined")}
+    admissions = {bytes.fromhex(frame["admission"]) for frame in one.facts("admitted")}
+    return Facts(one, len(one.told), tickets, admissions)
+
+
+async def _check(facts: Facts, log: DrillLog, counts: Counter[str]) -> None:
+    """Count what of it is gone, and wait until they are told that it is."""
+    held = {ticket for ticket, consumer in enumerate(log.joined) if consumer == facts.consumer.id}
+    gone = facts.tickets - held
+    admissions = {one for one in facts.admissions if one not in log.admitted}
+    for kind, told, lost in ((TICKETS, facts.tickets, gone), (ADMISSIONS, facts.admissions, admissions)):
+        counts[f"{kind} told"] += len(told)
+        counts[f"{kind} gone"] += len(lost)
+    if gone or admissions:
+        try:
+            await all_of([facts.consumer], lambda one: _knows(one, facts), "the truth")
+        except RuntimeError as error:
+            progress.print(str(error), markup=False)
+            counts[f"{TICKETS} gone and not told"] += len(gone)
+            counts[f"{ADMISSIONS} gone and not told"] += len(admissions)
+
+
+def _knows(one: Consumer, facts: Facts) -> bool:
+    """Whether they were told since that what they held is lost, or what they hold instead."""
+    lost = [frame for frame in one.facts("ticket", facts.frames) if frame["state"] == "lost"]
+    return bool(lost or one.facts("joined", facts.frames))
