@@ -33,7 +33,7 @@ import redis
 from loadtests import engine_charts
 from loadtests.bench_chaos import Plan, bench_chaos
 from loadtests.bench_draw import bench_draw
-from loadtests.bench_drills import DRILLS, bench_drills
+from loadtests.bench_drills import DRILLS, Asked, bench_drills
 from loadtests.bench_edge import Sizes, bench_edge
 from loadtests.bench_engine import bench_engine
 from loadtests.bench_failover import bench_failover
@@ -52,6 +52,7 @@ FAILURE = 1
 SIGNALLED = 128
 SECONDS_STREAM = 10
 SECONDS_EDGE = 60
+SECONDS_DRILLS = 10
 SECONDS_TAKEOVER = 12
 SOCKETS_RANKS = 20_000
 SOCKETS_EDGE = 15_000
@@ -144,7 +145,9 @@ def _storm(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
 
 
 def _drills(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
-    bench_drills(parts, report, asked.only, asked.times, MINUTES_DRILL if asked.minutes is None else asked.minutes)
+    watch_s = asked.seconds or SECONDS_DRILLS
+    minutes = MINUTES_DRILL if asked.minutes is None else asked.minutes
+    bench_drills(parts, report, Asked(asked.only, asked.times, minutes, watch_s))
 
 
 def _chaos(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
@@ -199,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds",
         type=_between(1, 300),
         help=f"how long that rate is kept, or a moving queue watched, in s; {SECONDS_STREAM} ({SECONDS_TAKEOVER} for "
-        f"takeover) and {SECONDS_EDGE}",
+        f"takeover, {SECONDS_DRILLS} for a drill) and {SECONDS_EDGE}",
     )
     parser.add_argument("--tickets", type=_between(200, 10_000_000), default=1_000_000, help="tickets at a take-over")
     parser.add_argument("--standby", choices=("warm", "cold"), default="warm", help="what takes over")

@@ -38,12 +38,21 @@ DRILLS = {
 }
 
 
-def bench_drills(parts: Parts, report: Report, only: Sequence[str], times: int | None, minutes: int) -> None:
-    """Run the drills that ``only`` names, each ``times`` times and for no longer than ``minutes``. Raises RuntimeError
-    where one cannot go on."""
-    for name in only:
+class Asked(NamedTuple):
+    """Which drills, how often each (None: as it says itself), for how long at most, how long a line is watched."""
+
+    only: Sequence[str]
+    times: int | None
+    minutes: int
+    watch_s: int
+
+
+def bench_drills(parts: Parts, report: Report, asked: Asked) -> None:
+    """Run the drills that are asked for. Raises RuntimeError where one cannot go on."""
+    for name in asked.only:
         begun_s = time.monotonic()
-        count = times or DRILLS[name].times
+        count = asked.times or DRILLS[name].times
         progress.print(f"drill {name}, {count} times")
-        asyncio.run(DRILLS[name].run(parts, report, Bound(count, begun_s + minutes * 60)))
+        bound = Bound(count, begun_s + asked.minutes * 60, asked.watch_s)
+        asyncio.run(DRILLS[name].run(parts, report, bound))
         progress.print(f"drill {name} took {time.monotonic() - begun_s:.0f} s")

@@ -20,7 +20,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from loadtests.children import end, start
-from loadtests.drill_log import DrillLog, DrillSender
+from loadtests.drill_log import BLOCK_MS, DrillLog, DrillSender
 from loadtests.drill_preload import Clock
 from loadtests.drill_stage import Bound, DrillStage
 from loadtests.parts import Parts
@@ -45,8 +45,8 @@ RATE = 6_000
 BURST = 101
 SLEW = 1.01
 """The log's time may run so much faster than ours."""
-WATCH_S = 10
 RECOVERED_S = 1
+JUMP_S_OFF_MAX = 2
 TAKE_OVER_S_MAX = 5
 SHARE_MIN = 0.99
 WAITING = 40_000
@@ -82,7 +82,7 @@ async def drill_clocks(parts: Parts, report: Report, bound: Bound) -> None:
                 log = await _line(stage, engines)
                 while bound.allows(len(cases)):
                     who, jump_ms = JUMPS[len(cases) % len(JUMPS)]
-                    cases.append(await _case(engines, log, clock, who, jump_ms))
+                    cases.append(await _case(Scene(stage, engines, log, clock, bound.watch_s), who, jump_ms))
                     progress.print(f"clocks: {cases[-1]}", markup=False)
             await stage.audit(EXPERIENCE)
     _report(report, cases, bound)
@@ -165,27 +165,49 @@ async def _line(stage: DrillStage, engines: Engines) -> DrillLog:
     return log
 
 
-async def _case(engines: Engines, log: DrillLog, clock: Clock, who: str, jump_ms: int) -> Case:
-    writer = await engines.writer()
-    moved = clock if who == STORE else engines.running[writer][1]
-    moved.jump(jump_ms)
-    first = await _watch(log, time.monotonic_ns())
-    writer = await engines.writer()
-    changes = len(log.changes)
+class Scene(NamedTuple):
+    """Where clocks jump: ``clock`` is the store's; a watch takes ``watch_s``."""
+
+    stage: DrillStage
+    engines: Engines
+    log: DrillLog
+    clock: Clock
+    watch_s: int
+
+    async def jump(self, who: str, jump_ms: int) -> None:
+        """Let a clock jump. Raises RuntimeError where the store's does not."""
+        if who == WRITER:
+            self.engines.running[await self.engines.writer()][1].jump(jump_ms)
+            return
+        store: Any = self.stage.store
+        before_s, _ = await store.time()
+        self.clock.jump(jump_ms)
+        after_s, _ = await store.time()
+        if abs(after_s - before_s - jump_ms // 1_000) > JUMP_S_OFF_MAX:
+            raise RuntimeError(f"the store's clock went from {before_s} to {after_s}; it was to jump by {jump_ms} ms")
+
+
+async def _case(scene: Scene, who: str, jump_ms: int) -> Case:
+    """Let a clock jump, watch the line, kill the writer, watch the line again."""
+    engines, log = scene.engines, scene.log
+    await scene.jump(who, jump_ms)
+    first = await _watch(log, time.monotonic_ns(), scene.watch_s)
+    writer, changes = await engines.writer(), len(log.changes)
     engines.kill(writer)
     killed_ns = time.monotonic_ns()
     await log.until(lambda: len(log.changes) > changes, "another writer")
     taken_ns = log.changes[-1].seen_ns
     engines.start()
-    second = await _watch(log, taken_ns)
+    second = await _watch(log, taken_ns, scene.watch_s)
     return Case(who, jump_ms, (first, second), (taken_ns - killed_ns) / SECOND_NS)
 
 
-async def _watch(log: DrillLog, since_ns: int) -> Watch:
-    """Watch the line from a second after ``since_ns`` (our clock) on."""
+async def _watch(log: DrillLog, since_ns: int, watch_s: int) -> Watch:
+    """Watch the line for ``watch_s``, from a second after ``since_ns`` (our clock) on."""
     begin_ns = since_ns + RECOVERED_S * SECOND_NS
-    end_ns = begin_ns + WATCH_S * SECOND_NS
-    await log.until(lambda: time.monotonic_ns() >= end_ns, "the end of the watch")
+    end_ns = begin_ns + watch_s * SECOND_NS
+    while time.monotonic_ns() < end_ns:
+        await log.read(BLOCK_MS)
     rows = [row for row in log.rows if begin_ns <= row[0] < end_ns]
     if len(rows) < 2:
         return Watch(0.0, 0.0)

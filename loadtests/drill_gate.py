@@ -20,7 +20,7 @@ from loadtests.children import HOST
 from loadtests.report import progress
 
 CHUNK_BYTES = 256 * 1_024
-COMMIT = b"EVALSHA"
+COMMIT, READ = b"EVALSHA", b"XREAD"
 KEYS_AT = 2
 APPEND, TAKE_OVER = "append", "take_over"
 
@@ -75,11 +75,13 @@ class Hold:
 
 
 class Gate:
-    """The way of engine ``engine`` to the store at ``store_port``; ``journal`` takes every commit."""
+    """The way of engine ``engine`` to the store at ``store_port``; ``journal`` takes every commit. ``read``: the newest
+    entry that the engine was given of each stream that it reads."""
 
     def __init__(self, engine: int, store_port: int, journal: Journal) -> None:
         self.engine, self.journal = engine, journal
         self.port = 0
+        self.read: dict[str, str] = {}
         self._store_port = store_port
         self._hold: Hold | None = None
         self._lines: set[asyncio.Task[None]] = set()
@@ -197,7 +199,10 @@ class Line:
         while (answer := self._answers.gets()) is not False:
             if isinstance(answer, hiredis.PushNotification):
                 continue
-            commit = _commit(self._asked.popleft())
+            request = self._asked.popleft()
+            if request[0] == READ and isinstance(answer, list):
+                self._gate.read |= {key.decode(): entries[-1][0].decode() for key, entries in answer}
+            commit = _commit(request)
             if commit is not None:
                 text = answer.decode() if isinstance(answer, bytes) else str(answer)
                 attempts.append(commit._replace(engine=self._gate.engine, answer=text))

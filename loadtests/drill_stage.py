@@ -236,10 +236,11 @@ class DrillStage:
 
 
 class Bound(NamedTuple):
-    """So often, and no longer than until ``until_s`` (monotonic)."""
+    """So often, and no longer than until ``until_s`` (monotonic); what is watched is watched for ``watch_s``."""
 
     times: int
     until_s: float
+    watch_s: int
 
     def allows(self, done: int) -> bool:
         """Whether it may be done once more."""
