@@ -1,9 +1,9 @@
 """Clocks jump, by seconds and by an hour, forwards and back: the store's, or that of the engine that writes.
 
-A line moves at a steady rate. After each jump it is watched, then the writer is killed, and the line is watched again
-from a second after its successor's first entry. There may be no admission too many: the log is audited for every span
-of its own time, and both watches are held against ours, which no jump concerns. Nor may time be lost: at least 99 % of
-what the rate gives; and the take-over takes as long as always.
+A line moves at a steady rate. After each jump it is watched; when a standby stands ready the writer is killed, and the
+line is watched again from a second after its successor has admitted somebody. There may be no admission too many: the
+log is audited for every span of its own time, and both watches are held against our clock, which no jump concerns. Nor
+may time be lost: at least 99 % of what the rate gives; and the take-over takes as long as always.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from loadtests.children import end, start
-from loadtests.drill_log import BLOCK_MS, DrillLog, DrillSender
+import httpx
+
+from loadtests.children import HOST, end, free_port, start
+from loadtests.drill_log import BLOCK_MS, PATIENCE_S, DrillLog, DrillSender
 from loadtests.drill_preload import Clock
 from loadtests.drill_stage import Bound, DrillStage
 from loadtests.parts import Parts
@@ -46,6 +48,8 @@ BURST = 101
 SLEW = 1.01
 """The log's time may run so much faster than ours."""
 RECOVERED_S = 1
+LOOK_S = 0.05
+WARM = 'stanchion_engine_experiences{state="warm"} 1.0'
 JUMP_S_OFF_MAX = 2
 TAKE_OVER_S_MAX = 5
 SHARE_MIN = 0.99
@@ -64,12 +68,14 @@ class Watch(NamedTuple):
 
 
 class Case(NamedTuple):
-    """One jump: the watches after it and after the death of the writer, and how long the take-over took (s)."""
+    """One jump: the watches after it and after the death of the writer; after how many s another had taken over, and
+    after how many somebody was admitted again."""
 
     who: str
     jump_ms: int
     watches: tuple[Watch, Watch]
     taken_s: float
+    served_s: float
 
 
 async def drill_clocks(parts: Parts, report: Report, bound: Bound) -> None:
@@ -94,6 +100,7 @@ def _report(report: Report, cases: Sequence[Case], bound: Bound) -> None:
             "whose": one.who,
             "jump_ms": one.jump_ms,
             "taken_s": round(one.taken_s, 2),
+            "served_s": round(one.served_s, 2),
             "shares": [round(watch.share, 4) for watch in one.watches],
         }
         for one in cases
@@ -115,6 +122,7 @@ class Engines:
         self._parts, self._stage, self._folder = parts, stage, folder
         self._exit = ExitStack()
         self._started = 0
+        self._ports: dict[int, int] = {}
         self.running: dict[int, tuple[subprocess.Popen[Any], Clock]] = {}
 
     def __enter__(self) -> Engines:
@@ -130,7 +138,12 @@ class Engines:
         """One more."""
         number, self._started = self._started, self._started + 1
         clock = Clock(self._folder, f"engine-{number}")
-        told = {"STANCHION_REDIS_URL": self._stage.url, "STANCHION_NUMBER": str(number)}
+        port = self._ports[number] = free_port()
+        told = {
+            "STANCHION_REDIS_URL": self._stage.url,
+            "STANCHION_NUMBER": str(number),
+            "STANCHION_METRICS_PORT": str(port),
+        }
         environment = os.environ | told | clock.environment
         process = start(
             self._parts.engine, env=environment, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output
@@ -144,7 +157,24 @@ class Engines:
             number = int(held.split(b"-")[1]) if held else -1
             if number in self.running:
                 return number
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(LOOK_S)
+
+    async def warm(self) -> None:
+        """Return once whoever does not write is ready to. Raises RuntimeError after ``PATIENCE_S``."""
+        others = self.running.keys() - {await self.writer()}
+        until_s = time.monotonic() + PATIENCE_S
+        async with httpx.AsyncClient(trust_env=False) as client:
+            while not all([await self._is_warm(client, number) for number in others]):
+                if time.monotonic() > until_s:
+                    raise RuntimeError(f"no engine stands ready after {PATIENCE_S:g} s")
+                await asyncio.sleep(LOOK_S)
+
+    async def _is_warm(self, client: httpx.AsyncClient, number: int) -> bool:
+        try:
+            page = await client.get(f"http://{HOST}:{self._ports[number]}/metrics")
+        except httpx.TransportError:
+            return False  # it has not started yet
+        return WARM in page.text
 
     def kill(self, number: int) -> None:
         """SIGKILL."""
@@ -192,14 +222,18 @@ async def _case(scene: Scene, who: str, jump_ms: int) -> Case:
     engines, log = scene.engines, scene.log
     await scene.jump(who, jump_ms)
     first = await _watch(log, time.monotonic_ns(), scene.watch_s)
+    await engines.warm()
     writer, changes = await engines.writer(), len(log.changes)
     engines.kill(writer)
     killed_ns = time.monotonic_ns()
     await log.until(lambda: len(log.changes) > changes, "another writer")
-    taken_ns = log.changes[-1].seen_ns
+    taken_ns, before = log.changes[-1].seen_ns, len(log.rows)
     engines.start()
-    second = await _watch(log, taken_ns, scene.watch_s)
-    return Case(who, jump_ms, (first, second), (taken_ns - killed_ns) / SECOND_NS)
+    await log.until(lambda: len(log.rows) > before, "an admission")
+    served_ns = log.rows[before][0]
+    second = await _watch(log, served_ns, scene.watch_s)
+    taken_s, served_s = ((ns - killed_ns) / SECOND_NS for ns in (taken_ns, served_ns))
+    return Case(who, jump_ms, (first, second), taken_s, served_s)
 
 
 async def _watch(log: DrillLog, since_ns: int, watch_s: int) -> Watch:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from typing import Any
 
 from loadtests.drill_gate import APPEND, Gate, Side
-from loadtests.drill_log import DrillLog, within
-from loadtests.drill_people import Consumer, all_of, people
+from loadtests.drill_log import PATIENCE_S, DrillLog, within
+from loadtests.drill_people import Consumer, all_joined, people
 from loadtests.drill_room import EXPERIENCE, room_at
 from loadtests.drill_stage import Bound, DrillStage
 from loadtests.parts import Parts
@@ -25,6 +26,7 @@ from protocol.commands import Join
 from protocol.streams import FIELD_BATCH, FIELD_ENTRY, commands_key, events_key, parse_entry_id
 
 EARLY, LATE = 3, 3
+LOOK_S = 0.02
 PROGRESS_EVERY = 10
 SEED = 6
 CUT, UNREAD = "read and lost", "lost before they were read"
@@ -80,7 +82,7 @@ async def _round(
         kept = await _cut(stage, crowd, chance)
         was_read = parse_entry_id(gate.read[KEY]) > parse_entry_id(kept)
         hold.release()
-        await all_of(crowd, lambda one: bool(one.facts("joined")), "joined")
+        await all_joined(crowd)
         await log.until(lambda: len(log.joined) >= tickets + len(crowd), "all tickets")
         counts[CUT if was_read else UNREAD] += 1
         counts["noticed"] += was_read and len(log.changes) > epochs
@@ -88,17 +90,23 @@ async def _round(
 
 
 async def _cut(stage: DrillStage, crowd: list[Consumer], chance: random.Random) -> str:
-    """Wait until all that ``crowd`` asked for is in the stream, and cut some of it off; the last entry that is kept."""
+    """Wait until all that ``crowd`` asked for is in the stream, unless they were refused because the engine seems away;
+    cut some of it off. The last entry that is kept."""
     store: Any = stage.store
-    wanted = {one.id for one in crowd}
-    async with asyncio.timeout(30):
-        while True:
-            ((_, fields),) = await store.xrevrange(events_key(EXPERIENCE), count=1)
-            applied = decode_entry(fields[FIELD_ENTRY]).command_id
-            entries = await store.xrange(KEY, min=f"({applied}")
-            asked = [one for _, fields in entries for one in decode_commands(fields[FIELD_BATCH])]
-            if wanted <= {one.consumer for one in asked if isinstance(one, Join)}:
-                break
+    until_s = time.monotonic() + PATIENCE_S
+    while True:
+        ((_, fields),) = await store.xrevrange(events_key(EXPERIENCE), count=1)
+        applied = decode_entry(fields[FIELD_ENTRY]).command_id
+        entries = await store.xrange(KEY, min=f"({applied}")
+        asked = [one for _, fields in entries for one in decode_commands(fields[FIELD_BATCH])]
+        wanted = {one.id for one in crowd if not one.is_refused}
+        if wanted <= {one.consumer for one in asked if isinstance(one, Join)}:
+            break
+        if time.monotonic() > until_s:
+            raise RuntimeError(f"not all commands were in the stream within {PATIENCE_S:g} s")
+        await asyncio.sleep(LOOK_S)
+    if not entries:
+        return applied
     kept = await store.xrange(KEY)
     cut = len(entries) - chance.randrange(len(entries))
     pipeline = store.pipeline(transaction=True)

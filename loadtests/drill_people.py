@@ -39,6 +39,7 @@ class Consumer:
         self._socket: websockets.asyncio.client.ClientConnection | None = None
         self.id = b""
         self.told: list[Told] = []
+        self._asked = 0
 
     async def live(self) -> None:
         """Hold a socket, for ever: ends by cancellation alone."""
@@ -60,7 +61,13 @@ class Consumer:
     async def join(self) -> None:
         """Ask for a ticket."""
         assert self._socket is not None, "they are welcome first"
+        self._asked = len(self.told)
         await self._socket.send(msgspec.json.encode({"type": "join", "path": PATH}).decode())
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether they were told "no" since they last asked."""
+        return bool(self.facts("error", self._asked))
 
     def facts(self, kind: str, since: int = 0) -> list[dict[str, Any]]:
         """The frames of a kind that they were told, from the ``since``-th on."""
@@ -85,6 +92,22 @@ async def people(url: str, count: int) -> AsyncIterator[list[Consumer]]:
         for life in lives:
             life.cancel()
         await asyncio.gather(*lives, return_exceptions=True)
+
+
+async def all_joined(crowd: Sequence[Consumer]) -> None:
+    """Return once all were told a ticket; who is refused meanwhile asks again, as the page does. Raises RuntimeError
+    after ``PATIENCE_S``."""
+
+    def joined(one: Consumer) -> bool:
+        return bool(one.facts("joined"))
+
+    until_s = time.monotonic() + PATIENCE_S
+    while not all(map(joined, crowd)) and time.monotonic() < until_s:
+        for one in crowd:
+            if one.is_refused and not joined(one):
+                await one.join()
+        await asyncio.sleep(COME_BACK_S)
+    await all_of(crowd, joined, "joined")
 
 
 async def all_of(crowd: Sequence[Consumer], holds: Callable[[Consumer], bool], what: str) -> None:
