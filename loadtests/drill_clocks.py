@@ -45,7 +45,7 @@ JUMPS = (
 ENGINES = 2
 RATE = 6_000
 BURST = 101
-SLEW = 1.01
+SLEW = 1.005
 """The log's time may run so much faster than ours."""
 RECOVERED_S = 1
 LOOK_S = 0.05

@@ -1,4 +1,4 @@
-"""The time of the log: never back, never standing still, at most one per cent from true."""
+"""The time of the log: never back, never standing still, at most half a per cent from true."""
 
 from __future__ import annotations
 
@@ -28,14 +28,20 @@ def test_it_follows_a_wall_clock_that_is_right() -> None:
     assert [clock.read(reading(ms, 5_000 + ms)) for ms in (1, 2, 1_000, HOUR_MS)] == [5_001, 5_002, 6_000, 3_605_000]
 
 
-def test_a_wall_clock_that_jumps_ahead_makes_it_one_per_cent_faster() -> None:
+def test_a_wall_clock_that_jumps_ahead_makes_it_half_a_per_cent_faster() -> None:
     clock = LogClock(0, reading(0, 0))
-    assert clock.read(reading(10_000, HOUR_MS)) == 10_100
+    assert clock.read(reading(10_000, HOUR_MS)) == 10_050
 
 
-def test_a_wall_clock_that_jumps_back_makes_it_one_per_cent_slower() -> None:
+def test_a_wall_clock_that_jumps_back_makes_it_half_a_per_cent_slower() -> None:
     clock = LogClock(HOUR_MS, reading(0, HOUR_MS))
-    assert clock.read(reading(10_000, 0)) == HOUR_MS + 9_900
+    assert clock.read(reading(10_000, 0)) == HOUR_MS + 9_950
+
+
+def test_while_it_is_slower_the_promised_part_of_the_rate_is_kept() -> None:
+    minute_ms = 60_000
+    clock = LogClock(HOUR_MS, reading(0, HOUR_MS))
+    assert clock.read(reading(minute_ms, 0)) - HOUR_MS > minute_ms * 99 // 100
 
 
 def test_it_comes_to_the_wall_clock_and_stays_there() -> None:
@@ -47,11 +53,11 @@ def test_it_comes_to_the_wall_clock_and_stays_there() -> None:
 def test_a_steady_clock_that_goes_back_counts_as_standing_still() -> None:
     clock = LogClock(1_000, reading(500, 1_000))
     assert clock.read(reading(400, 2_000)) == 1_000
-    assert clock.read(reading(600, 2_000)) == 1_101
+    assert clock.read(reading(700, 2_000)) == 1_201
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10 * HOUR_MS)), min_size=1))
-def test_whatever_the_wall_does_it_runs_within_one_per_cent(moves: list[tuple[int, int]]) -> None:
+def test_whatever_the_wall_does_it_runs_within_half_a_per_cent(moves: list[tuple[int, int]]) -> None:
     clock = LogClock(HOUR_MS, reading(0, HOUR_MS))
     steady_ms, before_ms = 0, HOUR_MS
     for passed_ms, wall_ms in moves:
@@ -85,7 +91,7 @@ def test_time_goes_on_slowly_from_the_last_entry_where_every_clock_lies_behind()
         start = start_after(2 * HOUR_MS, None, reading(0, HOUR_MS), store_ms)
         assert start == (2 * HOUR_MS, store_ms != HOUR_MS)
         clock = LogClock(start.now_ms, reading(0, HOUR_MS))
-        assert clock.read(reading(1_000, HOUR_MS + 1_000)) == 2 * HOUR_MS + 990
+        assert clock.read(reading(1_000, HOUR_MS + 1_000)) == 2 * HOUR_MS + 995
 
 
 def test_the_clocks_of_this_machine() -> None:
