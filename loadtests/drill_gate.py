@@ -22,6 +22,7 @@ from loadtests.report import progress
 CHUNK_BYTES = 256 * 1_024
 COMMIT, READ = b"EVALSHA", b"XREAD"
 KEYS_AT = 2
+LOOK_S = 0.01
 APPEND, TAKE_OVER = "append", "take_over"
 
 Way = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -135,13 +136,16 @@ class Gate:
                 await self._pump(Line(self), engine, store)
 
     async def _pump(self, line: Line, engine: Way, store: Way) -> None:
-        """Let both ways flow until one ends; then the other does."""
+        """Let both ways flow until one ends; then the other does. An engine that waits no more leaves nothing open:
+        what became of its last commit is still written down."""
         pumps = [
             asyncio.ensure_future(line.requests(engine[0], store[1])),
             asyncio.ensure_future(line.answers(store[0], engine[1])),
         ]
         self._pumps.update(pumps)
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        while line.owes and not pumps[1].done():
+            await asyncio.sleep(LOOK_S)
         for pump in pumps:
             pump.cancel()
         for ended in await asyncio.gather(*pumps, return_exceptions=True):
@@ -159,6 +163,11 @@ class Line:
         self._answers = hiredis.Reader()
         self._asked: deque[list[Any]] = deque()
         self._holding: Hold | None = None
+
+    @property
+    def owes(self) -> bool:
+        """Whether the store has not answered a commit yet."""
+        return any(_commit(request) for request in self._asked)
 
     async def requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """From the engine to the store, to the end. What completes a commit is what is held."""
