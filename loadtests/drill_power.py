@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -26,22 +27,33 @@ CROWD = 12
 APART_MS = 60
 PROGRESS_EVERY = 5
 SEED = 5
+SECOND_NS = 1_000_000_000
 CUTS, TICKETS, ADMISSIONS = "cuts", "tickets", "admissions"
 
 
 class Facts(NamedTuple):
-    """What one consumer was told before the store was back."""
+    """What one consumer was told before the store was back: how many ``frames``, and when which ticket and admission
+    (ns)."""
 
     consumer: Consumer
     frames: int
-    tickets: set[int]
-    admissions: set[bytes]
+    tickets: dict[int, int]
+    admissions: dict[bytes, int]
+
+
+class Found(NamedTuple):
+    """What the cuts with one way of syncing showed. ``ages_s``: how long before the cut that was told which is gone."""
+
+    counts: Counter[str]
+    ages_s: list[float]
 
 
 async def drill_power(parts: Parts, report: Report, bound: Bound) -> None:
     """Cut the power ``bound.times`` times with each way of syncing. Raises RuntimeError where nothing goes on."""
     for append_fsync in ("always", "everysec"):
-        counts = await _cuts(parts, append_fsync, bound)
+        found = Found(Counter(), [])
+        await _cuts(parts, append_fsync, bound, found)
+        counts = found.counts
         what = f"power cut, appendfsync {append_fsync}"
         detail = dict(counts)
         report.check(
@@ -52,12 +64,12 @@ async def drill_power(parts: Parts, report: Report, bound: Bound) -> None:
             if append_fsync == "always":
                 report.check(f"{what}: {kind} told and gone", "", "0", gone, holds=gone == 0, detail=detail)
             else:
-                told = {"told": counts[f"{kind} told"], "gone": gone}
+                oldest_s = round(max(found.ages_s, default=0.0), 3)
+                told = {"told": counts[f"{kind} told"], "gone": gone, "oldest_told_s_before_the_cut": oldest_s}
                 report.check(f"{what}: {kind} gone and not told so", "", "0", untold, holds=untold == 0, detail=told)
 
 
-async def _cuts(parts: Parts, append_fsync: str, bound: Bound) -> Counter[str]:
-    counts: Counter[str] = Counter()
+async def _cuts(parts: Parts, append_fsync: str, bound: Bound, found: Found) -> None:
     chance = random.Random(SEED)
     with tempfile.TemporaryDirectory(prefix="stanchion-drill-") as folder:
         fsyncs = Fsyncs(Path(folder))
@@ -65,18 +77,15 @@ async def _cuts(parts: Parts, append_fsync: str, bound: Bound) -> Counter[str]:
             DrillStage(parts, append_fsync, environment=fsyncs.environment) as stage,
             room_at(parts, stage.port) as room,
         ):
-            while bound.allows(done := counts[CUTS]):
+            while bound.allows(done := found.counts[CUTS]):
                 async with people(room.live(EXPERIENCE), CROWD) as crowd:
-                    await _round(stage, fsyncs, crowd, chance, counts)
+                    await _round(stage, fsyncs, crowd, chance, found)
                 if done % PROGRESS_EVERY == 0:
                     progress.print(f"power, {append_fsync}: {done} of {bound.times}")
             await stage.audit(EXPERIENCE)
-    return counts
 
 
-async def _round(
-    stage: DrillStage, fsyncs: Fsyncs, crowd: list[Consumer], chance: random.Random, counts: Counter[str]
-) -> None:
+async def _round(stage: DrillStage, fsyncs: Fsyncs, crowd: list[Consumer], chance: random.Random, found: Found) -> None:
     """Cut the power while they join; return when each of them holds something that is true."""
     before = DrillLog(stage.store, EXPERIENCE)
     await before.read_all()
@@ -84,16 +93,17 @@ async def _round(
     joining = asyncio.ensure_future(_join(crowd))
     await asyncio.sleep(chance.randrange(CROWD * APART_MS) / 1_000)
     stage.kill_store()
-    counts["bytes lost"] += fsyncs.cut(stage.data)
+    cut_ns = time.monotonic_ns()
+    found.counts["bytes lost"] += fsyncs.cut(stage.data)
     joining.cancel()
     await asyncio.gather(joining, return_exceptions=True)
     told = [_facts(one) for one in crowd]
     await stage.restart_store()
-    counts[CUTS] += 1
+    found.counts[CUTS] += 1
     log = DrillLog(stage.store, EXPERIENCE)
     await log.until(lambda: log.changes[-1].writer not in writers, "a new epoch")
     for facts in told:
-        await _check(facts, log, counts)
+        await _check(facts, log, found, cut_ns)
 
 
 async def _join(crowd: list[Consumer]) -> None:
@@ -103,25 +113,29 @@ async def _join(crowd: list[Consumer]) -> None:
 
 
 def _facts(one: Consumer) -> Facts:
-    tickets = {frame["ticket"] for frame in one.facts("joined")}
-    admissions = {bytes.fromhex(frame["admission"]) for frame in one.facts("admitted")}
+    tickets = {told.frame["ticket"]: told.at_ns for told in one.told if told.frame["type"] == "joined"}
+    admissions = {
+        bytes.fromhex(told.frame["admission"]): told.at_ns for told in one.told if told.frame["type"] == "admitted"
+    }
     return Facts(one, len(one.told), tickets, admissions)
 
 
-async def _check(facts: Facts, log: DrillLog, counts: Counter[str]) -> None:
+async def _check(facts: Facts, log: DrillLog, found: Found, cut_ns: int) -> None:
     """Count what of it is gone, and wait until they are told that it is."""
+    counts = found.counts
     held = {ticket for ticket, consumer in enumerate(log.joined) if consumer == facts.consumer.id}
-    gone = facts.tickets - held
-    admissions = {one for one in facts.admissions if one not in log.admitted}
-    for kind, told, lost in ((TICKETS, facts.tickets, gone), (ADMISSIONS, facts.admissions, admissions)):
+    tickets = [at_ns for ticket, at_ns in facts.tickets.items() if ticket not in held]
+    admissions = [at_ns for admission, at_ns in facts.admissions.items() if admission not in log.admitted]
+    found.ages_s.extend((cut_ns - at_ns) / SECOND_NS for at_ns in (*tickets, *admissions))
+    for kind, told, gone in ((TICKETS, facts.tickets, tickets), (ADMISSIONS, facts.admissions, admissions)):
         counts[f"{kind} told"] += len(told)
-        counts[f"{kind} gone"] += len(lost)
-    if gone or admissions:
+        counts[f"{kind} gone"] += len(gone)
+    if tickets or admissions:
         try:
             await all_of([facts.consumer], lambda one: _knows(one, facts), "the truth")
         except RuntimeError as error:
             progress.print(str(error), markup=False)
-            counts[f"{TICKETS} gone and not told"] += len(gone)
+            counts[f"{TICKETS} gone and not told"] += len(tickets)
             counts[f"{ADMISSIONS} gone and not told"] += len(admissions)
 
 
