@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from loadtests.drill_log import DrillLog
+from loadtests.drill_log import PATIENCE_S, DrillLog
 from loadtests.drill_people import Consumer, all_of, people
 from loadtests.drill_preload import Fsyncs
 from loadtests.drill_room import EXPERIENCE, room_at
@@ -25,6 +25,7 @@ from loadtests.report import Report, progress
 
 CROWD = 12
 APART_MS = 60
+LOOK_S = 0.02
 PROGRESS_EVERY = 5
 SEED = 5
 SECOND_NS = 1_000_000_000
@@ -77,12 +78,24 @@ async def _cuts(parts: Parts, append_fsync: str, bound: Bound, found: Found) -> 
             DrillStage(parts, append_fsync, environment=fsyncs.environment) as stage,
             room_at(parts, stage.port) as room,
         ):
+            await _synced(fsyncs, stage.data)
             while bound.allows(done := found.counts[CUTS]):
                 async with people(room.live(EXPERIENCE), CROWD) as crowd:
                     await _round(stage, fsyncs, crowd, chance, found)
                 if done % PROGRESS_EVERY == 0:
                     progress.print(f"power, {append_fsync}: {done} of {bound.times}")
             await stage.audit(EXPERIENCE)
+
+
+async def _synced(fsyncs: Fsyncs, folder: Path) -> None:
+    """Return once what is written by now is synced: a merchant who has just made an experience could lose it."""
+    until_s = time.monotonic() + PATIENCE_S
+    missing = {file: file.stat().st_size for file in folder.rglob("*.aof")}
+    while missing:
+        if time.monotonic() > until_s:
+            raise RuntimeError(f"{sorted(missing)} were not synced within {PATIENCE_S:g} s")
+        await asyncio.sleep(LOOK_S)
+        missing = {file: size for file, size in missing.items() if fsyncs.synced(file) < size}
 
 
 async def _round(stage: DrillStage, fsyncs: Fsyncs, crowd: list[Consumer], chance: random.Random, found: Found) -> None:

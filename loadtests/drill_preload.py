@@ -33,6 +33,10 @@ class Fsyncs:
         """How many bytes of each file are on the disk for sure, by inode."""
         return {inode: size for inode, size in PAIR.iter_unpack(self._file.read_bytes()) if inode}
 
+    def synced(self, file: Path) -> int:
+        """How many bytes of ``file`` are on the disk for sure."""
+        return self.sizes().get(file.stat().st_ino, 0)
+
     def cut(self, folder: Path) -> int:
         """The process is dead: leave of every file of ``folder`` what was synced, as a power cut would; how many bytes
         are gone. (That a name is there is taken for granted: the store syncs its folder before it counts on one.)"""
