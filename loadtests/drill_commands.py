@@ -17,10 +17,11 @@ from typing import Any
 from loadtests.drill_gate import APPEND, Gate, Side
 from loadtests.drill_log import PATIENCE_S, DrillLog, within
 from loadtests.drill_people import Consumer, all_joined, people
-from loadtests.drill_room import EXPERIENCE, room_at
+from loadtests.drill_room import room_at
 from loadtests.drill_stage import Bound, DrillStage
 from loadtests.parts import Parts
 from loadtests.report import Report, progress
+from loadtests.workload import EXPERIENCE
 from protocol.codec import decode_commands, decode_entry
 from protocol.commands import Join
 from protocol.streams import FIELD_BATCH, FIELD_ENTRY, commands_key, events_key, parse_entry_id

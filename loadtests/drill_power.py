@@ -18,10 +18,11 @@ from typing import NamedTuple
 from loadtests.drill_log import PATIENCE_S, DrillLog
 from loadtests.drill_people import Consumer, all_of, people
 from loadtests.drill_preload import Fsyncs
-from loadtests.drill_room import EXPERIENCE, room_at
+from loadtests.drill_room import room_at
 from loadtests.drill_stage import Bound, DrillStage
 from loadtests.parts import Parts
 from loadtests.report import Report, progress
+from loadtests.workload import EXPERIENCE
 
 CROWD = 12
 APART_MS = 60

@@ -11,7 +11,6 @@ from loadtests.parts import Parts
 from loadtests.room import Room
 from loadtests.workload import EXPERIENCE
 
-__all__ = ["EXPERIENCE", "room_at"]
 RATE = 6_000
 
 
