@@ -7,7 +7,6 @@ its take-over on its way: gates hold both take-overs, each made behind the same 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from loadtests.drill_gate import TAKE_OVER, Hold, Side
 from loadtests.drill_log import within
@@ -20,9 +19,10 @@ from protocol.streams import epoch_key, lease_key, shard_of
 
 ENGINES = 2
 PROGRESS_EVERY = 25
+SEEN_S = 0.15
+PATIENT_S = 1.5
 RELEASED = "rivals released"
 LEASE, EPOCH = lease_key(shard_of(EXPERIENCE)), epoch_key(shard_of(EXPERIENCE))
-LOST = f"event=lease shard={shard_of(EXPERIENCE)} change=lost"
 
 
 async def drill_rivals(parts: Parts, report: Report, bound: Bound) -> None:
@@ -45,10 +45,8 @@ async def drill_rivals(parts: Parts, report: Report, bound: Bound) -> None:
 async def _round(play: Play, *, wiped: bool) -> None:
     """Two take-overs behind one entry; return once the batch that was sent meanwhile is applied."""
     holds = {engine: engine.gate.hold(Side.REQUEST, TAKE_OVER) for engine in play.stage.engines.values()}
-    await _depose(play)
     sent = await play.batch()
-    await play.stage.store.delete(LEASE)
-    await within(_first(holds), "a take-over")
+    await within(_first(play, holds), "a take-over")
     await within(_second(play, holds), "the rival's take-over")
     if wiped:
         await play.stage.store.delete(EPOCH)
@@ -64,21 +62,16 @@ async def _round(play: Play, *, wiped: bool) -> None:
     await play.applied(sent)
 
 
-async def _depose(play: Play) -> None:
-    """Have the engine that holds the lease give it up: it is somebody else's for a moment."""
-    held: Any = await play.stage.store.get(LEASE)
-    for engine in play.stage.engines.values():
-        if held is not None and held.startswith(b"engine-%d-" % engine.number):
-            before = engine.log.read_text().count(LOST)
-            await play.stage.store.set(LEASE, "drill:0")
-            await engine.said(LOST, before + 1)
-
-
-async def _first(holds: dict[Engine, Hold]) -> None:
-    waits = [asyncio.ensure_future(hold.there.wait()) for hold in holds.values()]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
+async def _first(play: Play, holds: dict[Engine, Hold]) -> None:
+    """Free the lease until one of them takes over: whoever holds it must first see that it is somebody else's."""
+    while not any(hold.there.is_set() for hold in holds.values()):
+        await play.stage.store.set(LEASE, "drill:0")
+        await asyncio.sleep(SEEN_S)
+        await play.stage.store.delete(LEASE)
+        waits = [asyncio.ensure_future(hold.there.wait()) for hold in holds.values()]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENT_S)
+        for wait in waits:
+            wait.cancel()
 
 
 async def _second(play: Play, holds: dict[Engine, Hold]) -> None:

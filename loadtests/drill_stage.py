@@ -60,14 +60,6 @@ class Engine:
         if not self.has_ended:
             signal.pidfd_send_signal(self._descriptor, what)
 
-    async def said(self, what: str, times: int = 1) -> None:
-        """Return once its output says ``what`` so often. Raises RuntimeError after ``END_S``."""
-        until_s = time.monotonic() + END_S
-        while self.log.read_text().count(what) < times:
-            if time.monotonic() > until_s:
-                raise RuntimeError(f"engine {self.number} never said {what!r}")
-            await asyncio.sleep(ASK_AGAIN_S)
-
     @property
     def has_ended(self) -> bool:
         """Whether it is gone."""
