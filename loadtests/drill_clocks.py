@@ -230,6 +230,7 @@ async def _case(scene: Scene, who: str, jump_ms: int) -> Case:
     await scene.jump(who, jump_ms)
     first = await _watch(log, time.monotonic_ns(), scene.watch_s)
     await engines.warm()
+    await log.read_all()
     writer, changes = await engines.writer(), len(log.changes)
     engines.kill(writer)
     killed_ns = time.monotonic_ns()
