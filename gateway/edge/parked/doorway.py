@@ -7,6 +7,7 @@ nothing yet) makes the loop's own transport. What was asked until then is done b
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +18,13 @@ Order = Callable[[asyncio.Transport], None]
 
 
 class Doorway(asyncio.Transport):
-    """``accepted``: the socket; ``peer``: whose it is. ``making``: the tasks that make transports, kept by somebody."""
+    """``file``: the descriptor of the socket, which does not block; ``peer``: whose it is. ``making``: the tasks that
+    make transports, kept by somebody."""
 
-    __slots__ = ("_accepted", "_gone", "_loop", "_making", "_orders", "_peer", "_real")
+    __slots__ = ("_file", "_gone", "_loop", "_making", "_orders", "_peer", "_real")
 
-    def __init__(
-        self, accepted: socket.socket, peer: Any, loop: asyncio.AbstractEventLoop, making: set[asyncio.Task[None]]
-    ) -> None:
-        self._accepted = accepted
+    def __init__(self, file: int, peer: Any, loop: asyncio.AbstractEventLoop, making: set[asyncio.Task[None]]) -> None:
+        self._file = file
         self._peer = peer
         self._loop = loop
         self._making = making
@@ -33,10 +33,10 @@ class Doorway(asyncio.Transport):
         self._gone = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """``socket`` and ``peername``: a plain socket has nothing else to tell."""
-        if name == "socket":
-            return self._accepted if self._real is None else self._real.get_extra_info(name)
-        return self._peer if name == "peername" else default
+        """``peername``, and what the transport knows once there is one: a bare socket has nothing else to tell."""
+        if name == "peername":
+            return self._peer
+        return default if self._real is None else self._real.get_extra_info(name, default)
 
     @property
     def is_bare(self) -> bool:
@@ -44,14 +44,14 @@ class Doorway(asyncio.Transport):
         return self._orders is None and not self._gone
 
     def fileno(self) -> int:
-        """The descriptor of a bare socket."""
-        return self._accepted.fileno()
+        """The descriptor."""
+        return self._file
 
     def first_words(self, most: int) -> bytes | None:
         """What the client of a bare socket has said, ``most`` bytes of it: none when it is gone, None when it is yet to
         say something."""
         try:
-            return self._accepted.recv(most)
+            return os.read(self._file, most)
         except BlockingIOError:
             return None
         except OSError:
@@ -60,7 +60,6 @@ class Doorway(asyncio.Transport):
     def give_away(self) -> None:
         """The descriptor of a bare socket is somebody else's from now on."""
         self._gone = True
-        self._accepted.detach()
 
     def is_closing(self) -> bool:
         """Whether nothing can be said any more."""
@@ -68,11 +67,11 @@ class Doorway(asyncio.Transport):
 
     def abort(self) -> None:
         """Let go of the socket at once; a duplicate of it may be in the lot."""
-        if self._orders is None:
-            self._gone = True
-            self._accepted.close()
-        else:
+        if self._orders is not None:
             self.order(lambda transport: transport.abort())
+        elif not self._gone:
+            self._gone = True
+            os.close(self._file)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Say ``data``."""
@@ -103,13 +102,15 @@ class Doorway(asyncio.Transport):
             self._orders.append(what)
 
     async def _make(self) -> None:
+        accepted = socket.socket(fileno=self._file)
+        accepted.setblocking(False)
         try:
-            await self._loop.connect_accepted_socket(lambda: _Arrival(self._made), self._accepted)
+            await self._loop.connect_accepted_socket(lambda: _Arrival(self._made), accepted)
         except OSError as error:
             logger.debug("a client was gone before it was answered: %s", error)
             self._gone = True
             self._orders = []
-            self._accepted.close()
+            accepted.close()
 
     def _made(self, transport: asyncio.Transport) -> None:
         assert self._orders is not None, "somebody ordered it"

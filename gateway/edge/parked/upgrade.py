@@ -219,15 +219,16 @@ class Upgrade(asyncio.Protocol):
             return None
         if self._transport.get_extra_info("ssl_object") is not None:
             return Slim(self._lot, self._transport).moor(first, owner)
-        bare = self._transport if isinstance(self._transport, Doorway) and self._transport.is_bare else None
-        file = self._transport.get_extra_info("socket").fileno()
-        slot = self._lot.park(file, first, owner, shared=bare is None)
+        door = self._transport if isinstance(self._transport, Doorway) else None
+        bare = door is not None and door.is_bare
+        file = self._transport.get_extra_info("socket").fileno() if door is None else door.fileno()
+        slot = self._lot.park(file, first, owner, shared=not bare)
         if slot is None:
             self._transport.write(busy(self._bouncer.retry_after_s()))
             self._transport.close()
             self._gone(BROKEN)
-        elif bare is not None:
-            bare.give_away()
+        elif door is not None and bare:
+            door.give_away()
         else:
             self._transport.abort()
         return slot
