@@ -1,9 +1,9 @@
 """Clients that never read, beside ten times as many that do: these see no delay, and the silent ones are gone soon.
 
 Everybody is told a shared frame ten times a second. The silent have small receive buffers and stop reading; what they
-cost is what the gateways and the kernel's socket buffers grow by until the first is thrown out, beyond the most that
-they held while everybody read. Half-open sockets are made by a filter at the client's end that drops every packet:
-nothing is acknowledged and nobody says goodbye.
+cost is what their own sockets hold in the kernel, both ends of each, and what the gateways grow by until the first is
+thrown out, beyond the most that these held while everybody read. Half-open sockets are made by a filter at the client's
+end that drops every packet: nothing is acknowledged and nobody says goodbye.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from types import TracebackType
 
 import httpx
 
-from loadtests.processes import rss_bytes, socket_buffer_bytes
+from loadtests.processes import rss_bytes
 from loadtests.report import Report
 from loadtests.room import Room
+from loadtests.socket_memory import held_bytes
+from loadtests.swarm import source_address, sources_of
 from loadtests.swarm_member import Await, Connect, CutOff, Gather, StopReading, WatchFor
 from loadtests.swarms import all_do, crowd_of, gather, late_ms, members
 from loadtests.workload import PATH
@@ -56,7 +58,7 @@ def silence(room: Room, report: Report, sockets: int) -> None:
             calm_ms = late_ms(all_do(crowd, Await(0)), 0.99)
             all_do(crowd, WatchFor("notice"))
             mute.do(StopReading())
-            gone_s, bytes_each = _until_gone(room, before, sockets, silent)
+            gone_s, kept, held = _until_gone(room, before, sockets, silent)
             delayed = all_do(crowd, Await(0))
             late = late_ms(delayed, 0.99)
         lost = sum(one.seen["lost"] for one in delayed)
@@ -66,8 +68,10 @@ def silence(room: Room, report: Report, sockets: int) -> None:
             "calm_ms": calm_ms,
             "readers_lost": lost,
             "unposted": notices.failed,
+            "gateway_bytes": kept,
+            "kernel_bytes": held,
         }
-        _report(report, late / calm_ms, late, gone_s, bytes_each, detail)
+        _report(report, late / calm_ms, late, gone_s, kept + held, detail)
 
 
 class Notices:
@@ -100,29 +104,32 @@ class Notices:
 
 
 def _most_while_calm(room: Room) -> int:
-    """The most that everything costs while everybody reads: what is on its way to the readers counts as well."""
+    """The most that the gateways hold while everybody reads: what waits for a slow reader counts as well."""
     until_s, most = time.monotonic() + CALM_S, 0
     while time.monotonic() < until_s:
-        most = max(most, _cost(room))
+        most = max(most, _gateway_bytes(room))
         time.sleep(LOOK_S)
     return most
 
 
-def _until_gone(room: Room, before: int, reading: int, silent: int) -> tuple[float, float]:
-    """Seconds until no silent socket is left, after it fell behind; and by how much more than ``before`` everything
-    cost at the most, in bytes for each of them."""
+def _until_gone(room: Room, before: int, reading: int, silent: int) -> tuple[float, float, float]:
+    """Seconds until no silent socket is left, after it fell behind; by how much more than ``before`` the gateways held
+    at the most, and what the silent held in the kernel, both in bytes for each of them."""
+    addresses = [source_address(SILENT_SOURCE + number) for number in range(sources_of(silent))]
     falls_behind_s = KEPT_BYTES / NOTICE_CHARS / NOTICES_PER_SECOND
-    begun_s, most = time.monotonic(), 0
-    while (held := room.sockets()) > reading and time.monotonic() < begun_s + SILENT_S:
-        if held == reading + silent:
-            most = max(most, _cost(room) - before)
+    begun_s, kept, held = time.monotonic(), 0, 0
+    while (there := room.sockets()) > reading and time.monotonic() < begun_s + SILENT_S:
+        if there == reading + silent:
+            kept = max(kept, _gateway_bytes(room) - before)
+            held = max(held, held_bytes(addresses))
         time.sleep(LOOK_S)
     passed_s = time.monotonic() - begun_s
-    return (passed_s - falls_behind_s if room.sockets() <= reading else float("inf")), most / silent
+    gone_s = passed_s - falls_behind_s if room.sockets() <= reading else float("inf")
+    return gone_s, kept / silent, held / silent
 
 
-def _cost(room: Room) -> int:
-    return sum(rss_bytes(pid) for pid in room.pids("gateway")) + socket_buffer_bytes()
+def _gateway_bytes(room: Room) -> int:
+    return sum(rss_bytes(pid) for pid in room.pids("gateway"))
 
 
 def _report(report: Report, share: float, late: float, gone_s: float, each: float, detail: dict[str, float]) -> None:

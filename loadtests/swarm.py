@@ -146,8 +146,7 @@ class Swarm:
         made.setsockopt(socket.IPPROTO_IP, NO_PORT_YET, 1)
         if self._receive_bytes is not None:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
-        source = 256 + (self._first_source + who // SOCKETS_PER_SOURCE) % SOURCES_MAX
-        made.bind((f"127.0.{source >> 8}.{source & 255}", 0))
+        made.bind((source_address(self._first_source + who // SOCKETS_PER_SOURCE), 0))
         failed = made.connect_ex(self._target.address)
         if failed not in (0, errno.EINPROGRESS):
             made.close()
@@ -294,6 +293,12 @@ def frames(data: bytes) -> Iterator[tuple[int, bytes, int]]:
 def sources_of(sockets: int) -> int:
     """How many source addresses a swarm of so many takes."""
     return -(-sockets // SOCKETS_PER_SOURCE)
+
+
+def source_address(number: int) -> str:
+    """The loopback address of that number."""
+    source = 256 + number % SOURCES_MAX
+    return f"127.0.{source >> 8}.{source & 255}"
 
 
 def raise_file_limit(sockets: int) -> None:
