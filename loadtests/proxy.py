@@ -97,9 +97,11 @@ class Side(asyncio.Protocol):
 
     def reset(self) -> None:
         """Gone at once, and the other side is told by a reset."""
-        if self._transport is not None:
+        if self._transport is None:
+            return
+        if not self._transport.is_closing():
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NEVER)
-            self._transport.abort()
+        self._transport.abort()
 
 
 class Link:
