@@ -12,6 +12,7 @@ from protocol.distributions import (
     Appointment,
     Auction,
     Draw,
+    OpeningWindow,
     Queue,
     TimedRelease,
     Waitlist,
@@ -101,12 +102,28 @@ def _dutch(terms: Auction) -> Iterator[Problem]:
 
 def _appointment(terms: Appointment, opens_at: int | None) -> Iterator[Problem]:
     for index, window in enumerate(terms.windows):
-        try:
-            date.fromisoformat(window.date)
-        except ValueError:
-            yield Problem(f"windows[{index}].date", f"{window.date} is no day of the calendar")
-        if window.to <= window.from_:
-            yield Problem(f"windows[{index}].to", "must be later than from")
+        yield from _window(window, f"windows[{index}]")
+    order = sorted(range(len(terms.windows)), key=lambda index: _begins(terms.windows[index]))
+    for before, after in pairwise(order):
+        first, second = terms.windows[before], terms.windows[after]
+        if first.date == second.date and second.from_ < first.to:
+            yield Problem(f"windows[{after}].from", f"must not lie in windows[{before}]")
+    if terms.checkout:
+        yield Problem("checkout", "must be false: not run in this version")
+
+
+def _window(window: OpeningWindow, where: str) -> Iterator[Problem]:
+    try:
+        if date.fromisoformat(window.date).year <= 1970:
+            yield Problem(f"{where}.date", "must be later than 1970")
+    except ValueError:
+        yield Problem(f"{where}.date", f"{window.date} is no day of the calendar")
+    if window.to <= window.from_:
+        yield Problem(f"{where}.to", "must be later than from")
+
+
+def _begins(window: OpeningWindow) -> tuple[str, str]:
+    return window.date, window.from_
 
 
 def _timed_release(terms: TimedRelease, opens_at: int | None) -> Iterator[Problem]:

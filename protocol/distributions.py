@@ -6,7 +6,7 @@ its rate. What contradicts itself in them is found by ``protocol.distribution_ru
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.fields import Count, Currency, GraceSeconds, Instant, Money, Rate, Seconds, Text
 
@@ -110,7 +110,11 @@ class OpeningWindow(Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
 
 class Appointment(Metered, frozen=True, kw_only=True, tag="appointment"):
     """Slots of ``duration_minutes``, ``buffer_minutes`` apart, in the opening windows; each takes
-    ``capacity_per_slot``. ``time_zone`` null = the experience's. ``checkout``: a booking is paid for first."""
+    ``capacity_per_slot``. ``time_zone`` null = the experience's. ``checkout``: a booking is paid for first.
+
+    ``starts``: when the slots begin, worked out from the windows when the document is taken in (``protocol.slots``);
+    no part of what a merchant writes or reads.
+    """
 
     windows: Annotated[list[OpeningWindow], Meta(min_length=1, max_length=OPENING_WINDOWS_MAX)]
     location: Annotated[str, Meta(max_length=200)] = ""
@@ -123,6 +127,7 @@ class Appointment(Metered, frozen=True, kw_only=True, tag="appointment"):
     max_advance_days: Annotated[int, Meta(ge=1, le=3_660)] | None = None
     cancel_cutoff_minutes: Minutes = 0
     checkout: bool = False
+    starts: list[Instant] | UnsetType = UNSET
 
 
 class TimedRelease(Metered, frozen=True, kw_only=True, tag="timed_release"):

@@ -29,6 +29,7 @@ from protocol.distributions import (
 )
 from protocol.fields import Address, Count, Currency, Instant, Money, Rate, Slug, Text
 from protocol.forms import Problem, form_problems
+from protocol.slots import SLOTS_MAX, arranged, slots_of
 
 _time_zones = cache(available_timezones)
 """The names of the IANA database; looking for them takes a walk through its files, once."""
@@ -168,6 +169,10 @@ def parse(raw: Any, experience_id: str) -> Experience:
     problems = list(_relation_problems(document, experience_id))
     if problems:
         raise DocumentError(problems)
+    document = arranged(document)
+    problems = list(_slot_problems(document))
+    if problems:
+        raise DocumentError(problems)
     return document
 
 
@@ -182,6 +187,16 @@ def _filled_in(document: Experience, raw: Any) -> Experience:
             path = msgspec.structs.replace(path, distribution=msgspec.structs.replace(terms, draw_at=terms.closes_at))
         paths.append(path)
     return msgspec.structs.replace(document, paths=paths)
+
+
+def _slot_problems(document: Experience) -> Iterator[Problem]:
+    for index, path in enumerate(document.paths):
+        if isinstance(path.distribution, Appointment):
+            count, where = len(slots_of(path.distribution)), f"paths[{index}].distribution.windows"
+            if not count:
+                yield Problem(where, f"have no room for a slot of {path.distribution.duration_minutes} minutes")
+            if count > SLOTS_MAX:
+                yield Problem(where, f"hold more than {SLOTS_MAX} slots")
 
 
 def warnings(document: Experience) -> list[Problem]:
@@ -268,6 +283,8 @@ def _path_problems(path: Path, where: str, variants: Collection[str]) -> Iterato
             yield Problem(f"{where}.lobby_opens_at", "must be earlier than opens_at")
     if isinstance(path.distribution, Appointment) and path.distribution.time_zone not in (None, *_time_zones()):
         yield Problem(f"{where}.distribution.time_zone", "is not a time zone of the IANA database")
+    if isinstance(path.distribution, Appointment) and path.distribution.starts is not msgspec.UNSET:
+        yield Problem(f"{where}.distribution.starts", "must not be given: it is worked out from the windows")
     for problem in problems_of(path.distribution, path.opens_at):
         yield Problem(f"{where}.distribution.{problem.path}", problem.message)
     if path.product_selection != "checkout" and not variants:

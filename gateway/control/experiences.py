@@ -24,6 +24,7 @@ from gateway.problems import invalid
 from protocol import documents
 from protocol.commands import Configure, Limits, PostNotice, SetReleaseRate
 from protocol.refusals import Reason, Refusal
+from protocol.slots import as_put
 
 SECRET_BYTES = 32
 FIRST = {"revision": 1, "changed": True}
@@ -88,7 +89,7 @@ def _answer(room: Room, entry: str, status: int) -> Response | Refusal:
     if replica.document is None:
         return Refusal(Reason.ENGINE_AWAY, {"entry": entry, "detail": "applied, but not read back yet"})
     answer = ExperienceAnswer(
-        **structs.asdict(replica.document),
+        **structs.asdict(as_put(replica.document)),
         phase=replica.phase,
         revision=replica.revision,
         warnings=documents.warnings(replica.document),
