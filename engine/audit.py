@@ -9,7 +9,8 @@ the state of every ticket and checks, entry by entry:
 - that every admission is the first place that waits (first come, first served), and no admission id comes twice;
 - that in any span of t ms between two changes of the rate at most ``rate * t / 60000 + burst`` were admitted;
 - that open windows never exceed ``max_active``, nor open and completed ones ``max_admissions``, nor the stock;
-- that windows expire when they end, never before.
+- that windows expire when they end, never before;
+- that a slot never has more holds and bookings than it takes (``engine.audit_slots``).
 
 Where a log was trimmed it begins with what a snapshot says (``engine.audit_beginning``) and takes that on trust.
 
@@ -22,6 +23,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any, ClassVar
 
+from engine.audit_slots import AuditedSlots, Broken
 from protocol import events as e
 from protocol import kind_events as k
 from protocol.codec import decode_entry, next_chain
@@ -33,10 +35,6 @@ from protocol.streams import GENESIS_CHAIN, START_ID, parse_entry_id
 _UNIT = 60_000
 _EXPERIENCE_BURST_MS = 1_000
 _GIVEN_UP = frozenset({TicketState.WAITING, TicketState.ADMITTED, TicketState.REDEEMED})
-
-
-class Broken(Exception):
-    """A promise that the log shows broken; the text names the entry and the promise."""
 
 
 class SpanMeter:
@@ -82,6 +80,7 @@ class AuditedPath:
         self.choices: dict[int, str] = {}
         self.allotted: dict[int, str] = {}
         self._waiting: list[int] = []
+        self.slots = AuditedSlots(self)
         self.meter = SpanMeter(settings.distribution.release_rate_per_minute, settings.distribution.burst_ms)
 
     def resume(self, states: bytes, consumers: list[bytes], windows: dict[int, int], completed: int) -> None:
@@ -125,8 +124,8 @@ class AuditedPath:
                 return ticket
         return None
 
-    def wait_again(self, ticket: int) -> None:
-        self.expect(ticket, {TicketState.EXPIRED})
+    def wait_again(self, ticket: int, states: Iterable[TicketState] = (TicketState.EXPIRED,)) -> None:
+        self.expect(ticket, states)
         self.states[ticket] = TicketState.WAITING
         heappush(self._waiting, ticket)
 
@@ -178,6 +177,8 @@ class Audit:
                 check = self._CHECKS.get(type(event))
                 if check is not None:
                     check(self, event)
+                elif (of_slots := AuditedSlots.CHECKS.get(type(event))) is not None:
+                    of_slots(self.paths[getattr(event, "path", "")].slots, event)
             if not any(isinstance(event, e.WriterChanged) for event in entry.events):
                 self.stepped_ms = entry.now_ms
         except Broken as broken:
@@ -193,7 +194,7 @@ class Audit:
         self.entry_id, self.chain, self.next_seq = entry_id, chain, seq + 1
 
     def _in_time(self, event: e.AnyEvent) -> None:
-        if isinstance(event, e.Admitted | e.Expired) and not self.stepped_ms <= event.at <= self.now_ms:
+        if isinstance(event, e.Admitted | e.Expired | k.HoldEnded) and not self.stepped_ms <= event.at <= self.now_ms:
             raise Broken(f"{event.at} is not between the last step, {self.stepped_ms}, and this one, {self.now_ms}")
 
     def _writer_changed(self, event: e.WriterChanged) -> None:

@@ -20,6 +20,8 @@ from protocol.distributions import (
 from protocol.forms import Problem
 from protocol.money import minor_units
 
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 2), date(9998, 12, 31)
+"""Days whose hours are instants that can be written, in whichever time zone."""
 _BIAS = "must be false: not run in this version"
 
 
@@ -114,8 +116,8 @@ def _appointment(terms: Appointment, opens_at: int | None) -> Iterator[Problem]:
 
 def _window(window: OpeningWindow, where: str) -> Iterator[Problem]:
     try:
-        if date.fromisoformat(window.date).year <= 1970:
-            yield Problem(f"{where}.date", "must be later than 1970")
+        if not _FIRST_DAY <= date.fromisoformat(window.date) <= _LAST_DAY:
+            yield Problem(f"{where}.date", f"must lie between {_FIRST_DAY} and {_LAST_DAY}")
     except ValueError:
         yield Problem(f"{where}.date", f"{window.date} is no day of the calendar")
     if window.to <= window.from_:

@@ -266,6 +266,9 @@ def _relation_problems(document: Experience, experience_id: str) -> Iterator[Pro
     for index, path in enumerate(document.paths):
         yield from _path_problems(path, f"paths[{index}]", known)
         yield from _attachment_problems(document, path, f"paths[{index}]")
+        if isinstance(path.distribution, Appointment) and path.distribution.starts is not msgspec.UNSET:
+            where = f"paths[{index}].distribution.starts"
+            yield Problem(where, "must not be given: it is worked out from the windows")
 
 
 def _path_problems(path: Path, where: str, variants: Collection[str]) -> Iterator[Problem]:
@@ -283,8 +286,6 @@ def _path_problems(path: Path, where: str, variants: Collection[str]) -> Iterato
             yield Problem(f"{where}.lobby_opens_at", "must be earlier than opens_at")
     if isinstance(path.distribution, Appointment) and path.distribution.time_zone not in (None, *_time_zones()):
         yield Problem(f"{where}.distribution.time_zone", "is not a time zone of the IANA database")
-    if isinstance(path.distribution, Appointment) and path.distribution.starts is not msgspec.UNSET:
-        yield Problem(f"{where}.distribution.starts", "must not be given: it is worked out from the windows")
     for problem in problems_of(path.distribution, path.opens_at):
         yield Problem(f"{where}.distribution.{problem.path}", problem.message)
     if path.product_selection != "checkout" and not variants:

@@ -246,7 +246,7 @@ AnyEvent = (
     | k.Claimed | k.Offered | k.OfferMoved | k.OfferExpired | k.OfferSkipped | k.UnitsFreed | k.UnitsGone | k.Announced
     | k.EntriesClosed | k.BeaconGiven | k.Drawn
     | k.BidPlaced | k.PriceChanged | k.PriceDropped | k.AuctionEnded
-    | k.SlotHeld | k.HoldEnded | k.Booked | k.BookingCancelled | k.CheckedIn | k.NotShown
+    | k.SlotHeld | k.HoldMoved | k.HoldEnded | k.Booked | k.BookingCancelled | k.CheckedIn | k.NotShown
 )  # fmt: skip
 
 

@@ -226,6 +226,15 @@ class SlotHeld(Event, frozen=True, array_like=True, gc=False, tag="slot_held"):
     hold_until: int
 
 
+class HoldMoved(Event, frozen=True, array_like=True, gc=False, tag="hold_moved"):
+    """The place that is kept for ``ticket`` is kept until ``hold_until``: the time that nobody could book is given
+    back."""
+
+    path: str
+    ticket: int
+    hold_until: int
+
+
 class HoldEnded(Event, frozen=True, array_like=True, tag="hold_ended"):
     """``tickets`` wait again: their holds were given up or ran out."""
 

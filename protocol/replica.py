@@ -197,6 +197,7 @@ class Replica:
     def _tickets_lost(self, event: TicketsLost) -> None:
         for ticket in event.tickets:
             self.paths[event.path].close_ticket(ticket, TicketState.LOST)
+        self.paths[event.path].kind.lost(event.tickets)
 
     def _chosen(self, event: Chosen) -> None:
         self.paths[event.path].choices[event.ticket] = event.variant

@@ -5,10 +5,12 @@
 
 from typing import Final
 
+from protocol.kinds.appointment import AppointmentReplica
 from protocol.kinds.base import KindReplica
 from protocol.kinds.draw import DrawReplica
 
 REPLICAS: Final[dict[str, type[KindReplica]]] = {
-    **dict.fromkeys(("queue", "auction", "appointment", "timed_release", "waitlist"), KindReplica),
+    **dict.fromkeys(("queue", "auction", "timed_release", "waitlist"), KindReplica),
+    "appointment": AppointmentReplica,
     "draw": DrawReplica,
 }

@@ -21,6 +21,9 @@ class KindReplica:
     def __init__(self, path: PathReplica) -> None:
         self._path = path
 
+    def lost(self, tickets: list[int]) -> None:
+        """These are lost: nothing is kept for them any more."""
+
     def image(self) -> Any:
         """What ``fill`` needs, as plain data; None for nothing."""
         return None

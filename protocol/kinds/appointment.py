@@ -1,0 +1,116 @@
+"""What a reader keeps of an appointment: who has which slot, and so how many places of each are free.
+
+Booked tickets that were checked in or did not come keep their places: the slot was used for them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct, structs
+
+from protocol.distributions import Appointment
+from protocol.kind_events import (
+    Booked,
+    BookingCancelled,
+    CheckedIn,
+    HoldEnded,
+    HoldMoved,
+    NotShown,
+    SlotHeld,
+)
+from protocol.kinds.base import KindReplica
+from protocol.slots import slots_of
+from protocol.states import TicketState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from protocol.path_replica import PathReplica
+
+
+class Place(Struct, frozen=True, gc=False, array_like=True):
+    """A place in ``slot``: held until ``hold_until``, or, where that is None, booked with ``confirmation``."""
+
+    slot: str
+    hold_until: int | None
+    confirmation: str
+
+
+class AppointmentReplica(KindReplica):
+    """``places``: what each ticket has, or had when it came or did not."""
+
+    def __init__(self, path: PathReplica) -> None:
+        super().__init__(path)
+        self.places: dict[int, Place] = {}
+        self._taken: Counter[str] = Counter()
+
+    def free(self) -> dict[str, int]:
+        """How many places of every slot are free, in order of time."""
+        terms = self._path.settings.distribution
+        assert isinstance(terms, Appointment), "the replica of an appointment belongs to a path with slots"
+        return {slot: terms.capacity_per_slot - self._taken[slot] for slot in slots_of(terms)}
+
+    def find(self, confirmation: str) -> int | None:
+        """The ticket of a confirmation code, or None."""
+        return next((ticket for ticket, one in self.places.items() if one.confirmation == confirmation), None)
+
+    def _put(self, ticket: int, place: Place) -> None:
+        self._drop(ticket)
+        self.places[ticket] = place
+        self._taken[place.slot] += 1
+
+    def _drop(self, ticket: int) -> None:
+        place = self.places.pop(ticket, None)
+        if place is not None:
+            self._taken[place.slot] -= 1
+
+    def _held(self, event: SlotHeld) -> None:
+        self._path.close_ticket(event.ticket, TicketState.HELD)
+        self._put(event.ticket, Place(event.slot, event.hold_until, ""))
+
+    def _hold_moved(self, event: HoldMoved) -> None:
+        self.places[event.ticket] = structs.replace(self.places[event.ticket], hold_until=event.hold_until)
+
+    def _hold_ended(self, event: HoldEnded) -> None:
+        for ticket in event.tickets:
+            self._drop(ticket)
+            self._path.wait_again(ticket)
+
+    def _booked(self, event: Booked) -> None:
+        self._path.close_ticket(event.ticket, TicketState.BOOKED)
+        self._put(event.ticket, Place(event.slot, None, event.confirmation))
+
+    def _cancelled(self, event: BookingCancelled) -> None:
+        self._drop(event.ticket)
+        self._path.wait_again(event.ticket)
+
+    def _checked_in(self, event: CheckedIn) -> None:
+        self._path.close_ticket(event.ticket, TicketState.COMPLETED)
+
+    def _not_shown(self, event: NotShown) -> None:
+        self._path.close_ticket(event.ticket, TicketState.EXPIRED)
+
+    APPLY: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        SlotHeld: _held,
+        HoldMoved: _hold_moved,
+        HoldEnded: _hold_ended,
+        Booked: _booked,
+        BookingCancelled: _cancelled,
+        CheckedIn: _checked_in,
+        NotShown: _not_shown,
+    }
+
+    def lost(self, tickets: list[int]) -> None:
+        for ticket in tickets:
+            self._drop(ticket)
+
+    def image(self) -> Any:
+        """The places, by ticket."""
+        return list(self.places.items())
+
+    def fill(self, image: Any) -> None:
+        """Take what ``image`` gave."""
+        for ticket, place in image:
+            self._put(ticket, Place(*place))
