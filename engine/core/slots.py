@@ -38,7 +38,7 @@ class Slots:
 
     def cutoff_refusal(self, slot: str, at: int) -> Refusal | None:
         """Why whoever has booked ``slot`` cannot give it back, or None."""
-        cutoff_at = self.begins[slot] - self.terms.cancel_cutoff_minutes * MS_PER_MINUTE
+        cutoff_at = self.begins[slot] - max(1, self.terms.cancel_cutoff_minutes * MS_PER_MINUTE)
         return Refusal(Reason.CUTOFF_PASSED, {"slot": slot, "cutoff_at": cutoff_at}) if at > cutoff_at else None
 
     def changed(self, after: "Slots", taken: dict[str, int]) -> list[str]:

@@ -24,6 +24,7 @@ from engine.core.experience import Batch, Experience
 from protocol.commands import Command, Configure
 from protocol.documents import parse
 from protocol.events import WriterChanged
+from tests.support.playbook_slots import SETTINGS_OF_SLOTS, opening
 from tests.support.playbook_words import Cast, command_of, duration_ms, lines_of, shown_ms
 from tests.support.samples import EXPERIENCE, raw_document, raw_path, raw_product, raw_variant
 
@@ -108,6 +109,11 @@ class Playbook:
                 distribution[_SETTINGS[name]] = _number(value)
             elif name in _OF_PATH:
                 fields[_OF_PATH[name]] = _number(value)
+            elif name in SETTINGS_OF_SLOTS:
+                distribution[SETTINGS_OF_SLOTS[name]] = _number(value)
+            elif name == "opening":
+                distribution |= opening(value)
+                fields["min_level"] = "guest"
             elif name == "sells":
                 fields["variants"] = value.split("+")
             else:

@@ -15,16 +15,19 @@ from protocol import events as e
 from protocol.commands import Command, Limits
 from protocol.events import ADMISSION_BYTES, CONSUMER_BYTES, AnyEvent, Holding
 from protocol.states import TicketState
+from tests.support import playbook_slots
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
 class Cast:
-    """Who plays: names for consumers and tickets, everybody's latest admission. Instants are told from the start."""
+    """Who plays: names for consumers and tickets, everybody's latest admission and confirmation
+    code. Instants are told from the start."""
 
     def __init__(self, start_ms: int) -> None:
         self.start_ms = start_ms
         self.admissions: dict[str, bytes] = {}
+        self.codes: dict[str, str] = {}
         self._names: dict[bytes, str] = {}
         self._holders: dict[tuple[str, int], str] = {}
 
@@ -77,7 +80,7 @@ def command_of(sentence: str, cast: Cast, paths: list[str], key: str) -> list[Co
     found = re.fullmatch(r"(.*?)(?: (?:in|of) path (\S+))?", sentence)
     assert found is not None, "every text matches"
     path = found[2] or (paths[0] if paths else "general")
-    for pattern, make in _SENTENCES:
+    for pattern, make in (*_SENTENCES, *playbook_slots.sentences(cast.codes)):
         if spoken := re.fullmatch(pattern, found[1]):
             return make(spoken, cast, path, key)
     raise ValueError(f"{sentence!r} is no sentence of the playbook")
@@ -163,7 +166,8 @@ def lines_of(events: Sequence[AnyEvent], cast: Cast, *, many_paths: bool) -> lis
     for event in events:
         path = getattr(event, "path", "")
         where = f" in {path}" if many_paths and path and not isinstance(event, e.PhaseChanged | e.PauseChanged) else ""
-        told += [f"{line}{where}" for line in _TELL[type(event)](event, cast)]
+        tell = _TELL.get(type(event)) or playbook_slots.tell(cast.codes)[type(event)]
+        told += [f"{line}{where}" for line in tell(event, cast)]
     return told
 
 
