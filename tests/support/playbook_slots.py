@@ -62,7 +62,8 @@ def tell(codes: dict[str, str]) -> dict[type, Callable[[Any, Any], Iterator[str]
     """The sentences that tell what became of slots; ``codes`` is kept up to date."""
 
     def held(event: k.SlotHeld, cast: Any) -> Iterator[str]:
-        yield f"{cast.holder(event.path, event.ticket)} holds {_time(event.slot)} until {cast.instant(event.hold_until)}"
+        until = cast.instant(event.hold_until)
+        yield f"{cast.holder(event.path, event.ticket)} holds {_time(event.slot)} until {until}"
 
     def booked(event: k.Booked, cast: Any) -> Iterator[str]:
         name = cast.holder(event.path, event.ticket)
