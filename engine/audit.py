@@ -23,7 +23,8 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any, ClassVar
 
-from engine.audit_slots import AuditedSlots, Broken
+from engine.audit_slots import AuditedSlots
+from engine.audit_slots import Broken as Broken
 from protocol import events as e
 from protocol import kind_events as k
 from protocol.codec import decode_entry, next_chain

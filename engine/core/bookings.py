@@ -150,8 +150,8 @@ class Bookings:
         bookings.holds = {ticket: Hold(*hold) for ticket, hold in data[0]}
         bookings.booked = {ticket: Booking(*booking) for ticket, booking in data[1]}
         bookings.codes = {booking.confirmation: ticket for ticket, booking in bookings.booked.items()}
-        for one in (*bookings.holds.values(), *bookings.booked.values()):
-            bookings._take(one.slot)
+        for slot in (*(hold.slot for hold in bookings.holds.values()), *(one.slot for one in bookings.booked.values())):
+            bookings._take(slot)
         bookings._heap = [(hold.until, ticket) for ticket, hold in bookings.holds.items()]
         heapify(bookings._heap)
         return bookings

@@ -29,7 +29,8 @@ def _audit(*events: AnyEvent, capacity: int = 1, at: int = START_MS) -> Audit:
     told = appointment(capacity_per_slot=capacity)
     three = Joined(PATH, 0, b"".join(consumer(who) for who in range(3)), bytes([1, 1, 1]))
     audit, chain = Audit(), GENESIS_CHAIN
-    for seq, (now_ms, batch) in enumerate(((START_MS, [Configured(1, told, "k1", ""), three]), (at, list(events)))):
+    batches: list[tuple[int, list[AnyEvent]]] = [(START_MS, [Configured(1, told, "k1", ""), three]), (at, [*events])]
+    for seq, (now_ms, batch) in enumerate(batches):
         payload = codec.encode_entry(Entry(1, now_ms, "0-0", {}, "", batch))
         chain = codec.next_chain(chain, payload)
         audit.entry(f"1-{seq}", payload, chain)
@@ -81,7 +82,11 @@ def test_a_broken_promise_is_found(events: list[AnyEvent], found: str) -> None:
 def test_a_queue_has_no_slots() -> None:
     audit = Audit()
     joined = Joined("general", 0, consumer(0), b"\x01")
-    events = [Configured(1, document(paths=[raw_path()]), "k1", ""), joined, k.SlotHeld("general", 1, 0, TEN, 2)]
+    events: list[AnyEvent] = [
+        Configured(1, document(paths=[raw_path()]), "k1", ""),
+        joined,
+        k.SlotHeld("general", 1, 0, TEN, 2),
+    ]
     payload = codec.encode_entry(Entry(1, START_MS, "0-0", {}, "", events))
     with pytest.raises(Broken, match="has no slots"):
         audit.entry("1-0", payload, codec.next_chain(GENESIS_CHAIN, payload))
