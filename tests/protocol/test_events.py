@@ -58,6 +58,7 @@ EVERY: list[AnyEvent] = [
     k.PriceDropped("clock", 5, 9_000, 15),
     k.AuctionEnded("auction", 60, 10_000, [3]),
     k.SlotHeld("fitting", 5, 3, "s1", 605),
+    k.HoldMoved("fitting", 3, 9),
     k.HoldEnded("fitting", 605, [3]),
     k.Booked("fitting", 5, 3, "s2", "ABCD", "s1"),
     k.BookingCancelled("fitting", 5, 3, "s2", ""),
