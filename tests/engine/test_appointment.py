@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from engine.core import bookings
 from engine.core.experience import Experience
 from engine.core.limits import SENDER_SILENT_MS_MAX
+from engine.distributions.queue import Queue
 from protocol import commands as c
 from protocol import kind_events as k
 from protocol.documents import Experience as Document
@@ -19,7 +20,7 @@ from protocol.kinds.appointment import AppointmentReplica
 from protocol.replica_codec import decode_replica, encode_replica
 from protocol.states import TicketState
 from tests.engine.stage import ACTOR, SENDER, START_MS, Stage, assert_agree, configure, only
-from tests.support.samples import EXPERIENCE, consumer, document
+from tests.support.samples import EXPERIENCE, consumer, document, raw_path
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 TEN, HALF_PAST, ELEVEN = "19700114T100000Z", "19700114T103000Z", "19700114T110000Z"
@@ -284,6 +285,20 @@ def test_who_has_nothing_can_give_nothing_up() -> None:
     assert stage.states(PATH) == []
 
 
+def test_what_is_given_back_goes_to_the_waitlist_where_it_can_be_booked(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(Queue, "freed", lambda _, *told: heard.append(told))
+    stage = Calendar(document(paths=[fitting(min_notice_minutes=60, capacity_per_slot=2), raw_path("waitlist")]))
+    stage.path(PATH).waitlist = stage.path("waitlist")
+    stage.later(0, book(1, TEN), hold(2, TEN), book(3, ELEVEN), cancel(2))
+    assert heard == [], "a hold that is given up was never had"
+    stage.later(0, reschedule(1, HALF_PAST), cancel(3))
+    assert [told[1:3] for told in heard] == [("cancelled", TEN), ("cancelled", ELEVEN)]
+    stage.later(0, book(3, ELEVEN))
+    stage.step(TEN_MS + MINUTE_MS, cancel(3))
+    assert len(heard) == 2, "it begins too soon to be booked by anybody"
+
+
 # Changing it live
 
 
@@ -335,6 +350,8 @@ def test_nobody_is_admitted_by_hand() -> None:
     stage = staged()
     stage.later(0, c.Join(consumer(1), PATH))
     assert stage.answer(c.AdmitNow(ACTOR, "", PATH, 5)) == {"admitted": 0}
+    kind = stage.path(PATH).distribution
+    assert (kind.in_line(), kind.next_ticket(), kind.hoping()) == (0, None, 0)
 
 
 def test_who_comes_back_is_told_what_they_have() -> None:
