@@ -35,6 +35,7 @@ ASK_AGAIN_S = 0.02
 END_S = 20.0
 MS_PER_SECOND = 1_000
 LANES = 3
+LANE_TIMES_MIN = 10
 WRITTEN = re.compile(r"event=written experience=(?P<experience>\S+) entry=(?P<entry>\S+) digest=(?P<digest>\S+)")
 QUICK = {"lease_ms": "500", "beat_ms": "200", "snapshot_entries": "1000"}
 
@@ -240,12 +241,11 @@ class Bound(NamedTuple):
 
 
 async def in_lanes(bound: Bound, play: Callable[[int, Bound], Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Share it out to ``LANES`` stages that are played side by side, as most of each is waiting: ``play`` gets the
-    lane's number and its share."""
-    shares = [bound.times // LANES + (lane < bound.times % LANES) for lane in range(LANES)]
-    lanes = [
-        asyncio.ensure_future(play(lane, bound._replace(times=share))) for lane, share in enumerate(shares) if share
-    ]
+    """Share it out to at most ``LANES`` stages that are played side by side, as most of each is waiting: ``play`` gets
+    the lane's number and its share."""
+    count = min(LANES, max(1, bound.times // LANE_TIMES_MIN))
+    shares = [bound.times // count + (lane < bound.times % count) for lane in range(count)]
+    lanes = [asyncio.ensure_future(play(lane, bound._replace(times=share))) for lane, share in enumerate(shares)]
     try:
         return await asyncio.gather(*lanes)
     finally:

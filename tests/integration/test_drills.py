@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 
 
 SPEEDS = {"clocks that jump: least share of the rate", "clocks that jump: longest take-over"}
