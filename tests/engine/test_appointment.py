@@ -364,6 +364,13 @@ def test_who_comes_back_is_told_what_they_have() -> None:
     ]
 
 
+def test_a_reader_of_a_kind_that_keeps_nothing_has_nothing_to_lose() -> None:
+    stage = Stage()
+    stage.later(0, c.Pause(ACTOR, "", "general"), c.Join(consumer(1), "general"))
+    stage.replica.apply(k.TicketsLost("general", START_MS, [0], "ended"))
+    assert list(stage.replica.paths["general"].states) == [TicketState.LOST]
+
+
 def test_no_two_bookings_have_the_same_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bookings, "CODE_CHARS", 1)
     stage = staged(capacity_per_slot=20)

@@ -70,6 +70,18 @@ async def test_what_get_returns_can_be_put_back(waiting_room: WaitingRoom) -> No
     assert (answer.json()["name"], answer.json()["revision"]) == ("Another name", 2)
 
 
+async def test_an_appointment_is_shown_as_it_was_written_and_can_be_put_back(waiting_room: WaitingRoom) -> None:
+    windows = [{"date": "2030-10-27", "from": "10:00", "to": "18:00"}]
+    path = {"id": "fitting", "distribution": {"kind": "appointment", "windows": windows}}
+    async with waiting_room.control() as control:
+        await put(control, raw_document(id="slots", paths=[path], time_zone="Europe/Berlin"))
+        got = (await control.get(address("slots"))).json()
+        answer = await put(control, got)
+    shown = got["paths"][0]["distribution"]
+    assert (shown["kind"], shown["windows"], "starts" in shown) == ("appointment", windows, False)
+    assert (answer.status_code, answer.json()["revision"]) == (200, 1)
+
+
 async def test_every_error_of_a_document_is_told(waiting_room: WaitingRoom) -> None:
     wrong = experience_of("wrong", release_rate_per_minute=-1, capacity="many") | {"nmae": "x", "paths_": []}
     async with waiting_room.control() as control:
