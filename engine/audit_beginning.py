@@ -9,10 +9,14 @@ Hands over to: ``engine.audit``, which goes on from there.
 
 from struct import iter_unpack
 
-from engine.audit import Audit, AuditedPath, SpanMeter
+from engine.audit import Audit
+from engine.audits import AUDITED
+from engine.audits.path import AuditedPath
+from engine.audits.promises import Shelves, SpanMeter
 from engine.beginning import Beginning
 from engine.core.limits import EXPERIENCE_BURST_MS
 from engine.core.path import Path
+from protocol.distributions import kind_of
 from protocol.events import CONSUMER_BYTES
 from protocol.streams import parse_entry_id
 
@@ -26,15 +30,27 @@ def audit_from(beginning: Beginning) -> Audit:
     audit.next_seq = parse_entry_id(audit.entry_id)[1] + 1
     audit.now_ms = audit.stepped_ms = core.now_ms
     audit.document = core.document
-    audit.paths = {path_id: _path(path) for path_id, path in core.paths.items()}
+    for variant, shelf in core.stock.shelves.items():
+        audit.shelves.left[variant] = None if shelf.total is None else shelf.left
+        audit.shelves.totals[variant] = shelf.total
+    audit.paths = {path_id: _path(path, audit.shelves) for path_id, path in core.paths.items()}
+    if audit.document is not None:
+        audit.link()
     audit.over_all = SpanMeter(core.meter.bucket.rate, EXPERIENCE_BURST_MS)
     audit.admissions = dict(core.admissions)
     return audit
 
 
-def _path(path: Path) -> AuditedPath:
-    audited = AuditedPath(path.settings)
+def _path(path: Path, shelves: Shelves) -> AuditedPath:
+    audited = AUDITED[kind_of(path.settings.distribution)](path.settings, shelves)
     consumers = [consumer for (consumer,) in iter_unpack(f"{CONSUMER_BYTES}s", path.tickets.consumers)]
     windows = {ticket: window.expires_at for ticket, window in path.windows.open.items()}
     audited.resume(bytes(path.tickets.states), consumers, windows, path.meter.completed)
+    audited.phase = path.phase
+    if path.choices is not None:
+        audited.choices = dict(path.choices.wanted)
+    if path.settings.product_selection != "checkout":
+        audited.allotted = {ticket: window.variant for ticket, window in path.windows.open.items()}
+        audited.allotted |= {ticket: offer.variant for ticket, offer in path.offers.open.items()}
+    audited.resume_kind(path.distribution.snapshot(), path.offers.snapshot())
     return audited

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from engine.audit import Audit, Broken
+from engine.audit import Audit
 from engine.audit_beginning import audit_from
+from engine.audits.promises import Broken
 from engine.beginning import Beginning, begin_early
 from engine.io.nodes import Nodes
 from engine.io.streams import StreamError, log_length, read_log

@@ -57,7 +57,6 @@ class PathReplica:
         self.hats = bytearray()
         self.windows: dict[int, OpenWindow] = {}
         self.offers: dict[int, OpenOffer] = {}
-        self.claimed: dict[int, None] = {}
         self.choices: dict[int, str] = {}
         self.allotted: dict[int, tuple[str, int | None]] = {}
         self.forgiven: dict[int, None] = {}
@@ -100,7 +99,6 @@ class PathReplica:
             self.roster.remove(ticket)
         self.windows.pop(ticket, None)
         self.offers.pop(ticket, None)
-        self.claimed.pop(ticket, None)
         self.states[ticket] = state
 
     def wait_again(self, ticket: int) -> None:

@@ -225,8 +225,6 @@ class Replica:
         path = self.paths[event.path]
         if event.ticket in path.offers:
             path.offers[event.ticket] = structs.replace(path.offers[event.ticket], claimed=True)
-        else:
-            path.claimed[event.ticket] = None
 
     def _phase_changed(self, event: PhaseChanged) -> None:
         path = self.paths[event.path]
@@ -257,6 +255,8 @@ class Replica:
             if path is None or kind_of(path.settings.distribution) != kind_of(settings.distribution):
                 path = PathReplica(settings)
             path.settings = settings
+            if settings.product_selection != "consumer":
+                path.choices = {}
             self.paths[settings.id] = path
 
     def _release_rate_changed(self, event: ReleaseRateChanged) -> None:

@@ -76,7 +76,6 @@ class _Path(Struct):
     waits: list[tuple[int, int]]
     recent: list[tuple[int, int]]
     offers: list[_Offer] = []
-    claimed: list[int] = []
     choices: dict[int, str] = {}
     kind: Any = None
 
@@ -176,7 +175,6 @@ def _path(path_id: str, path: PathReplica) -> _Path:
         path.waits.recent,
         list(path.recent),
         [_Offer(ticket, *structs.astuple(offer)) for ticket, offer in path.offers.items()],
-        list(path.claimed),
         path.choices,
         path.kind.image(),
     )
@@ -235,7 +233,7 @@ def _fill(path: PathReplica, image: _Path) -> PathReplica:
     path.waits = Waits.of(image.runs, image.waits)
     path.recent.extend(image.recent)
     path.offers = {one.ticket: OpenOffer(*structs.astuple(one)[1:]) for one in image.offers}
-    path.claimed, path.choices = dict.fromkeys(image.claimed), dict(image.choices)
+    path.choices = dict(image.choices)
     if image.kind is not None:
         path.kind.fill(image.kind)
     return path

@@ -56,7 +56,5 @@ class Choices:
     def restore(self, data: list[Any], tickets: Tickets) -> None:
         """Take the choices of a snapshot: [ticket, variant] each."""
         self.wanted = dict(data)
-        ticket = tickets.next_waiting(0)
-        while ticket is not None:
+        for ticket in tickets.all_waiting():
             self.stand(ticket)
-            ticket = tickets.next_waiting(ticket + 1)

@@ -26,7 +26,7 @@ def join_refusal(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
         if path.phase == Phase.SCHEDULED:
             opens = {} if path.opens_at is None else {"opens_at": path.opens_at}
             return Refusal(Reason.NOT_OPEN, {"path": path.id, **opens})
-        return Refusal(Reason.CLOSED, {"path": path.id})
+        return path.distribution.closed_refusal()
     settings = path.settings
     if who.level < LEVELS.index(settings.min_level):
         return Refusal(Reason.NEEDS_LEVEL, {"path": path.id, "level": settings.min_level})

@@ -53,6 +53,7 @@ class Experience:
         self.now_ms = 0
         self.paths: dict[str, Path] = {}
         self.by_priority: list[Path] = []
+        self._settling: list[Path] = []
         self.meter = Meter(Bucket(None, EXPERIENCE_BURST_MS), None, None)
         self.stock = Stock()
         self.senders = Senders()
@@ -74,8 +75,8 @@ class Experience:
         """When something happens by itself next, or None. After a step it lies after the step's time."""
         found: int | None = None
         for path in self.paths.values():
-            own = (path.next_phase_ms(), path.windows.next_deadline_ms(), path.next_admission_ms())
-            for instant in (*own, path.distribution.next_deadline_ms()):
+            turns = (path.windows.next_deadline_ms(), path.offers.next_deadline_ms(), path.next_admission_ms())
+            for instant in (path.next_phase_ms(), *turns, path.distribution.next_deadline_ms()):
                 if instant is not None and (found is None or instant < found):
                     found = instant
         return found
@@ -119,6 +120,7 @@ class Experience:
         closing_before_ms = None if gap_ms > OUTAGE_LONG_MS else now_ms + OUTAGE_LONG_MS
         for path in self.paths.values():
             path.move_windows(gap_ms, closing_before_ms, self.journal)
+            path.move_offers(gap_ms, closing_before_ms, self.journal)
             path.distribution.moved(gap_ms, closing_before_ms, self.journal)
         return now_ms
 
@@ -129,19 +131,30 @@ class Experience:
             for path in self.paths.values():
                 path.keep_schedule(at, self.journal)
                 path.expire(at, self.journal)
+                path.expire_offers(at, self.journal)
                 path.distribution.fire(at, self.journal)
             self._serve(at)
 
     def _serve(self, at: int) -> None:
         """Admit all that the rates, the caps and the stock allow at ``at``, by priority, and draw the conclusions."""
         self._serve_own_lines(at)
+        added = self.stock.added()
         for path in self.by_priority:
-            path.distribution.give_turns(at, self.journal)
+            if count := sum(added.get(variant, 0) for variant in path.variants):
+                path.distribution.freed(path.id, "stock_added", count)
+        self._give_turns(at)
         for path in self.by_priority:
             while count := path.metered(at):
                 self.admit(path, count, at, by_hand=False)
-        for path in self.paths.values():
+        self._give_turns(at)
+        for path in self._settling:
             path.settle(at, self.journal)
+
+    def _give_turns(self, at: int) -> None:
+        """What is free is offered before others are admitted, and looked at again when they have taken theirs: serving
+        twice at one instant is serving once."""
+        for path in self.by_priority:
+            path.distribution.give_turns(at, self.journal)
 
     def _serve_own_lines(self, at: int) -> None:
         """What a path has just given back goes to its own line first, where no other stock is free than that."""
@@ -244,6 +257,7 @@ class Experience:
             path, waitlist = self.paths[settings.id], self.document.waitlist_of(settings.id)
             path.source = None if settings.attached_to is None else self.paths[settings.attached_to]
             path.waitlist = None if waitlist is None else self.paths[waitlist.id]
+        self._settling = sorted(self.paths.values(), key=lambda path: path.source is not None)
 
     # Snapshots
 

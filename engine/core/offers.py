@@ -4,6 +4,7 @@ An offer that is ``reserved`` keeps a unit and counts as an open window from the
 does so once it is claimed. Claims are served in the order in which they came; a claimed offer has no deadline any more.
 """
 
+from collections import OrderedDict
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -30,7 +31,7 @@ class Offers:
 
     def __init__(self) -> None:
         self.open: dict[int, Offer] = {}
-        self.claims: dict[int, None] = {}
+        self.claims: OrderedDict[int, None] = OrderedDict()
         self._heap: list[tuple[int, int]] = []
 
     @property
@@ -78,6 +79,6 @@ class Offers:
     def restore(self, data: list[Any]) -> None:
         """Take the offers of a snapshot: [ticket, offer as a list] each, and the claims in order."""
         self.open = {ticket: Offer(*offer) for ticket, offer in data[0]}
-        self.claims = dict.fromkeys(data[1])
+        self.claims = OrderedDict.fromkeys(data[1])
         self._heap = [(offer.claim_by, ticket) for ticket, offer in self.open.items() if not offer.claimed]
         heapify(self._heap)

@@ -8,6 +8,7 @@ State of a million tickets: one byte of state, one of reason, one of hats and 16
 consumer to latest ticket, which is rebuilt from these when a snapshot is restored.
 """
 
+from collections.abc import Iterator
 from struct import iter_unpack
 from typing import Any, Final
 
@@ -117,6 +118,13 @@ class Tickets:
         """The first ticket at or after ``start`` that waits, or None. Runs at memory speed."""
         found = self.states.find(WAITING, start)
         return None if found < 0 else found
+
+    def all_waiting(self) -> Iterator[int]:
+        """Every ticket that waits, ascending; moves of those already given do not matter."""
+        ticket = self.next_waiting(0)
+        while ticket is not None:
+            yield ticket
+            ticket = self.next_waiting(ticket + 1)
 
     def state(self, ticket: int) -> TicketState:
         """The state of a ticket that exists."""

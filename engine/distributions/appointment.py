@@ -252,7 +252,7 @@ class Appointment(Distribution):
         """A place in ``slot`` is free again: the attached waitlist gets it, where it can be booked."""
         waitlist = self._path.waitlist
         if waitlist is not None and self._new_refusal(slot, at) is None:
-            waitlist.distribution.freed(self._path, "cancelled", slot, at)
+            waitlist.distribution.freed(self._path.id, "cancelled", 1)
 
     def _new_code(self) -> str:
         """A confirmation code that no booking of this path has."""

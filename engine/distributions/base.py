@@ -64,6 +64,10 @@ class Distribution:
 
     # Joining and acting
 
+    def closed_refusal(self) -> Refusal:
+        """Why nobody can join any more."""
+        return Refusal(Reason.CLOSED, {"path": self._path.id})
+
     def join_refusal(self) -> Refusal | None:
         """Why nobody can join now although the path takes joins, or None."""
         if self._path.sold_out and not self._path.may_return:
@@ -82,14 +86,14 @@ class Distribution:
     # Time
 
     def next_deadline_ms(self) -> int | None:
-        """When something happens by itself next, or None."""
+        """When something of the kind's own happens by itself next, or None."""
         return None
 
     def fire(self, at: int, journal: Journal) -> None:
         """Do what is due at ``at``."""
 
     def moved(self, gap_ms: int, closing_before_ms: int | None, journal: Journal) -> None:
-        """An outage of ``gap_ms`` is ours: deadlines before ``closing_before_ms`` (None: all) move by it."""
+        """An outage of ``gap_ms`` is ours: own deadlines before ``closing_before_ms`` (None: all) move by it."""
 
     # Turns
 
@@ -101,16 +105,17 @@ class Distribution:
         """Nothing is left to give out, and nothing comes back: those who wait are lost."""
         self._path.lose_waiting("sold_out", at, journal)
 
-    def freed(self, source: Path, cause: str, unit: str, at: int) -> None:
-        """A unit of ``source``, this path or the one that it is attached to, is free again because of ``cause``;
-        ``unit`` names it where it has a name of its own."""
+    def freed(self, source: str, cause: str, count: int) -> None:
+        """``count`` units of the path ``source``, this one or the one that it is attached to, are free again because of
+        ``cause``, or new (``stock_added``)."""
 
     def give_turns(self, at: int, journal: Journal) -> None:
         """Give what is free in the kind's own way, before whoever is next is admitted."""
 
     def hoping(self) -> int:
         """How many here would take what becomes free, now or when it is their turn."""
-        return self._path.tickets.waiting
+        choices, tickets = self._path.choices, self._path.tickets
+        return tickets.waiting if choices is None or choices.first(tickets) is not None else 0
 
     def in_line(self) -> int:
         """How many can be admitted now, but for the meters, the caps and the stock."""
@@ -119,6 +124,9 @@ class Distribution:
     def next_ticket(self) -> int | None:
         """The ticket that is admitted next, or None."""
         raise NotImplementedError
+
+    def out_of_line(self, ticket: int) -> None:
+        """``ticket``, which waited or had a window or an offer, is admitted, has left or was turned away."""
 
     def price(self, ticket: int) -> int | None:
         """What the holder pays, in minor units; None = as it stands in the document."""
@@ -129,7 +137,13 @@ class Distribution:
 
     def details(self, ticket: int) -> dict[str, Any]:
         """What the holder of ``ticket`` is told beyond its state and window."""
-        return {}
+        choices, offer = self._path.choices, self._path.offers.open.get(ticket)
+        details: dict[str, Any] = {}
+        if choices is not None and ticket in choices.wanted:
+            details["wanted"] = choices.wanted[ticket]
+        if offer is not None:
+            details |= {"offer": offer.offer.hex(), "claim_by": offer.claim_by, "claimed": offer.claimed}
+        return details
 
     # Snapshots
 

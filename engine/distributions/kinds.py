@@ -5,8 +5,12 @@ from typing import Final
 from engine.distributions.appointment import Appointment
 from engine.distributions.base import Distribution
 from engine.distributions.queue import Queue
+from engine.distributions.timed_release import TimedRelease
+from engine.distributions.waitlist import Waitlist
 
 KINDS: Final[dict[str, type[Distribution]]] = {
     "appointment": Appointment,
     "queue": Queue,
+    "timed_release": TimedRelease,
+    "waitlist": Waitlist,
 }

@@ -102,6 +102,17 @@ class Stage:
         assert len(answered) == 1, f"expected one answer, got {answered}"
         return answered[0].answer
 
+    def answerless(self, now_ms: int, *commands: c.Command) -> list[str]:
+        """The states of the tickets of the commands' consumers, after a step of which nobody is told a "no"."""
+        assert only(self.step(now_ms, *commands), Refused) == []
+        asked = [(one.path, one.consumer) for one in commands if isinstance(one, c.TicketCommand)]
+        found = [(self.path(path).tickets, consumer) for path, consumer in asked]
+        return [tickets.state(tickets.latest[consumer]).word for tickets, consumer in found]
+
+    def write(self, now_ms: int, *events: AnyEvent) -> None:
+        """Write an entry that the core did not make: what the readers think of it."""
+        self._write(now_ms, {}, list(events))
+
     def path(self, path_id: str = "general") -> Path:
         return self.core.paths[path_id]
 
@@ -171,7 +182,7 @@ def assert_agree(core: Experience, replica: Replica) -> None:
         assert (seen.states, seen.hats) == (path.tickets.states, path.tickets.hats)
         assert seen.roster.waiting == path.tickets.waiting == seen.states.count(0)
         assert list(seen.roster.waiting_places()) == [t for t, state in enumerate(seen.states) if state == 0]
-        assert seen.windows == {ticket: _told(path, ticket) for ticket in path.windows.open}
+        assert seen.windows == {one: _told(path, one, seen.windows[one].variant) for one in path.windows.open}
         offers = path.offers.open.items()
         reserved = sum(offer.reserved for _, offer in offers)
         assert len(seen.windows) + reserved == path.meter.active
@@ -189,8 +200,9 @@ def assert_agree(core: Experience, replica: Replica) -> None:
             assert (told.total, told.reserved, told.completed) == (shelf.total, shelf.reserved, shelf.completed)
 
 
-def _told(path: Path, ticket: int) -> OpenWindow:
+def _told(path: Path, ticket: int, variant: str) -> OpenWindow:
+    """The window as it stands, of a variant that was named or, where people take what there is, was not."""
     window = path.windows.open[ticket]
-    variant = "" if path.settings.product_selection == "checkout" else window.variant
+    assert variant in ("", window.variant)
     times = (window.admission, window.kid, window.admitted_at, window.expires_at)
     return OpenWindow(*times, variant, path.distribution.price(ticket))

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.audit import Audit, Broken, SpanMeter
+from engine.audit import Audit
+from engine.audits.promises import Broken, SpanMeter
 from protocol import codec
 from protocol import events as e
 from protocol.documents import Experience

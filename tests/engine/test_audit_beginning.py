@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.audit import Broken
 from engine.audit_beginning import audit_from
+from engine.audits.promises import Broken
 from engine.beginning import Beginning
 from engine.core.experience import Experience
 from engine.core.limits import RULES
@@ -14,6 +14,7 @@ from protocol.events import Expired
 from protocol.manifest import VERSION, Manifest, part_of
 from protocol.replica import Replica
 from protocol.streams import START_ID
+from tests.engine.kinds_workload import KindsWorkload
 from tests.engine.stage import Stage
 from tests.engine.test_properties import SEEDS, _live
 from tests.engine.workload import Workload
@@ -34,13 +35,14 @@ def begin_anew(stage: Stage) -> None:
     stage.audit.writers = writers
 
 
+@pytest.mark.parametrize("workloads", [Workload, KindsWorkload])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_wherever_an_audit_begins_it_finds_nothing_in_a_log_that_is_right(seed: int) -> None:
-    workload = Workload(seed)
+def test_wherever_an_audit_begins_it_finds_nothing_in_a_log_that_is_right(workloads: type[Workload], seed: int) -> None:
+    workload = workloads(seed)
     stage = Stage(workload.document)
     for moment in workload.moments:
         begin_anew(stage)
-        _live(stage, moment)
+        _live(workload, stage, moment)
 
 
 def test_what_is_known_from_the_snapshot_is_held_against_the_log() -> None:
@@ -51,7 +53,7 @@ def test_what_is_known_from_the_snapshot_is_held_against_the_log() -> None:
     assert len(stage.audit.paths["general"].windows) == 2
     early = Expired("general", stage.now_ms, [0])
     with pytest.raises(Broken, match="before its window's end"):
-        stage._write(stage.now_ms, {}, [early])
+        stage.write(stage.now_ms, early)
 
 
 def test_an_audit_of_a_whole_log_begins_with_nothing() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.audit import Audit, Broken
+from engine.audit import Audit
+from engine.audits.appointment import AuditedAppointment
+from engine.audits.promises import Broken
 from protocol import codec
 from protocol import kind_events as k
 from protocol.events import AnyEvent, Configured, Entry, Joined
@@ -46,7 +48,9 @@ def test_a_log_that_keeps_its_promises_is_audited_to_its_end() -> None:
         at=LATER + 1,
     )
     assert [state.word for state in audit.paths[PATH].states] == ["completed", "expired", "lost"]
-    assert (audit.paths[PATH].slots.held, len(audit.paths[PATH].slots.booked)) == ({}, 2)
+    path = audit.paths[PATH]
+    assert isinstance(path, AuditedAppointment)
+    assert (path.slots.held, len(path.slots.booked)) == ({}, 2)
 
 
 @pytest.mark.parametrize(
@@ -88,5 +92,5 @@ def test_a_queue_has_no_slots() -> None:
         k.SlotHeld("general", 1, 0, TEN, 2),
     ]
     payload = codec.encode_entry(Entry(1, START_MS, "0-0", {}, "", events))
-    with pytest.raises(Broken, match="has no slots"):
+    with pytest.raises(Broken, match="general is of another kind than what tells SlotHeld"):
         audit.entry("1-0", payload, codec.next_chain(GENESIS_CHAIN, payload))

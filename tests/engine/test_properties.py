@@ -14,40 +14,47 @@ from engine.core.experience import Batch, Experience
 from protocol.codec import decode_commands, encode_commands
 from protocol.events import Refused
 from protocol.replica_codec import decode_replica, encode_replica
+from tests.engine.kinds_workload import KindsWorkload
 from tests.engine.stage import SENDER, Stage, assert_agree
-from tests.engine.workload import WORDS, Act, Moment, Workload, commands_of
+from tests.engine.workload import Act, Moment, Workload
 from tests.support.samples import EXPERIENCE
 
 SEEDS = range(24)
-KEEPING = tuple(word for word in WORDS if word != "configure")
-"""All that can be done but dropping a path."""
+Workloads = type[Workload]
 
 
-def _live(stage: Stage, moment: Moment) -> None:
+def _live(workload: Workload, stage: Stage, moment: Moment) -> None:
     now_ms = stage.now_ms + moment.gap_ms
     if moment.outage:
         stage.take_over(now_ms)
-    stage.step(now_ms, *[command for act in moment.acts for command in commands_of(act, stage)])
+    stage.step(now_ms, *[command for act in moment.acts for command in workload.commands_of(act, stage)])
+
+
+@pytest.fixture(params=[Workload, KindsWorkload], ids=["queues", "kinds"])
+def workloads(request: pytest.FixtureRequest) -> Workloads:
+    """What a workload is about: queues alone, or all kinds together."""
+    chosen: Workloads = request.param
+    return chosen
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_auditor_finds_nothing_and_replicas_agree_at_every_step(seed: int) -> None:
-    workload = Workload(seed)
+def test_the_auditor_finds_nothing_and_replicas_agree_at_every_step(workloads: Workloads, seed: int) -> None:
+    workload = workloads(seed)
     stage = Stage(workload.document)
     for moment in workload.moments:
-        _live(stage, moment)
+        _live(workload, stage, moment)
         assert_agree(stage.core, stage.replica)
         deadline = stage.core.next_deadline_ms()
         assert deadline is None or deadline > stage.now_ms
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_snapshot_gives_back_the_same_state_at_every_step(seed: int) -> None:
-    workload = Workload(seed)
+def test_a_snapshot_gives_back_the_same_state_at_every_step(workloads: Workloads, seed: int) -> None:
+    workload = workloads(seed)
     stage, restored = Stage(workload.document), Stage(workload.document)
     for moment in workload.moments:
-        _live(stage, moment)
-        _live(restored, moment)
+        _live(workload, stage, moment)
+        _live(workload, restored, moment)
         assert restored.entries == stage.entries
         kept = restored.core.snapshot()
         restored.core = Experience.restore(EXPERIENCE, kept)
@@ -56,11 +63,11 @@ def test_a_snapshot_gives_back_the_same_state_at_every_step(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_stored_replica_agrees_with_the_core_at_every_step(seed: int) -> None:
-    workload = Workload(seed)
+def test_a_stored_replica_agrees_with_the_core_at_every_step(workloads: Workloads, seed: int) -> None:
+    workload = workloads(seed)
     stage = Stage(workload.document)
     for moment in workload.moments:
-        _live(stage, moment)
+        _live(workload, stage, moment)
         stored = encode_replica(stage.replica)
         stage.replica = decode_replica(stored)
         assert_agree(stage.core, stage.replica)
@@ -68,11 +75,11 @@ def test_a_stored_replica_agrees_with_the_core_at_every_step(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_same_batches_at_the_same_times_give_the_same_entries(seed: int) -> None:
-    workload = Workload(seed)
+def test_the_same_batches_at_the_same_times_give_the_same_entries(workloads: Workloads, seed: int) -> None:
+    workload = workloads(seed)
     stage = Stage(workload.document)
     for moment in workload.moments:
-        _live(stage, moment)
+        _live(workload, stage, moment)
     stage.script = [
         done._replace(
             batches=done.batches
@@ -86,11 +93,11 @@ def test_the_same_batches_at_the_same_times_give_the_same_entries(seed: int) -> 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_late_step_admits_at_the_same_instants_as_one_at_every_deadline(seed: int) -> None:
-    workload = Workload(seed)
+def test_a_late_step_admits_at_the_same_instants_as_one_at_every_deadline(workloads: Workloads, seed: int) -> None:
+    workload = workloads(seed)
     late, punctual = Stage(workload.document), Stage(workload.document)
     for moment in workload.moments:
-        _live(late, moment._replace(outage=False))
+        _live(workload, late, moment._replace(outage=False))
         while (deadline := punctual.core.next_deadline_ms()) is not None and deadline <= late.now_ms:
             punctual.step(deadline)
         punctual.step_batches(late.now_ms, *(late.script[-1].batches or []))
@@ -99,18 +106,18 @@ def test_a_late_step_admits_at_the_same_instants_as_one_at_every_deadline(seed: 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_is_refused_changes_nothing(seed: int) -> None:
-    workload = Workload(seed)
+def test_what_is_refused_changes_nothing(workloads: Workloads, seed: int) -> None:
+    workload = workloads(seed)
     stage = Stage(workload.document)
     for moment in workload.moments:
-        _live(stage, moment)
+        _live(workload, stage, moment)
         for act in (workload.act(), *moment.acts):
-            _refuse(stage, act)
+            _refuse(workload, stage, act)
 
 
-def _refuse(stage: Stage, act: Act) -> None:
+def _refuse(workload: Workload, stage: Stage, act: Act) -> None:
     """Try an act on a copy; where it is refused, the copy is as if nobody had asked."""
-    commands = commands_of(act, stage)
+    commands = workload.commands_of(act, stage)
     kept, number = stage.core.snapshot(), stage.core.senders.last(SENDER) + 1
     asked, silent = Experience.restore(EXPERIENCE, kept), Experience.restore(EXPERIENCE, kept)
     events, applied = asked.step(stage.now_ms, [Batch(SENDER, number, commands)])
@@ -123,11 +130,11 @@ def _refuse(stage: Stage, act: Act) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_batch_that_comes_again_is_dropped(seed: int) -> None:
-    workload = Workload(seed)
+def test_a_batch_that_comes_again_is_dropped(workloads: Workloads, seed: int) -> None:
+    workload = workloads(seed)
     stage = Stage(workload.document)
     for moment in workload.moments:
-        _live(stage, moment)
+        _live(workload, stage, moment)
         before = stage.core.digest()
         batches = stage.script[-1].batches or []
         assert stage.core.step(stage.now_ms, batches) == ([], {})
@@ -135,15 +142,16 @@ def test_a_batch_that_comes_again_is_dropped(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_nobody_is_lost_or_admitted_twice(seed: int) -> None:
-    workload = Workload(seed, KEEPING)
+def test_nobody_is_lost_or_admitted_twice(workloads: Workloads, seed: int) -> None:
+    workload = workloads(seed, tuple(word for word in workloads.WORDS if word != "configure"))
     stage = Stage(workload.document)
     for moment in workload.moments:
-        _live(stage, moment)
+        _live(workload, stage, moment)
         for path in stage.core.paths.values():
             held = [path.tickets.live(one) for one in path.tickets.latest]
             live = [ticket for ticket in held if ticket is not None]
-            assert len(live) == path.tickets.waiting + path.meter.active
+            assert len(live) == path.tickets.alive
+            assert len(live) == path.tickets.waiting + len(path.windows.open) + len(path.offers.open)
             assert set(path.windows.open) == {one for one in live if one in path.windows.open}
     assert len(set(stage.ids)) == len(stage.ids)
     turns = Counter((one.path, one.ticket) for one in stage.admissions)

@@ -7,8 +7,11 @@ what is there at that instant (the checkout acts choose among the open windows).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
+
+from msgspec import structs
 
 from protocol import commands as c
 from protocol.documents import Experience as Document
@@ -20,12 +23,18 @@ CONSUMERS = 14
 RATES = (600, 60, 1_000, 6_000, 7, 60_000, 0)
 GAPS_MS = (0, 0, 1, 3, 9, 50, 99, 100, 101, 333, 700, 999, 1_000)
 OUTAGES_MS = (400, 1_000, 1_001, 2_500, 5_001)
-CHECKOUT = {"redeem": c.Redeem, "complete": c.Complete, "release": c.Release, "extend": c.Extend}
+CHECKOUT: dict[str, Callable[[str, str, bytes], c.Command]] = {
+    "redeem": c.Redeem,
+    "complete": c.Complete,
+    "release": c.Release,
+    "extend": c.Extend,
+}
 JOIN_WORDS = ("join", "join", "join", "any")
 CONSUMER_WORDS = (*JOIN_WORDS * 3, "implicit", "leave", "decline", "rejoin", "rejoin", "attach")
 METERING_WORDS = ("admit", "rate", "caps", "over_all", "stock")
 STEERING_WORDS = ("refuse", "pause", "resume", "resume", "open", "open", "close", "end", "configure", "configure")
-WORDS = (*CONSUMER_WORDS * 4, *tuple(CHECKOUT) * 4, *METERING_WORDS * 2, *STEERING_WORDS)
+CHECKOUT_WORDS = tuple(CHECKOUT)
+WORDS = (*CONSUMER_WORDS * 4, *CHECKOUT_WORDS * 4, *METERING_WORDS * 2, *STEERING_WORDS)
 
 
 class Act(NamedTuple):
@@ -47,9 +56,11 @@ class Moment(NamedTuple):
 class Workload:
     """A document with two queues, and some seconds of things happening. ``words`` may be fewer than all."""
 
-    def __init__(self, seed: int, words: tuple[str, ...] = WORDS) -> None:
+    WORDS: ClassVar[tuple[str, ...]] = WORDS
+
+    def __init__(self, seed: int, words: tuple[str, ...] = ()) -> None:
         self._chance = Random(seed)
-        self._words = words
+        self._words = words or self.WORDS
         self.document = self._document()
         self.moments = [self._moment(number) for number in range(self._chance.randint(10, 40))]
 
@@ -57,6 +68,10 @@ class Workload:
         """One thing that somebody does."""
         chance = self._chance
         return Act(chance.choice(self._words), chance.randrange(CONSUMERS), chance.randrange(6))
+
+    def commands_of(self, act: Act, stage: Stage) -> list[c.Command]:
+        """The commands that this act comes to now; none where there is nothing to do it to."""
+        return commands_of(act, stage)
 
     def _moment(self, number: int) -> Moment:
         chance = self._chance
@@ -116,6 +131,11 @@ def commands_of(act: Act, stage: Stage) -> list[c.Command]:
     if act.word == "configure":
         return [configure(_changed(stage, act))]
     return _merchants(act, path)
+
+
+def about(command: c.Command, path: str) -> c.Command:
+    """The same command, in ``path``."""
+    return structs.replace(command, path=path)
 
 
 def open_window(act: Act, stage: Stage) -> tuple[str, int] | None:

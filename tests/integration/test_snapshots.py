@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import redis
 
-from engine.audit import Broken
 from engine.audit_beginning import audit_from
 from engine.audit_log import main as audit
+from engine.audits.promises import Broken
 from engine.beginning import begin
 from engine.core.experience import Experience
 from engine.io.append import Appender, Outcome

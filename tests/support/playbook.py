@@ -24,8 +24,9 @@ from engine.core.experience import Batch, Experience
 from protocol.commands import Command, Configure
 from protocol.documents import parse
 from protocol.events import WriterChanged
+from tests.support.cast import Cast, duration_ms, shown_ms
 from tests.support.playbook_slots import SETTINGS_OF_SLOTS, opening
-from tests.support.playbook_words import Cast, command_of, duration_ms, lines_of, shown_ms
+from tests.support.playbook_words import command_of, lines_of
 from tests.support.samples import EXPERIENCE, raw_document, raw_path, raw_product, raw_variant
 
 START_MS = 1_000_000_000
@@ -41,9 +42,22 @@ _SETTINGS = {
     "capacity": "capacity",
     "active": "max_active",
     "admissions": "max_admissions",
+    "kind": "kind",
+    "limit": "limit",
+    "burst rate": "burst_rate_per_minute",
+    "strategy": "strategy",
+    "batch": "batch",
+    "claims": "claim_window_seconds",
 }
-_OF_PATH = {"priority": "priority", "joins": "joins_per_consumer", "keeps place": "keep_place_once"}
-_INSTANTS = {"opens": "opens_at", "closes": "closes_at"}
+_OF_PATH = {
+    "priority": "priority",
+    "joins": "joins_per_consumer",
+    "keeps place": "keep_place_once",
+    "attached to": "attached_to",
+    "selection": "product_selection",
+    "audience": "audience",
+}
+_INSTANTS = {"opens": "opens_at", "closes": "closes_at", "lobby": "lobby_opens_at"}
 _OVER_ALL = {"rate": "release_rate_per_minute", "active": "max_active", "admissions": "max_admissions"}
 
 
@@ -116,9 +130,13 @@ class Playbook:
                 fields["min_level"] = "guest"
             elif name == "sells":
                 fields["variants"] = value.split("+")
+            elif name == "code":
+                fields["access_code"] = {"code": value}
             else:
                 fields[_INSTANTS[name]] = START_MS + duration_ms(value)
-        return raw_path(path_id, distribution=distribution, **fields)
+        if distribution.get("kind", "queue") == "queue":
+            return raw_path(path_id, distribution=distribution, **fields)
+        return {"id": path_id, "distribution": distribution} | fields
 
     def _set_up(self) -> list[str]:
         if self._is_set_up:
@@ -187,11 +205,13 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     return [(pair.rsplit(" ", 1)[0], pair.rsplit(" ", 1)[1]) for pair in text.split(", ")]
 
 
-def _number(text: str) -> int | bool | None:
-    """A number, a duration in whole seconds, ``none``, ``yes`` or ``no``."""
+def _number(text: str) -> int | bool | str | None:
+    """A number, a duration in whole seconds, ``none``, ``yes``, ``no``; any other word as it stands."""
     words: dict[str, bool | None] = {"none": None, "yes": True, "no": False}
     if text in words:
         return words[text]
+    if not text[:1].isdigit():
+        return text
     if text.endswith("ms"):
         return int(text.removesuffix("ms"))
     return duration_ms(text) // 1_000 if text.endswith(("s", "m", "h")) else int(text)

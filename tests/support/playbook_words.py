@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from typing import Any
 
 from protocol import commands as c
@@ -16,61 +15,8 @@ from protocol.commands import Command, Limits
 from protocol.events import ADMISSION_BYTES, CONSUMER_BYTES, AnyEvent, Holding
 from protocol.states import TicketState
 from tests.support import playbook_slots
-
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
-
-
-class Cast:
-    """Who plays: names for consumers and tickets, everybody's latest admission and confirmation
-    code. Instants are told from the start."""
-
-    def __init__(self, start_ms: int) -> None:
-        self.start_ms = start_ms
-        self.admissions: dict[str, bytes] = {}
-        self.codes: dict[str, str] = {}
-        self._names: dict[bytes, str] = {}
-        self._holders: dict[tuple[str, int], str] = {}
-
-    def consumer(self, name: str) -> bytes:
-        """The id of the consumer called ``name``."""
-        consumer = sha256(name.encode()).digest()[:CONSUMER_BYTES]
-        self._names[consumer] = name
-        return consumer
-
-    def name(self, consumer: bytes) -> str:
-        """What this consumer is called."""
-        return self._names[consumer]
-
-    def hold(self, path: str, ticket: int, consumer: bytes) -> str:
-        """Note whose ticket this is; answers the name."""
-        self._holders[path, ticket] = self._names[consumer]
-        return self._names[consumer]
-
-    def holder(self, path: str, ticket: int) -> str:
-        """Whose ticket this is."""
-        return self._holders[path, ticket]
-
-    def ticket(self, path: str, name: str) -> int:
-        """The latest ticket of ``name`` in ``path``."""
-        return max(ticket for (where, ticket), holder in self._holders.items() if (where, holder) == (path, name))
-
-    def instant(self, at: int) -> str:
-        """An instant as time since the start."""
-        return shown_ms(at - self.start_ms)
-
-
-def duration_ms(text: str) -> int:
-    """``90s`` → 90000; also ms, m, h."""
-    found = re.fullmatch(r"(\d+)(ms|s|m|h)", text)
-    if found is None:
-        raise ValueError(f"{text!r} is no duration: say 500ms, 90s, 2m or 24h")
-    return int(found[1]) * _UNITS_MS[found[2]]
-
-
-def shown_ms(ms: int) -> str:
-    """90000 → ``90s``; what is not whole is told in ms."""
-    return f"{ms // 1_000}s" if ms % 1_000 == 0 else f"{ms}ms"
-
+from tests.support.cast import Cast, Make, duration_ms
+from tests.support.playbook_kinds import SENTENCES_OF_KINDS, TELL_KINDS
 
 # Sentences that give commands
 
@@ -84,9 +30,6 @@ def command_of(sentence: str, cast: Cast, paths: list[str], key: str) -> list[Co
         if spoken := re.fullmatch(pattern, found[1]):
             return make(spoken, cast, path, key)
     raise ValueError(f"{sentence!r} is no sentence of the playbook")
-
-
-Make = Callable[[re.Match[str], Cast, str, str], list[Command]]
 
 
 def _each(kind: Callable[[bytes, str], Command]) -> Make:
@@ -154,6 +97,7 @@ _SENTENCES: list[tuple[str, Make]] = [
     ),
     (r"the merchant (sets|adds) stock(?: of (\S+))? (-?\d+)", _stock),
     (r"the merchant says (.*)", lambda f, _, __, key: [c.PostNotice("merchant", key, f[1], "info", None)]),
+    *SENTENCES_OF_KINDS,
 ]
 
 
@@ -233,7 +177,8 @@ def _refused(event: e.Refused, cast: Cast) -> Iterator[str]:
 
 
 def _answered(event: e.Answered, cast: Cast) -> Iterator[str]:
-    shown = ("admitted", "revision", "changed", "state", "expires_at", "order_id", "stock", "reserved", "completed")
+    shown: tuple[str, ...] = ("admitted", "revision", "changed", "state", "expires_at", "order_id", "stock", "reserved")
+    shown += ("completed", "offered", "outcome", "reason")
     yield "answer: " + ", ".join(_detail(name, event.answer[name], cast) for name in shown if name in event.answer)
 
 
@@ -244,7 +189,7 @@ def _detail(name: str, value: Any, cast: Cast) -> str:
     return f"{name} {', '.join(value) if isinstance(value, list) else words.get(value, value)}"
 
 
-_TELL: dict[type, Callable[[Any, Cast], Iterator[str]]] = {
+_TELL: dict[type, Callable[[Any, Cast], Iterator[str]]] = TELL_KINDS | {
     e.Configured: lambda event, _: iter([f"set up, revision {event.revision}"]),
     e.ReleaseRateChanged: _rate_changed,
     e.PhaseChanged: _phase_changed,

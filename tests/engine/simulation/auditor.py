@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 from engine.audit import Audit
-from engine.audit import Broken as BrokenLog
+from engine.audits.promises import Broken as BrokenLog
 from engine.beginning import Beginning
 from engine.core.experience import Experience
 from engine.io.clock import NS_PER_MS, Reading

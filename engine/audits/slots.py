@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import UNSET
 
+from engine.audits.promises import Broken
 from protocol import kind_events as k
 from protocol.distributions import Appointment
 from protocol.slots import slot_of
 from protocol.states import TicketState
 
 if TYPE_CHECKING:
-    from engine.audit import AuditedPath
+    from engine.audits.path import AuditedPath
 
 _HELD, _BOOKED, _WAITING = TicketState.HELD, TicketState.BOOKED, TicketState.WAITING
-
-
-class Broken(Exception):
-    """A promise that the log shows broken; the text names the entry and the promise."""
 
 
 class AuditedSlots:
@@ -77,8 +74,7 @@ class AuditedSlots:
     def _room(self, slot: str, at: int) -> None:
         """Nobody has too much of ``slot``, which begins after ``at``."""
         terms = self._path.settings.distribution
-        if not isinstance(terms, Appointment) or terms.starts is UNSET:
-            raise Broken(f"{self._path.settings.id} has no slots")
+        assert isinstance(terms, Appointment) and terms.starts is not UNSET, "an appointment has slots"
         begins = [start for start in terms.starts if slot_of(start) == slot]
         if not begins or begins[0] <= at:
             raise Broken(f"{slot} is no slot that lies ahead")
@@ -105,9 +101,7 @@ class AuditedSlots:
     def lost(self, event: k.TicketsLost) -> None:
         """The merchant has ended the path: nothing is held any more."""
         for ticket in event.tickets:
-            self._path.expect(ticket, {_WAITING, _HELD})
             self.held.pop(ticket, None)
-            self._path.states[ticket] = TicketState.LOST
 
     CHECKS: ClassVar[dict[type, Any]] = {
         k.SlotHeld: hold,
@@ -117,5 +111,4 @@ class AuditedSlots:
         k.BookingCancelled: cancel,
         k.CheckedIn: came,
         k.NotShown: did_not_come,
-        k.TicketsLost: lost,
     }

@@ -1,0 +1,18 @@
+"""The auditor's share of each kind: the slow, obvious model of one path. It shares nothing with the core.
+
+``AUDITED`` says which class audits which kind. Hands over to: the files of the kinds.
+"""
+
+from typing import Final
+
+from engine.audits.appointment import AuditedAppointment
+from engine.audits.path import AuditedPath
+from engine.audits.timed_release import AuditedTimedRelease
+from engine.audits.waitlist import AuditedWaitlist
+
+AUDITED: Final[dict[str, type[AuditedPath]]] = {
+    "queue": AuditedPath,
+    "appointment": AuditedAppointment,
+    "timed_release": AuditedTimedRelease,
+    "waitlist": AuditedWaitlist,
+}

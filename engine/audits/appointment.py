@@ -1,0 +1,45 @@
+"""The audit of an appointment: a path like the others, and its slots.
+
+Hands over to: ``engine.audits.slots``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from engine.audits.path import AuditedPath
+from engine.audits.promises import Shelves
+from engine.audits.slots import AuditedSlots
+from protocol.documents import Path
+from protocol.kind_events import TicketsLost
+
+
+class AuditedAppointment(AuditedPath):
+    """``slots``: who holds and who has booked which."""
+
+    def __init__(self, settings: Path, shelves: Shelves) -> None:
+        super().__init__(settings, shelves)
+        self.slots = AuditedSlots(self)
+
+    def resume_kind(self, own: list[Any], offers: list[Any]) -> None:
+        holds, booked = own[0]
+        self.slots.held = {ticket: (hold.slot, hold.until) for ticket, hold in holds}
+        self.slots.booked = {ticket: (one.slot, one.confirmation) for ticket, one in booked}
+
+    def next_turn(self, candidate: int) -> int | None:
+        """Nobody is admitted: a booking is the access."""
+        return None
+
+    def tickets_lost(self, event: TicketsLost) -> None:
+        super().tickets_lost(event)
+        self.slots.lost(event)
+
+    CHECKS: ClassVar[dict[type, Any]] = {}
+
+
+def _of_slots(check: Callable[[AuditedSlots, Any], None]) -> Callable[[AuditedAppointment, Any], None]:
+    return lambda path, event: check(path.slots, event)
+
+
+AuditedAppointment.CHECKS |= {kind: _of_slots(check) for kind, check in AuditedSlots.CHECKS.items()}

@@ -1,0 +1,277 @@
+"""The waitlist: what becomes free is offered to the next, and whoever claims it is admitted.
+
+Units come from the path that it is attached to, where an admission expired, was declined or released and nobody there
+would take it; from its own offers and windows that lapsed; from stock that was added; from the merchant's hand. When
+that path opens, all are told and nothing is kept for anybody. An offer keeps its unit and counts as an open window, but
+for the strategy ``all``: there a claim keeps it, and whoever comes too late hears ``gone`` until something is free
+again. ``one_by_one`` has one offer open at a time, ``batch`` so many. One offer a ticket. Rules of §9:
+
+    waiting    something is free, it is next      → offered
+    waiting    it wants something else, or is
+               admitted elsewhere                 → waiting (skipped, with the reason in the log)
+    offered    claim                              → in line, then admitted
+    offered    decline                            → left (declined)
+    offered    nothing until ``claim_by``         → expired
+    waiting    its path has ended                 → lost (ended)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from engine.core.choices import ANY
+from engine.core.limits import MS_PER_SECOND, UNLIMITED
+from engine.core.schedule import SERVING
+from engine.core.ticket import OFFERED
+from engine.distributions.base import Distribution
+from protocol import documents
+from protocol.commands import Claim, Offer
+from protocol.distributions import Waitlist as Terms
+from protocol.kind_events import Announced, OfferSkipped, UnitsFreed, UnitsGone
+from protocol.refusals import Reason, Refusal
+from protocol.states import Phase
+
+if TYPE_CHECKING:
+    from engine.core.journal import Journal
+    from engine.core.path import Path
+
+BY_HAND: Final = "by_hand"
+
+
+class Units(Struct, gc=False, array_like=True):
+    """``count`` units that came from the path ``source`` because of ``cause``."""
+
+    source: str
+    cause: str
+    count: int
+
+
+class Waitlist(Distribution):
+    """State: ``fresh``, what came since it was last looked at, and ``units``, what can be offered, both the oldest
+    first; ``skipped``, why a waiting ticket was last passed over; ``announced``, whether the path's opening was told;
+    ``gone``, whether those with an offer to all were told that nothing is left."""
+
+    TAKES = (Claim, Offer)
+    HALTED = (Claim, Offer)
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._fresh: list[Units] = []
+        self._units: list[Units] = []
+        self._skipped: dict[int, str] = {}
+        self._announced = False
+        self._gone = False
+        self._terms = _terms_of(path.settings)
+
+    def configure(self, settings: documents.Path) -> None:
+        self._terms = _terms_of(settings)
+
+    def entered(self, phase: Phase, at: int, journal: Journal) -> None:
+        if phase == Phase.ENDED:
+            self._path.lose_waiting("ended", at, journal)
+
+    def closes(self) -> bool:
+        return self._source_has_ended() and self.is_over()
+
+    def is_over(self) -> bool:
+        if not self._source_has_ended():
+            return super().is_over()
+        offered = self._units and self._path.tickets.waiting
+        return not (offered or self._path.offers.open or self._path.windows.open)
+
+    def ended(self, at: int, journal: Journal) -> None:
+        self._path.lose_offers("ended", at, journal)
+        self._fresh, self._units = [], []
+
+    def join_refusal(self) -> Refusal | None:
+        if self._terms.capacity is not None and self._path.tickets.waiting >= self._terms.capacity:
+            return Refusal(Reason.FULL, {"capacity": self._terms.capacity})
+        return None
+
+    def act_refusal(self, command: Claim | Offer, ticket: int | None, at: int) -> Refusal | None:
+        if isinstance(command, Offer):
+            return self._offer_refusal(command)
+        offer = None if ticket is None else self._path.offers.open.get(ticket)
+        if ticket is None or offer is None or command.offer not in (b"", offer.offer):
+            state = {} if ticket is None else {"state": self._path.tickets.state(ticket).word}
+            return Refusal(Reason.NO_TICKET, {"path": self._path.id, **state})
+        if offer.claimed:
+            return Refusal(Reason.ALREADY_DONE, {"path": self._path.id, "state": OFFERED.word})
+        if not offer.reserved and not (self._available() and self._is_free_for(ticket)):
+            return Refusal(Reason.GONE, {"path": self._path.id})
+        return None
+
+    def _offer_refusal(self, command: Offer) -> Refusal | None:
+        if command.count < 1:
+            return Refusal(Reason.INVALID, {"field": "count", "allowed": "1 or more"})
+        if self._path.phase not in SERVING:
+            opening = self._path.phase == Phase.SCHEDULED
+            return Refusal(Reason.NOT_OPEN if opening else Reason.CLOSED, {"path": self._path.id})
+        return None
+
+    def act(self, command: Claim | Offer, ticket: int | None, at: int, journal: Journal) -> dict[str, Any] | None:
+        if isinstance(command, Offer):
+            return {"offered": self._offer_by_hand(command.count, at, journal)}
+        assert ticket is not None, "an offer has a ticket"
+        if not self._path.offers.open[ticket].reserved:
+            self._take(1)
+        self._path.claim(ticket, at, journal)
+        return None
+
+    def supply(self) -> tuple[bool, bool]:
+        return False, False
+
+    def freed(self, source: str, cause: str, count: int) -> None:
+        self._fresh.append(Units(source, cause, count))
+
+    def give_turns(self, at: int, journal: Journal) -> None:
+        path = self._path
+        if path.paused or path.phase not in SERVING:
+            return
+        self._announce(at, journal)
+        self._collect(at, journal)
+        if self._terms.strategy == "all":
+            if self._available():
+                self._offer(path.tickets.waiting, "", at, journal)
+            self._tell_gone(at, journal)
+        else:
+            together = self._terms.batch or 1
+            while (free := min(together - path.offers.unclaimed, self._available())) > 0:
+                first = self._units[0]
+                offered = self._offer(min(free, first.count, self._at_once()), first.cause, at, journal)
+                self._take(offered)
+                if not offered:
+                    break
+
+    def hoping(self) -> int:
+        return 0
+
+    def in_line(self) -> int:
+        return len(self._path.offers.claims)
+
+    def next_ticket(self) -> int | None:
+        return next(iter(self._path.offers.claims), None)
+
+    def out_of_line(self, ticket: int) -> None:
+        self._skipped.pop(ticket, None)
+
+    def snapshot(self) -> list[Any]:
+        return [list(self._fresh), list(self._units), list(self._skipped.items()), self._announced, self._gone]
+
+    def restore(self, data: list[Any]) -> None:
+        fresh, units, skipped, self._announced, self._gone = data
+        self._fresh, self._units = [Units(*one) for one in fresh], [Units(*one) for one in units]
+        self._skipped = dict(skipped)
+
+    # Units
+
+    def _source_has_ended(self) -> bool:
+        return self._path.source is not None and self._path.source.phase == Phase.ENDED
+
+    def _spare(self) -> int:
+        """How many could be offered: the stock, the caps, less what the line of its path would take first."""
+        path = self._path
+        free = min(path.stock.free(path.variants), path.caps())
+        return max(0, free - (path.source.distribution.hoping() if path.source else 0))
+
+    def _available(self) -> int:
+        """How many units are there that can still be offered or claimed."""
+        return min(self._spare(), self._count())
+
+    def _count(self) -> int:
+        return sum(units.count for units in self._units)
+
+    def _collect(self, at: int, journal: Journal) -> None:
+        """Take in what has come, as far as it can be used; what somebody else took meanwhile is no unit any more."""
+        fresh, self._fresh = self._fresh, []
+        room = self._spare() - self._count()
+        for freed in fresh:
+            freed.count = min(freed.count, room)
+            if freed.count > 0:
+                room -= freed.count
+                self._units.append(freed)
+                journal.add(UnitsFreed(self._path.id, at, freed.source, freed.cause, freed.count))
+        if room < 0:
+            self._take(-room)
+
+    def _take(self, count: int) -> None:
+        """``count`` units are used, the oldest first."""
+        while count:
+            first = self._units[0]
+            used = min(count, first.count)
+            first.count -= used
+            count -= used
+            if not first.count:
+                del self._units[0]
+
+    # Offers
+
+    def _offer_by_hand(self, count: int, at: int, journal: Journal) -> int:
+        self._collect(at, journal)
+        room = self._spare()
+        if self._terms.strategy == "all":
+            self._fresh.append(Units(self._path.id, BY_HAND, count))
+            return min(room, count)
+        offered = 0
+        while now := self._offer(min(count - offered, room - offered, self._at_once()), BY_HAND, at, journal):
+            offered += now
+        return offered
+
+    def _at_once(self) -> int:
+        """To how many one look at what is free can be offered: where people choose, the next may want the same."""
+        return UNLIMITED if self._path.choices is None else 1
+
+    def _offer(self, count: int, cause: str, at: int, journal: Journal) -> int:
+        """Offer to the next ``count`` who wait; answers how many there were."""
+        path = self._path
+        claim_by = at + self._terms.claim_window_seconds * MS_PER_SECOND
+        tickets: list[int] = []
+        for ticket in path.tickets.all_waiting():
+            if len(tickets) == count:
+                break
+            reason = self._why_not(ticket)
+            if not reason:
+                tickets.append(ticket)
+            elif self._skipped.get(ticket) != reason:
+                self._skipped[ticket] = reason
+                journal.add(OfferSkipped(path.id, at, ticket, reason))
+        for ticket in tickets:
+            self._skipped.pop(ticket, None)
+        if tickets:
+            path.offer(tickets, cause, claim_by, at, journal, reserved=self._terms.strategy != "all")
+        return len(tickets)
+
+    def _why_not(self, ticket: int) -> str:
+        """Why this one is not offered anything now ("" = it is)."""
+        path = self._path
+        if not self._is_free_for(ticket):
+            return "variant_not_free"
+        if path.source is not None:
+            there = path.source.tickets.latest.get(path.tickets.consumer(ticket))
+            if there is not None and there in path.source.windows.open:
+                return "already_admitted"
+        return ""
+
+    def _is_free_for(self, ticket: int) -> bool:
+        choices = self._path.choices
+        return choices is None or bool(choices.allotted(choices.wanted.get(ticket, ANY)))
+
+    def _announce(self, at: int, journal: Journal) -> None:
+        source = self._path.source
+        is_open = source is not None and source.phase == Phase.OPEN
+        if source is not None and is_open and not self._announced and self._path.tickets.waiting:
+            journal.add(Announced(self._path.id, at, source.id))
+        self._announced = is_open
+
+    def _tell_gone(self, at: int, journal: Journal) -> None:
+        gone = self._path.offers.unclaimed > 0 and not self._available()
+        if gone != self._gone:
+            self._gone = gone
+            journal.add(UnitsGone(self._path.id, at, gone))
+
+
+def _terms_of(settings: documents.Path) -> Terms:
+    assert isinstance(settings.distribution, Terms), "a waitlist is run by the terms of one"
+    return settings.distribution
