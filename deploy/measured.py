@@ -9,7 +9,8 @@ from pathlib import Path
 from deploy import keys
 from deploy.valkey import Valkey
 from deploy.watched_store import WatchedStore
-from engine.audit import Audit, Broken
+from engine.audit import Audit
+from engine.audits.promises import Broken
 from engine.core.experience import Experience
 from loadtests.parts import Audited, Core, Gateway, Parts
 from protocol.states import TicketState
