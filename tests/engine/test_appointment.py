@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from engine.core import bookings
 from engine.core.experience import Experience
 from engine.core.limits import SENDER_SILENT_MS_MAX
-from engine.distributions.queue import Queue
 from protocol import commands as c
 from protocol import kind_events as k
 from protocol.documents import Experience as Document
@@ -20,7 +19,7 @@ from protocol.kinds.appointment import AppointmentReplica
 from protocol.replica_codec import decode_replica, encode_replica
 from protocol.states import TicketState
 from tests.engine.stage import ACTOR, SENDER, START_MS, Stage, assert_agree, configure, only
-from tests.support.samples import EXPERIENCE, consumer, document, raw_path
+from tests.support.samples import EXPERIENCE, consumer, document
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 TEN, HALF_PAST, ELEVEN = "19700114T100000Z", "19700114T103000Z", "19700114T110000Z"
@@ -285,18 +284,18 @@ def test_who_has_nothing_can_give_nothing_up() -> None:
     assert stage.states(PATH) == []
 
 
-def test_what_is_given_back_goes_to_the_waitlist_where_it_can_be_booked(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(Queue, "freed", lambda _, *told: heard.append(told))
-    stage = Calendar(document(paths=[fitting(min_notice_minutes=60, capacity_per_slot=2), raw_path("waitlist")]))
-    stage.path(PATH).waitlist = stage.path("waitlist")
-    stage.later(0, book(1, TEN), hold(2, TEN), book(3, ELEVEN), cancel(2))
-    assert heard == [], "a hold that is given up was never had"
-    stage.later(0, reschedule(1, HALF_PAST), cancel(3))
-    assert [told[1:3] for told in heard] == [("cancelled", TEN), ("cancelled", ELEVEN)]
+def test_what_is_given_back_goes_to_the_waitlist_where_it_can_be_booked() -> None:
+    waitlist = {"id": "waitlist", "attached_to": PATH, "distribution": {"kind": "waitlist"}}
+    stage = Calendar(document(paths=[fitting(min_notice_minutes=60, capacity_per_slot=2), waitlist]))
+    stage.later(0, *(c.Join(consumer(who), "waitlist") for who in (8, 9)))
+    events = stage.later(0, book(1, TEN), hold(2, TEN), book(3, ELEVEN), cancel(2))
+    assert only(events, k.UnitsFreed) == [], "a hold that is given up was never had"
+    events = stage.later(0, reschedule(1, HALF_PAST), cancel(3))
+    assert [(one.source, one.cause, one.count) for one in only(events, k.UnitsFreed)] == [(PATH, "cancelled", 1)] * 2
+    assert stage.states("waitlist") == ["offered", "waiting"]
     stage.later(0, book(3, ELEVEN))
-    stage.step(TEN_MS + MINUTE_MS, cancel(3))
-    assert len(heard) == 2, "it begins too soon to be booked by anybody"
+    events = stage.step(TEN_MS + MINUTE_MS, cancel(3))
+    assert PATH not in [one.source for one in only(events, k.UnitsFreed)], "it begins too soon to be booked by anybody"
 
 
 # Changing it live
