@@ -142,7 +142,7 @@ class Audit:
         path = self.paths[event.path]
         for index in range(len(event.hats)):
             consumer = event.consumers[index * e.CONSUMER_BYTES : (index + 1) * e.CONSUMER_BYTES]
-            path.join(event.first + index, consumer)
+            path.join(event.first + index, consumer, event.hats[index])
 
     def _admitted(self, event: e.Admitted) -> None:
         path, more = self.paths[event.path], False
@@ -203,6 +203,7 @@ class Audit:
 
 _OF_PATHS: dict[type, Callable[[AuditedPath, Any], None]] = {
     e.PhaseChanged: lambda path, event: path.phase_changed(event),
+    e.PauseChanged: lambda path, event: path.pause_changed(event),
     e.Expired: lambda path, event: path.expired(event),
     e.Left: lambda path, event: path.left(event),
     e.TicketRefused: lambda path, event: path.refused(event),

@@ -46,7 +46,8 @@ def _path(path: Path, shelves: Shelves) -> AuditedPath:
     consumers = [consumer for (consumer,) in iter_unpack(f"{CONSUMER_BYTES}s", path.tickets.consumers)]
     windows = {ticket: window.expires_at for ticket, window in path.windows.open.items()}
     audited.resume(bytes(path.tickets.states), consumers, windows, path.meter.completed)
-    audited.phase = path.phase
+    audited.hats = list(path.tickets.hats)
+    audited.phase, audited.paused = path.phase, path.paused
     if path.choices is not None:
         audited.choices = dict(path.choices.wanted)
     if path.settings.product_selection != "checkout":

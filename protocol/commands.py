@@ -245,9 +245,11 @@ class RefuseTicket(PathCommand, frozen=True, array_like=True, tag="refuse_ticket
 
 
 class DrawBeacon(PathCommand, frozen=True, array_like=True, tag="draw_beacon"):
-    """The randomness of the round that the path named, with its signature, after the roster's root is committed;
-    ``previous_signature`` where the chain signs that too."""
+    """The randomness of the ``round`` of ``source`` that the path named, with its signature, after the roster's root is
+    committed; ``previous_signature`` where the chain signs that too."""
 
+    source: str
+    round: int
     randomness: bytes
     signature: bytes
     previous_signature: bytes = b""

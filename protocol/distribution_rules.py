@@ -6,11 +6,13 @@ Fields are named as the merchant wrote them, below the distribution: ``draw_at``
 from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
+from protocol.beacons import CHAINS, SOURCE_PREFIX, chain_of
 from protocol.distributions import (
     Appointment,
     Auction,
+    Beacon,
     Draw,
     OpeningWindow,
     Queue,
@@ -22,6 +24,9 @@ from protocol.money import minor_units
 
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 2), date(9998, 12, 31)
 """Days whose hours are instants that can be written, in whichever time zone."""
+BEACON_MS_MIN: Final = 60_000
+"""How long after the close of a draw the round of its beacon begins, at least: nobody can know it before."""
+
 _BIAS = "must be false: not run in this version"
 
 
@@ -38,8 +43,18 @@ def _draw(terms: Draw, opens_at: int | None) -> Iterator[Problem]:
         yield Problem("draw_at", "must not be earlier than closes_at")
     if terms.redraw_until is not None and terms.redraw_until <= drawn_at:
         yield Problem("redraw_until", "must be later than draw_at")
+    if terms.beacon is not None:
+        yield from _beacon(terms.beacon, terms.closes_at)
     if terms.loyalty_bias:
         yield Problem("loyalty_bias", _BIAS)
+
+
+def _beacon(beacon: Beacon, closes_at: int) -> Iterator[Problem]:
+    chain = chain_of(beacon.source)
+    if chain is None:
+        yield Problem("beacon.source", f"must be one of {', '.join(SOURCE_PREFIX + known for known in CHAINS)}")
+    elif chain.begins_ms(beacon.round) < closes_at + BEACON_MS_MIN:
+        yield Problem("beacon.round", f"must begin at least {BEACON_MS_MIN // 1_000} s after closes_at")
 
 
 def _auction(terms: Auction, opens_at: int | None) -> Iterator[Problem]:

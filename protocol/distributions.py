@@ -150,7 +150,7 @@ class Waitlist(Metered, frozen=True, kw_only=True, tag="waitlist"):
 
 AnyDistribution = Queue | Draw | Auction | Appointment | TimedRelease | Waitlist
 
-RUNNING: Final = frozenset({"appointment", "queue", "timed_release", "waitlist"})
+RUNNING: Final = frozenset({"appointment", "draw", "queue", "timed_release", "waitlist"})
 """The kinds that the engine of this version runs; a document that names another is refused."""
 
 FORGIVING: Final = frozenset({"queue", "draw", "timed_release"})

@@ -137,6 +137,13 @@ class Announced(Event, frozen=True, array_like=True, gc=False, tag="announced"):
 # Draw
 
 
+class DrawCommitted(Event, frozen=True, array_like=True, gc=False, tag="draw_committed"):
+    """The path has a secret from now on: ``commitment`` (32 bytes) is what it is held to."""
+
+    path: str
+    commitment: bytes
+
+
 class EntriesClosed(Event, frozen=True, array_like=True, gc=False, tag="entries_closed"):
     """Nobody enters or withdraws any more: the roster is what ``root`` (32 bytes) commits to, until the draw."""
 
@@ -166,6 +173,14 @@ class Drawn(Event, frozen=True, array_like=True, tag="drawn"):
     seed: bytes
     order_digest: bytes
     winners: list[int]
+
+
+class NotDrawn(Event, frozen=True, array_like=True, tag="not_drawn"):
+    """Nobody moves up any more: all who wait are lost, but for ``kept``, whose turn comes."""
+
+    path: str
+    at: int
+    kept: list[int]
 
 
 # Auction

@@ -46,6 +46,20 @@ def roster_root(hats: bytes) -> bytes:
     return sha256(_NUMBER.pack(len(hats)) + hats).digest()
 
 
+def in_the_hat(hats: bytes | bytearray, states: bytes | bytearray, waiting: int) -> bytes:
+    """The hats of those whose state is ``waiting``, one byte a ticket; any other has none."""
+    entered = np.frombuffer(bytes(states), dtype=np.uint8) == waiting
+    return bytes(np.frombuffer(bytes(hats), dtype=np.uint8) * entered)
+
+
+def passed_over(hats: bytes, states: bytes | bytearray, waiting: int) -> list[int]:
+    """Tickets that have ``hats`` and whose state is not ``waiting``, in order."""
+    entered = np.frombuffer(hats, dtype=np.uint8) > 0
+    gone = np.frombuffer(bytes(states), dtype=np.uint8) != waiting
+    found: list[int] = np.flatnonzero(entered & gone).tolist()
+    return found
+
+
 def seed_of(secret: bytes, beacon: bytes, root: bytes) -> bytes:
     """The seed of the order; ``beacon`` is the randomness of the named round, empty where none was named."""
     return sha256(secret + beacon + root).digest()

@@ -7,6 +7,7 @@ Hands over to: ``protocol.replica``, which has the paths of an experience and re
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 
 from msgspec import Struct
 
@@ -100,6 +101,14 @@ class PathReplica:
         self.windows.pop(ticket, None)
         self.offers.pop(ticket, None)
         self.states[ticket] = state
+
+    def lose_waiting(self, kept: Collection[int] = ()) -> None:
+        """Everybody who waits is lost, but for ``kept``, who wait."""
+        for ticket in self.roster.waiting_places().tolist():
+            self.states[ticket] = TicketState.LOST
+        self.roster.clear()
+        for ticket in kept:
+            self.wait_again(ticket)
 
     def wait_again(self, ticket: int) -> None:
         """The ticket waits, at its old place."""

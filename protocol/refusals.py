@@ -23,6 +23,8 @@ class Reason(StrEnum):
 
     NOT_OPEN = "not_open"
     CLOSED = "closed"
+    NOT_CLOSED = "not_closed"
+    NO_BEACON = "waiting_for_beacon"
     FULL = "full"
     PAUSED = "paused"
     SOLD_OUT = "sold_out"
@@ -61,6 +63,8 @@ class Reason(StrEnum):
 MEANINGS: dict[Reason, Meaning] = {
     Reason.NOT_OPEN: Meaning(True, 409, "This is not open yet."),
     Reason.CLOSED: Meaning(False, 409, "This is closed: it takes nobody any more."),
+    Reason.NOT_CLOSED: Meaning(True, 409, "Entries are not closed yet."),
+    Reason.NO_BEACON: Meaning(True, 409, "The round of the beacon that was named is not given yet."),
     Reason.FULL: Meaning(True, 409, "The line is full at the moment."),
     Reason.PAUSED: Meaning(True, 409, "This is paused at the moment."),
     Reason.SOLD_OUT: Meaning(False, 409, "Everything is sold."),

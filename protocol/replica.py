@@ -189,10 +189,7 @@ class Replica:
         windows[event.ticket] = structs.replace(windows[event.ticket], expires_at=event.expires_at)
 
     def _waiting_lost(self, event: WaitingLost) -> None:
-        path = self.paths[event.path]
-        for ticket in path.roster.waiting_places().tolist():
-            path.states[ticket] = TicketState.LOST
-        path.roster.clear()
+        self.paths[event.path].lose_waiting()
 
     def _tickets_lost(self, event: TicketsLost) -> None:
         for ticket in event.tickets:

@@ -6,6 +6,7 @@
 from typing import Final
 
 from engine.audits.appointment import AuditedAppointment
+from engine.audits.draw import AuditedDraw
 from engine.audits.path import AuditedPath
 from engine.audits.timed_release import AuditedTimedRelease
 from engine.audits.waitlist import AuditedWaitlist
@@ -13,6 +14,7 @@ from engine.audits.waitlist import AuditedWaitlist
 AUDITED: Final[dict[str, type[AuditedPath]]] = {
     "queue": AuditedPath,
     "appointment": AuditedAppointment,
+    "draw": AuditedDraw,
     "timed_release": AuditedTimedRelease,
     "waitlist": AuditedWaitlist,
 }

@@ -29,9 +29,11 @@ class AuditedPath:
         self.settings = settings
         self.shelves = shelves
         self.phase = "scheduled"
+        self.paused = False
         self.waitlist: AuditedPath | None = None
         self.states: list[TicketState] = []
         self.consumers: list[bytes] = []
+        self.hats: list[int] = []
         self.latest: dict[bytes, int] = {}
         self.windows: dict[int, int] = {}
         self.completed = 0
@@ -92,7 +94,7 @@ class AuditedPath:
 
     # What happens to tickets
 
-    def join(self, ticket: int, consumer: bytes) -> None:
+    def join(self, ticket: int, consumer: bytes, hats: int) -> None:
         """A new ticket."""
         if ticket != len(self.states):
             raise Broken(f"ticket {ticket} joined behind {len(self.states)} tickets")
@@ -101,6 +103,7 @@ class AuditedPath:
             raise Broken(f"tickets {before} and {ticket} are both live and of one consumer")
         self.states.append(TicketState.WAITING)
         self.consumers.append(consumer)
+        self.hats.append(hats)
         self.latest[consumer] = ticket
         heappush(self._waiting, ticket)
 
@@ -197,6 +200,9 @@ class AuditedPath:
 
     def allot(self, event: k.Allotted) -> None:
         self.allotted.update(zip(event.tickets, event.variants, strict=True))
+
+    def pause_changed(self, event: e.PauseChanged) -> None:
+        self.paused = event.paused
 
     def phase_changed(self, event: e.PhaseChanged) -> None:
         self.phase = event.phase

@@ -107,6 +107,8 @@ class Experience:
                 applied[batch.sender] = batch.number
                 self._apply(batch)
         self._serve(now_ms)
+        for path in self.by_priority:
+            path.distribution.stepped(now_ms)
         for change in self.stock.told():
             self.journal.add(change)
         return self.journal.take(), applied
@@ -237,6 +239,8 @@ class Experience:
             path = self.paths[settings.id]
             opens_at, closes_at = path.opens_at, path.closes_at
             path.configure(settings, document.variants_of(settings), self.now_ms)
+            if path is not before.get(path.id):
+                path.distribution.begun(self.journal)
             path.keep_schedule(self.now_ms, self.journal)
             if (opens_at, closes_at) != (path.opens_at, path.closes_at):
                 path.enter(path.phase, self.now_ms, actor, self.journal)

@@ -27,6 +27,8 @@ def open_path(experience: Experience, path: Path, command: c.Open) -> Outcome:
     document closes it later, it still does."""
     if path.phase == Phase.ENDED or path.ended_by_hand:
         return Refusal(Reason.CLOSED, {"path": path.id})
+    if refusal := path.distribution.open_refusal():
+        return refusal
     if path.phase != Phase.OPEN:
         path.opens_at = experience.now_ms
         planned = path.settings.closing

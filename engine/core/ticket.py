@@ -8,7 +8,7 @@ State of a million tickets: one byte of state, one of reason, one of hats and 16
 consumer to latest ticket, which is rebuilt from these when a snapshot is restored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from struct import iter_unpack
 from typing import Any, Final
 
@@ -41,6 +41,8 @@ REASONS: Final = (
 
 _MOVES_BY_STATE: Final = tuple(MOVES[state] for state in TicketState)
 _REASON_CODES: Final = {reason: code for code, reason in enumerate(REASONS)}
+_ALL_BITS: Final = 255
+_WHO_WAITS: Final = bytes(_ALL_BITS if state == WAITING else 0 for state in range(_ALL_BITS + 1))
 _SPENT: Final = frozenset({COMPLETED, REFUSED})
 
 
@@ -102,15 +104,16 @@ class Tickets:
             consumer = self.consumer(ticket)
             self.spent[consumer] = self.spent.get(consumer, 0) + 1
 
-    def lose_waiting(self, reason: str) -> int:
-        """Every waiting ticket becomes lost; answers how many there were."""
-        count, code, ticket = 0, _REASON_CODES[reason], self.next_waiting(0)
-        while ticket is not None:
-            self.states[ticket] = LOST
-            self.reasons[ticket] = code
-            count += 1
-            ticket = self.next_waiting(ticket)
-        self.waiting = 0
+    def lose_waiting(self, reason: str, kept: Collection[int] = ()) -> int:
+        """Every waiting ticket becomes lost, but for ``kept``, who wait; answers how many are lost. A million in some
+        milliseconds."""
+        lost = self.states.translate(_WHO_WAITS)
+        for ticket in kept:
+            lost[ticket] = 0
+        count = lost.count(_ALL_BITS)
+        self.states = _overlaid(self.states, lost, LOST)
+        self.reasons = _overlaid(self.reasons, lost, _REASON_CODES[reason])
+        self.waiting -= count
         self.over += count
         return count
 
@@ -164,3 +167,11 @@ class Tickets:
             consumer: ticket for ticket, (consumer,) in enumerate(iter_unpack(f"{CONSUMER_BYTES}s", consumers))
         }
         return tickets
+
+
+def _overlaid(array: bytearray, mask: bytearray, value: int) -> bytearray:
+    """``array`` with ``value`` where ``mask`` has all bits, and as it is where it has none."""
+    size = len(array)
+    before, where = int.from_bytes(array, "big"), int.from_bytes(mask, "big")
+    put = int.from_bytes(bytes([value]) * size, "big")
+    return bytearray((before & ~where | put & where).to_bytes(size, "big"))

@@ -43,7 +43,16 @@ from protocol.events import (
     WaitingLost,
     WindowMoved,
 )
-from protocol.kind_events import OFFER_BYTES, Allotted, Claimed, Offered, OfferExpired, OfferMoved, TicketsLost
+from protocol.kind_events import (
+    OFFER_BYTES,
+    Allotted,
+    Claimed,
+    NotDrawn,
+    Offered,
+    OfferExpired,
+    OfferMoved,
+    TicketsLost,
+)
 
 
 class Turns(Schedule):
@@ -299,6 +308,11 @@ class Turns(Schedule):
         """Everybody who waits is lost."""
         if self.tickets.lose_waiting(reason):
             journal.add(WaitingLost(self.id, at, reason))
+
+    def lose_reserve(self, kept: list[int], at: int, journal: Journal) -> None:
+        """Everybody who waits and is not one of ``kept`` was not drawn."""
+        if self.tickets.lose_waiting("not_drawn", kept):
+            journal.add(NotDrawn(self.id, at, kept))
 
     def lose(self, tickets: list[int], reason: str, at: int, journal: Journal) -> None:
         """These, who wait, or have an offer or a hold, are lost."""

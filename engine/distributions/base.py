@@ -42,6 +42,9 @@ class Distribution:
         before, after = self._path.settings.distribution, settings.distribution
         return [field for field in self.FIXED if getattr(before, field) != getattr(after, field)]
 
+    def begun(self, journal: Journal) -> None:
+        """The path was made a moment ago."""
+
     def entered(self, phase: Phase, at: int, journal: Journal) -> None:
         """The path has just come into ``phase``."""
 
@@ -63,6 +66,10 @@ class Distribution:
         """The merchant has ended the path: what is not a window or a booking is lost. Those who wait are already."""
 
     # Joining and acting
+
+    def open_refusal(self) -> Refusal | None:
+        """Why the merchant cannot open it any more, or None."""
+        return None
 
     def closed_refusal(self) -> Refusal:
         """Why nobody can join any more."""
@@ -91,6 +98,9 @@ class Distribution:
 
     def fire(self, at: int, journal: Journal) -> None:
         """Do what is due at ``at``."""
+
+    def stepped(self, now_ms: int) -> None:
+        """A step has come to ``now_ms``: what takes more than one goes on some time after it."""
 
     def moved(self, gap_ms: int, closing_before_ms: int | None, journal: Journal) -> None:
         """An outage of ``gap_ms`` is ours: own deadlines before ``closing_before_ms`` (None: all) move by it."""

@@ -4,6 +4,7 @@ from typing import Final
 
 from engine.distributions.appointment import Appointment
 from engine.distributions.base import Distribution
+from engine.distributions.draw import Draw
 from engine.distributions.queue import Queue
 from engine.distributions.timed_release import TimedRelease
 from engine.distributions.waitlist import Waitlist
@@ -11,6 +12,7 @@ from engine.distributions.waitlist import Waitlist
 KINDS: Final[dict[str, type[Distribution]]] = {
     "appointment": Appointment,
     "queue": Queue,
+    "draw": Draw,
     "timed_release": TimedRelease,
     "waitlist": Waitlist,
 }

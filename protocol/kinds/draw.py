@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from protocol.beacons import Beacon, chain_of
 from protocol.distributions import Draw
-from protocol.kind_events import BeaconGiven, Drawn, EntriesClosed
+from protocol.kind_events import BeaconGiven, DrawCommitted, Drawn, EntriesClosed, NotDrawn
 from protocol.kinds.base import KindReplica
+from protocol.lottery import in_the_hat, passed_over
 from protocol.proof import Proof, Skipped, prove
 from protocol.states import TicketState
 
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 
 
 class DrawReplica(KindReplica):
-    """``hats``: one byte a ticket, fixed at the close; ``root`` and ``secret`` are empty until they are known."""
+    """``hats``: one byte a ticket, fixed at the close; ``commitment``, ``root`` and ``secret`` are empty until they are
+    known. ``reserve``: those who are no winners may still move up."""
 
     def __init__(self, path: PathReplica) -> None:
         super().__init__(path)
+        self.commitment = b""
         self.hats = b""
         self.root = b""
         self.beacon: tuple[bytes, bytes, bytes] | None = None
@@ -35,6 +38,7 @@ class DrawReplica(KindReplica):
         self.order_digest = b""
         self.winners: list[int] = []
         self.skipped: list[Skipped] = []
+        self.reserve = False
 
     def proof(self, experience: str) -> Proof | None:
         """The proof of the draw, or None before it is drawn."""
@@ -62,10 +66,11 @@ class DrawReplica(KindReplica):
         randomness, signature, previous = (part.hex() for part in self.beacon)
         return Beacon(source, settings.beacon.round, randomness, signature, key, previous or None)
 
+    def _committed(self, event: DrawCommitted) -> None:
+        self.commitment = event.commitment
+
     def _entries_closed(self, event: EntriesClosed) -> None:
-        states, hats = self._path.states, self._path.hats
-        waiting = TicketState.WAITING
-        self.hats = bytes(own if state == waiting else 0 for own, state in zip(hats, states, strict=True))
+        self.hats = in_the_hat(self._path.hats, self._path.states, TicketState.WAITING)
         self.root = event.root
 
     def _beacon_given(self, event: BeaconGiven) -> None:
@@ -74,22 +79,31 @@ class DrawReplica(KindReplica):
     def _drawn(self, event: Drawn) -> None:
         self.secret, self.order_digest, self.winners = event.secret, event.order_digest, event.winners
         states = self._path.states
-        gone = [ticket for ticket, hats in enumerate(self.hats) if hats and states[ticket] != TicketState.WAITING]
+        gone = passed_over(self.hats, states, TicketState.WAITING)
         self.skipped = [Skipped(ticket, TicketState(states[ticket]).word) for ticket in gone]
+        self.reserve = True
+
+    def _not_drawn(self, event: NotDrawn) -> None:
+        self.reserve = False
+        self._path.lose_waiting(event.kept)
 
     APPLY: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        DrawCommitted: _committed,
         EntriesClosed: _entries_closed,
         BeaconGiven: _beacon_given,
         Drawn: _drawn,
+        NotDrawn: _not_drawn,
     }
 
     def image(self) -> Any:
         """Everything, in order."""
         skipped = [(skip.ticket, skip.reason) for skip in self.skipped]
-        return [self.hats, self.root, self.beacon, self.secret, self.order_digest, self.winners, skipped]
+        fixed = [self.commitment, self.hats, self.root, self.beacon]
+        return [*fixed, self.secret, self.order_digest, self.winners, skipped, self.reserve]
 
     def fill(self, image: Any) -> None:
         """Take what ``image`` gave."""
-        self.hats, self.root, beacon, self.secret, self.order_digest, self.winners, skipped = image
+        self.commitment, self.hats, self.root, beacon, *drawn = image
+        self.secret, self.order_digest, self.winners, skipped, self.reserve = drawn
         self.beacon = None if beacon is None else tuple(beacon)
         self.skipped = [Skipped(*skip) for skip in skipped]

@@ -14,6 +14,7 @@ from engine.core.experience import Batch, Experience
 from protocol.codec import decode_commands, encode_commands
 from protocol.events import Refused
 from protocol.replica_codec import decode_replica, encode_replica
+from tests.engine.draws_workload import DrawsWorkload
 from tests.engine.kinds_workload import KindsWorkload
 from tests.engine.stage import SENDER, Stage, assert_agree
 from tests.engine.workload import Act, Moment, Workload
@@ -30,9 +31,9 @@ def _live(workload: Workload, stage: Stage, moment: Moment) -> None:
     stage.step(now_ms, *[command for act in moment.acts for command in workload.commands_of(act, stage)])
 
 
-@pytest.fixture(params=[Workload, KindsWorkload], ids=["queues", "kinds"])
+@pytest.fixture(params=[Workload, KindsWorkload, DrawsWorkload], ids=["queues", "kinds", "draws"])
 def workloads(request: pytest.FixtureRequest) -> Workloads:
-    """What a workload is about: queues alone, or all kinds together."""
+    """What a workload is about: queues alone, what feeds a waitlist, or draws."""
     chosen: Workloads = request.param
     return chosen
 

@@ -46,7 +46,7 @@ EVERY: list[Command] = [
     commands.Book(consumer(1), "fitting", slot="s1"),
     commands.Reschedule(consumer(1), "fitting", "s2"),
     commands.Cancel(consumer(1), "fitting"),
-    commands.DrawBeacon(*MERCHANT, "vip", bytes(32), bytes(48)),
+    commands.DrawBeacon(*MERCHANT, "vip", "drand:" + "ab" * 32, 7, bytes(32), bytes(48)),
     commands.Draw(*MERCHANT, "vip"),
     commands.Offer(*MERCHANT, "waitlist", 3),
     commands.CheckIn(*MERCHANT, "fitting", "ABCD"),

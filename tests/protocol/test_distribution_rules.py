@@ -22,6 +22,7 @@ from protocol.distributions import (
     rate_of,
 )
 from protocol.documents import DocumentError, Path, parse, warnings
+from tests.support.beacons import DEFAULT
 from tests.support.samples import raw_document, raw_path, raw_product, raw_variant
 
 ENGLISH = {
@@ -43,6 +44,8 @@ DUTCH = {
     "quantity": 3,
 }
 DRAW = {"kind": "draw", "closes_at": 1_000, "winner_count": 100}
+BEACON = {"beacon": {"source": f"drand:{DEFAULT}", "round": 1}}
+FIRST_ROUND_MS = 1_595_431_050_000
 FITTING = {"kind": "appointment", "windows": [{"date": "2026-10-25", "from": "10:00", "to": "18:00"}]}
 DROP = {"kind": "timed_release", "limit": 1_000}
 WAITLIST = {"kind": "waitlist", "strategy": "batch", "batch": 10}
@@ -93,6 +96,10 @@ def test_a_kind_that_does_not_run_is_refused_by_name(monkeypatch: pytest.MonkeyP
     assert _problems(_path(DRAW)) == ["paths[0].distribution.kind"]
 
 
+def test_the_round_of_a_beacon_begins_a_minute_after_the_close_or_later() -> None:
+    assert _parsed(DRAW | BEACON | {"closes_at": FIRST_ROUND_MS - 60_000}).closing == FIRST_ROUND_MS - 60_000
+
+
 @pytest.mark.parametrize("kind", ["lottery", None, ["queue"], {}])
 def test_a_kind_that_nobody_knows_is_one_error(kind: Any) -> None:
     assert _problems(_path({"kind": kind, "colour": 1})) == ["paths[0].distribution.kind"]
@@ -117,6 +124,8 @@ def test_defaults_that_depend_on_the_kind_are_filled_in() -> None:
         (DRAW | {"redraw_until": 1_000}, ["redraw_until"]),
         (DRAW | {"loyalty_bias": True}, ["loyalty_bias"]),
         (DRAW | {"beacon": {"source": "drand:1", "round": 0}}, ["beacon.source", "beacon.round"]),
+        (DRAW | {"beacon": {"source": f"drand:{'ab' * 32}", "round": 6}}, ["beacon.source"]),
+        (DRAW | BEACON | {"closes_at": FIRST_ROUND_MS - 59_999}, ["beacon.round"]),
         (DRAW | {"draw_at": 2_000, "redraw_until": 1_999}, ["redraw_until"]),
         (ENGLISH | {"ends_at": None}, ["ends_at"]),
         (ENGLISH | {"floor_price": "1", "drop_interval_seconds": 1}, ["floor_price", "drop_interval_seconds"]),
@@ -222,5 +231,5 @@ def test_what_meters_it_and_how_many_it_gives(
 def test_a_draw_that_can_be_doubted_is_a_warning() -> None:
     taken = parse(raw_document(paths=[_path(DRAW), _path(WAITLIST, "w")]), "drop")
     assert [one.path for one in warnings(taken)] == ["paths[0].min_level", "paths[0].distribution.beacon"]
-    beacon = {"source": f"drand:{'ab' * 32}", "round": 6}
+    beacon = {"source": f"drand:{DEFAULT}", "round": 1}
     assert warnings(parse(raw_document(paths=[_path(DRAW | {"beacon": beacon}, min_level="verified")]), "drop")) == []

@@ -24,6 +24,7 @@ from engine.core.experience import Batch, Experience
 from protocol.commands import Command, Configure
 from protocol.documents import parse
 from protocol.events import WriterChanged
+from tests.support.beacons import REAL
 from tests.support.cast import Cast, duration_ms, shown_ms
 from tests.support.playbook_slots import SETTINGS_OF_SLOTS, opening
 from tests.support.playbook_words import command_of, lines_of
@@ -48,6 +49,8 @@ _SETTINGS = {
     "strategy": "strategy",
     "batch": "batch",
     "claims": "claim_window_seconds",
+    "winners": "winner_count",
+    "backfill": "backfill",
 }
 _OF_PATH = {
     "priority": "priority",
@@ -58,6 +61,7 @@ _OF_PATH = {
     "audience": "audience",
 }
 _INSTANTS = {"opens": "opens_at", "closes": "closes_at", "lobby": "lobby_opens_at"}
+_INSTANTS_OF_DRAWS = {"draws": "draw_at", "redraw until": "redraw_until"}
 _OVER_ALL = {"rate": "release_rate_per_minute", "active": "max_active", "admissions": "max_admissions"}
 
 
@@ -130,10 +134,16 @@ class Playbook:
                 fields["min_level"] = "guest"
             elif name == "sells":
                 fields["variants"] = value.split("+")
+            elif name in _INSTANTS_OF_DRAWS:
+                distribution[_INSTANTS_OF_DRAWS[name]] = START_MS + duration_ms(value)
+            elif name == "beacon":
+                distribution["beacon"] = {"source": REAL[value].source, "round": REAL[value].round}
             elif name == "code":
                 fields["access_code"] = {"code": value}
             else:
                 fields[_INSTANTS[name]] = START_MS + duration_ms(value)
+        if distribution.get("kind") == "draw":
+            distribution["closes_at"] = fields.pop("closes_at")
         if distribution.get("kind", "queue") == "queue":
             return raw_path(path_id, distribution=distribution, **fields)
         return {"id": path_id, "distribution": distribution} | fields

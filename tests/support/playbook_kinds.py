@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 from protocol import commands as c
 from protocol import kind_events as k
 from protocol.commands import Command, Credentials
+from tests.support.beacons import REAL
 from tests.support.cast import Cast, Make
 
 _NAMES = r"((?:\w+)(?:(?:, | and )\w+)*)"
@@ -34,11 +36,20 @@ def _enters(found: re.Match[str], cast: Cast, _: str, __: str) -> list[Command]:
     return [c.EnterCode(cast.consumer(found[1]), credentials=Credentials(code=found[2]))]
 
 
+def _gives_beacon(found: re.Match[str], _: Cast, path: str, key: str) -> list[Command]:
+    real = REAL[found[2]]
+    signature = bytes.fromhex(real.signature)
+    randomness = bytes(32) if found[1] else sha256(signature).digest()
+    return [c.DrawBeacon("merchant", key, path, real.source, real.round, randomness, signature)]
+
+
 SENTENCES_OF_KINDS: list[tuple[str, Make]] = [
     (rf"{_NAMES} claims?", _claims),
     (r"(\w+) joins with the (code|audience|variant) (\S+)", _joins_with),
     (r"(\w+) enters the code (\S+)", _enters),
     (r"(\w+) chooses (\S+)", lambda found, cast, path, _: [c.Choose(cast.consumer(found[1]), path, found[2])]),
+    (r"the merchant draws", lambda _, __, path, key: [c.Draw("merchant", key, path)]),
+    (r"the merchant gives (randomness invented for )?the beacon (\w+)", _gives_beacon),
     (r"the merchant offers (\d+)", lambda found, _, path, key: [c.Offer("merchant", key, path, int(found[1]))]),
 ]
 
@@ -58,6 +69,16 @@ def _allotted(event: k.Allotted, cast: Cast) -> Iterator[str]:
         yield f"for {cast.holder(event.path, ticket)}: {variant or 'anything'}{at}"
 
 
+def _drawn(event: k.Drawn, cast: Cast) -> Iterator[str]:
+    winners = ", ".join(cast.holder(event.path, ticket) for ticket in event.winners)
+    yield f"it is drawn: {winners or 'nobody'} won"
+
+
+def _not_drawn(event: k.NotDrawn, cast: Cast) -> Iterator[str]:
+    kept = ", ".join(cast.holder(event.path, ticket) for ticket in event.kept)
+    yield f"all who wait are lost{f' but {kept}' if kept else ''} (not_drawn)"
+
+
 def _gone(event: k.UnitsGone, _: Cast) -> Iterator[str]:
     yield "nothing is left to claim" if event.gone else "there is something to claim again"
 
@@ -73,6 +94,11 @@ TELL_KINDS: dict[type, Callable[[Any, Cast], Iterator[str]]] = {
     ),
     k.Claimed: lambda event, cast: iter([f"{cast.holder(event.path, event.ticket)} has claimed"]),
     k.Offered: _offered,
+    k.DrawCommitted: lambda _, __: iter(["the secret is committed to"]),
+    k.EntriesClosed: lambda event, _: iter([f"entries are closed, the root of {event.tickets} tickets is told"]),
+    k.BeaconGiven: lambda _, __: iter(["the beacon is given"]),
+    k.Drawn: _drawn,
+    k.NotDrawn: _not_drawn,
     k.OfferMoved: lambda event, cast: iter(
         [f"{cast.holder(event.path, event.ticket)} may claim until {cast.instant(event.claim_by)}"]
     ),
