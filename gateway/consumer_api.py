@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
-from gateway import told
+from gateway import draws, told
 from gateway.arrivals import arrived, configured_room
 from gateway.control.change import hub_of
 from gateway.edge import sse
@@ -20,6 +20,7 @@ from gateway.hub import Hub
 from gateway.identity import COOKIE, GUEST_LEVEL, Caller, Identity, identify, new_guest, origin_refusal
 from gateway.stays import act, follow, look
 from protocol.frames import ClientFrame, ConsumerView, ExperienceView, ServerFrame, Welcome
+from protocol.proof import Proof
 from protocol.refusals import Reason, Refusal
 from protocol.sessions import RENEW_AFTER_SECONDS, SESSION_SECONDS, new_session, sign_session
 
@@ -186,6 +187,16 @@ CONSUMER_ENDPOINTS: tuple[Endpoint, ...] = (
         tag="consumer",
         gives=ExperienceView,
         parameters=_SESSION,
+        refusals=(Reason.NOT_FOUND, Reason.ENGINE_AWAY),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{_ROOM}/paths/{{path}}/proof",
+        handler=draws.proof,
+        summary="The proof of a draw",
+        description="Before the draw: the rule, the commitment, the beacon that is named and, once closed, the root.",
+        tag="consumer",
+        gives=Proof,
         refusals=(Reason.NOT_FOUND, Reason.ENGINE_AWAY),
     ),
     Endpoint(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from gateway.api_keys import Scope
-from gateway.control import content, experiences, paths
+from gateway.control import content, draws, experiences, paths
 from gateway.endpoints import DOCUMENT_BYTES_MAX, Endpoint, Handler, Parameter
 from protocol.commands import Close, End, Open, Pause, Resume
 from protocol.documents import Experience
@@ -117,6 +117,13 @@ CONTROL_ENDPOINTS: tuple[Endpoint, ...] = (
         Reason.NOT_OPEN,
         takes=content.AdmitBody,
         gives=content.AdmitAnswer,
+    ),
+    _by_hand(
+        "draw",
+        draws.draw,
+        "Draw now, or take in the round of the beacon that the path names",
+        *(Reason.NOT_CLOSED, Reason.NO_BEACON, Reason.CLOSED, Reason.PAUSED, Reason.NOT_TAKEN, Reason.ALREADY_DONE),
+        takes=draws.DrawBody,
     ),
     _by_hand(
         "tickets/{ticket:ticket}/refuse",

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 from msgspec import UNSET
 
-from protocol.distributions import capacity_of, kind_of
+from protocol.distributions import Draw, capacity_of, kind_of
 from protocol.documents import Product, Variant
 from protocol.events import Holding, NoticePosted
 from protocol.frames import (
@@ -31,6 +31,7 @@ from protocol.frames import (
     TicketView,
     Welcome,
 )
+from protocol.kinds.draw import DrawReplica
 from protocol.path_replica import PathReplica
 from protocol.refusals import Refusal
 from protocol.replica import Replica, Stock
@@ -199,7 +200,22 @@ def _path(path: PathReplica, level: int, outage: bool) -> PathView:
         terms=UNSET if settings.terms is None else msgspec.to_builtins(settings.terms),
         paused=True if path.paused or outage else UNSET,
         waiting=path.roster.waiting,
+        commitment=_commitment(path),
+        draw_at=_draw_at(path),
     )
+
+
+def _commitment(path: PathReplica) -> Any:
+    """What the secret of a draw is held to, hexadecimal; UNSET for any other kind."""
+    return path.kind.commitment.hex() if isinstance(path.kind, DrawReplica) else UNSET
+
+
+def _draw_at(path: PathReplica) -> Any:
+    """When it is drawn (epoch ms); UNSET for any other kind."""
+    terms = path.settings.distribution
+    if not isinstance(terms, Draw):
+        return UNSET
+    return terms.closes_at if terms.draw_at is None else terms.draw_at
 
 
 def _access(path: PathReplica, level: int) -> str:

@@ -39,6 +39,8 @@ class PathView(Struct, frozen=True):
     terms: dict[str, Any] | UnsetType = UNSET
     paused: bool | UnsetType = UNSET
     waiting: int | UnsetType = UNSET
+    commitment: str | UnsetType = UNSET
+    draw_at: int | UnsetType = UNSET
 
 
 class ExperienceView(Struct, frozen=True):
