@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check simulate planted record fairness draw-in-browser clean browser lock
+.PHONY: run test check simulate planted record fairness auctions draw-in-browser clean browser lock
 
 run: $(STAMP)
 	@exec $(BIN)/stanchion up $(ARGS)
@@ -52,6 +52,10 @@ record: $(STAMP)
 # The check of a draw of a million in Chromium: its answer and its seconds.
 draw-in-browser: $(STAMP) browser
 	$(BIN)/python -m tests.browser.draw_speed $(ARGS)
+
+# 10,000 random auctions against a naive model that knows only the list of bids; --count and --first in ARGS.
+auctions: $(STAMP)
+	$(BIN)/python -m tests.engine.auctions $(ARGS)
 
 browser: $(STAMP)
 	@sh deploy/install_chromium.sh

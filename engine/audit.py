@@ -30,7 +30,7 @@ from engine.audits.promises import UNIT, Broken, Shelves, SpanMeter
 from protocol import events as e
 from protocol import kind_events as k
 from protocol.codec import decode_entry, next_chain
-from protocol.distributions import kind_of
+from protocol.distributions import method_of
 from protocol.documents import Experience, with_release_rate
 from protocol.streams import GENESIS_CHAIN, START_ID, parse_entry_id
 
@@ -109,8 +109,8 @@ class Audit:
         self.paths = {}
         for settings in event.document.paths:
             path = before.get(settings.id)
-            if path is None or kind_of(path.settings.distribution) != kind_of(settings.distribution):
-                path = AUDITED[kind_of(settings.distribution)](settings, self.shelves)
+            if path is None or method_of(path.settings.distribution) != method_of(settings.distribution):
+                path = AUDITED[method_of(settings.distribution)](settings, self.shelves)
             path.limit(settings)
             self.paths[settings.id] = path
         self.link()

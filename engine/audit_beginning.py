@@ -16,7 +16,7 @@ from engine.audits.promises import Shelves, SpanMeter
 from engine.beginning import Beginning
 from engine.core.limits import EXPERIENCE_BURST_MS
 from engine.core.path import Path
-from protocol.distributions import kind_of
+from protocol.distributions import method_of
 from protocol.events import CONSUMER_BYTES
 from protocol.streams import parse_entry_id
 
@@ -42,12 +42,12 @@ def audit_from(beginning: Beginning) -> Audit:
 
 
 def _path(path: Path, shelves: Shelves) -> AuditedPath:
-    audited = AUDITED[kind_of(path.settings.distribution)](path.settings, shelves)
+    audited = AUDITED[method_of(path.settings.distribution)](path.settings, shelves)
     consumers = [consumer for (consumer,) in iter_unpack(f"{CONSUMER_BYTES}s", path.tickets.consumers)]
     windows = {ticket: window.expires_at for ticket, window in path.windows.open.items()}
     audited.resume(bytes(path.tickets.states), consumers, windows, path.meter.completed)
     audited.hats = list(path.tickets.hats)
-    audited.phase, audited.paused = path.phase, path.paused
+    audited.phase, audited.paused, audited.closes_at = path.phase, path.paused, path.closes_at
     if path.choices is not None:
         audited.choices = dict(path.choices.wanted)
     if path.settings.product_selection != "checkout":

@@ -150,7 +150,7 @@ class Waitlist(Metered, frozen=True, kw_only=True, tag="waitlist"):
 
 AnyDistribution = Queue | Draw | Auction | Appointment | TimedRelease | Waitlist
 
-RUNNING: Final = frozenset({"appointment", "draw", "queue", "timed_release", "waitlist"})
+RUNNING: Final = frozenset({"appointment", "auction", "draw", "queue", "timed_release", "waitlist"})
 """The kinds that the engine of this version runs; a document that names another is refused."""
 
 FORGIVING: Final = frozenset({"queue", "draw", "timed_release"})
@@ -161,9 +161,18 @@ REGISTERED: Final = frozenset({"auction", "appointment"})
 """The kinds whose ``min_level`` is ``registered`` where a path does not name one."""
 
 
+MOVED_BY_PAUSE: Final = frozenset({"auction"})
+"""The kinds whose end is not reached while the path is paused, and comes later by the pause."""
+
+
 def kind_of(terms: AnyDistribution) -> str:
     """The word for the kind of a distribution."""
     return str(type(terms).__struct_config__.tag)
+
+
+def method_of(terms: AnyDistribution) -> str:
+    """The word for what runs it: the kind; a Dutch auction is run by something else than an English one."""
+    return "dutch" if isinstance(terms, Auction) and terms.style == "dutch" else kind_of(terms)
 
 
 def rate_of(terms: AnyDistribution) -> int | None:

@@ -186,37 +186,29 @@ class NotDrawn(Event, frozen=True, array_like=True, tag="not_drawn"):
 # Auction
 
 
-class BidPlaced(Event, frozen=True, array_like=True, gc=False, tag="bid_placed"):
-    """``ticket`` bids up to ``maximum``."""
-
-    path: str
-    at: int
-    ticket: int
-    maximum: int
-    id: str
-
-
 class PriceChanged(Event, frozen=True, array_like=True, tag="price_changed"):
-    """What stands now: the price, who leads (by rank), the least next bid, when it ends."""
+    """What stands now in an English auction: the price of a unit, how many bids there were, the least next one, whether
+    the reserve is met, when it ends after how many extensions; ``leading``: who leads from now on, ``outbid``: who does
+    no longer."""
 
     path: str
     at: int
     price: int
-    leaders: list[int]
     bids: int
     min_next: int
     reserve_met: bool
-    ends_at: int
+    ends_at: int | None
     extensions: int
+    leading: list[int]
+    outbid: list[int]
 
 
-class PriceDropped(Event, frozen=True, array_like=True, gc=False, tag="price_dropped"):
-    """A Dutch auction's price fell; the next drop comes at ``next_drop_at`` (None = it stays)."""
+class BidPlaced(PriceChanged, frozen=True, array_like=True, tag="bid_placed"):
+    """``ticket`` bids up to ``maximum``, and this is what stands then."""
 
-    path: str
-    at: int
-    price: int
-    next_drop_at: int | None
+    ticket: int
+    maximum: int
+    id: str
 
 
 class AuctionEnded(Event, frozen=True, array_like=True, tag="auction_ended"):
@@ -226,6 +218,33 @@ class AuctionEnded(Event, frozen=True, array_like=True, tag="auction_ended"):
     at: int
     price: int
     winners: list[int]
+
+
+class PriceDropped(Event, frozen=True, array_like=True, gc=False, tag="price_dropped"):
+    """The price of a Dutch auction from now on; the next drop comes at ``next_drop_at`` (None = it stays)."""
+
+    path: str
+    at: int
+    price: int
+    next_drop_at: int | None
+
+
+class UnitTaken(Event, frozen=True, array_like=True, gc=False, tag="unit_taken"):
+    """``ticket`` takes a unit of a Dutch auction at ``price`` and is to be admitted in its turn."""
+
+    path: str
+    at: int
+    ticket: int
+    price: int
+
+
+class EndMoved(Event, frozen=True, array_like=True, gc=False, tag="end_moved"):
+    """An auction ends at ``ends_at``, and its price drops next at ``next_drop_at``: the time in which nobody could bid
+    is given back."""
+
+    path: str
+    ends_at: int | None
+    next_drop_at: int | None
 
 
 # Appointment

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     NOT_TAKEN = "not_taken"
     LIMIT_REACHED = "limit_reached"
     TOO_LOW = "too_low"
+    BID_STANDS = "bid_stands"
     HOLD_OVER = "hold_over"
     SLOT_FULL = "slot_full"
     CUTOFF_PASSED = "cutoff_passed"
@@ -78,6 +79,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.NOT_TAKEN: Meaning(False, 409, "This way in is of another kind and does not take that."),
     Reason.LIMIT_REACHED: Meaning(False, 409, "You have as many as one person can have."),
     Reason.TOO_LOW: Meaning(True, 409, "This is less than the least that is taken now."),
+    Reason.BID_STANDS: Meaning(False, 409, "A bid that was accepted cannot be withdrawn."),
     Reason.HOLD_OVER: Meaning(False, 409, "The hold is over."),
     Reason.SLOT_FULL: Meaning(True, 409, "This slot has no free place at the moment."),
     Reason.CUTOFF_PASSED: Meaning(False, 409, "It is too late for this."),

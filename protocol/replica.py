@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from msgspec import Struct, structs
 
 from protocol import codec
-from protocol.distributions import kind_of
+from protocol.distributions import method_of
 from protocol.documents import Experience, with_release_rate, with_stock
 from protocol.events import (
     ADMISSION_BYTES,
@@ -249,7 +249,7 @@ class Replica:
         self.paths = {}
         for settings in event.document.paths:
             path = before.get(settings.id)
-            if path is None or kind_of(path.settings.distribution) != kind_of(settings.distribution):
+            if path is None or method_of(path.settings.distribution) != method_of(settings.distribution):
                 path = PathReplica(settings)
             path.settings = settings
             if settings.product_selection != "consumer":

@@ -6,7 +6,9 @@
 from typing import Final
 
 from engine.audits.appointment import AuditedAppointment
+from engine.audits.auction import AuditedAuction
 from engine.audits.draw import AuditedDraw
+from engine.audits.dutch_auction import AuditedDutch
 from engine.audits.path import AuditedPath
 from engine.audits.timed_release import AuditedTimedRelease
 from engine.audits.waitlist import AuditedWaitlist
@@ -15,6 +17,8 @@ AUDITED: Final[dict[str, type[AuditedPath]]] = {
     "queue": AuditedPath,
     "appointment": AuditedAppointment,
     "draw": AuditedDraw,
+    "auction": AuditedAuction,
+    "dutch": AuditedDutch,
     "timed_release": AuditedTimedRelease,
     "waitlist": AuditedWaitlist,
 }

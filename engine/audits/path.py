@@ -30,6 +30,7 @@ class AuditedPath:
         self.shelves = shelves
         self.phase = "scheduled"
         self.paused = False
+        self.closes_at: int | None = None
         self.waitlist: AuditedPath | None = None
         self.states: list[TicketState] = []
         self.consumers: list[bytes] = []
@@ -205,4 +206,4 @@ class AuditedPath:
         self.paused = event.paused
 
     def phase_changed(self, event: e.PhaseChanged) -> None:
-        self.phase = event.phase
+        self.phase, self.closes_at = event.phase, event.closes_at

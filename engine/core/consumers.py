@@ -125,6 +125,8 @@ def _give_up(experience: Experience, command: Leave | Decline, states: tuple[int
     ticket = path.tickets.latest.get(command.consumer)
     if ticket is None or path.tickets.states[ticket] not in states:
         return Refusal(Reason.NO_TICKET, {"path": path.id})
+    if path.tickets.states[ticket] == WAITING and (refusal := path.distribution.leave_refusal(ticket)):
+        return refusal
     path.give_up(ticket, reason, experience.now_ms, experience.journal)
     return None
 

@@ -24,7 +24,7 @@ from engine.core.senders import Answers, Senders
 from engine.core.stock import Stock
 from protocol import commands as c
 from protocol import documents
-from protocol.distributions import kind_of
+from protocol.distributions import method_of
 from protocol.events import Answered, AnyEvent, Configured, Refused, WriterChanged
 from protocol.refusals import Reason, Refusal
 
@@ -248,7 +248,7 @@ class Experience:
     def _kept_or_new(self, settings: documents.Path) -> Path:
         """The path of these settings; one that becomes another kind is another path, which nobody has a ticket of."""
         path = self.paths.get(settings.id)
-        if path is not None and kind_of(path.settings.distribution) == kind_of(settings.distribution):
+        if path is not None and method_of(path.settings.distribution) == method_of(settings.distribution):
             return path
         return Path(settings, self.revision, self.stock, self.meter, self.secret)
 

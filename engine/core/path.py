@@ -17,7 +17,7 @@ from engine.core.ticket import EXPIRED, Tickets
 from engine.core.turns import Turns
 from engine.distributions.kinds import KINDS
 from protocol import documents
-from protocol.distributions import FORGIVING, kind_of, max_admissions_of, rate_of
+from protocol.distributions import FORGIVING, kind_of, max_admissions_of, method_of, rate_of
 from protocol.events import Holding, SoldOutChanged
 from protocol.kind_events import Chosen
 from protocol.states import Phase
@@ -32,7 +32,7 @@ class Path(Turns):
         super().__init__(settings, created, stock, over_all, secret)
         self.sold_out = False
         self.may_return = False
-        self.distribution = KINDS[kind_of(settings.distribution)](self)
+        self.distribution = KINDS[method_of(settings.distribution)](self)
 
     @property
     def has_live(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from engine.core.journal import Journal
 from protocol import documents
+from protocol.distributions import MOVED_BY_PAUSE, kind_of
 from protocol.events import PhaseChanged
 from protocol.states import Phase
 
@@ -43,7 +44,7 @@ class Schedule:
             return lobby_ms
         if self.phase in (Phase.SCHEDULED, Phase.LOBBY):
             return self.opens_at
-        return self.closes_at if self.phase == Phase.OPEN else None
+        return self.closes_at if self.phase == Phase.OPEN and not self._end_waits() else None
 
     def keep_schedule(self, at: int, journal: Journal) -> None:
         """Change the phase as the schedule says for ``at``. A path without ``opens_at`` opens at once."""
@@ -51,8 +52,12 @@ class Schedule:
             self.enter(Phase.LOBBY, at, "", journal)
         if self.phase in (Phase.SCHEDULED, Phase.LOBBY) and (self.opens_at is None or self.opens_at <= at):
             self.enter(Phase.OPEN, at, "", journal)
-        if self.phase == Phase.OPEN and self.closes_at is not None and self.closes_at <= at:
+        if self.phase == Phase.OPEN and self.closes_at is not None and self.closes_at <= at and not self._end_waits():
             self.enter(Phase.SETTLING, at, "", journal)
+
+    def _end_waits(self) -> bool:
+        """Whether the end, which moves by a pause, waits for one to be over."""
+        return self.paused and kind_of(self.settings.distribution) in MOVED_BY_PAUSE
 
     def _lobby_ms(self) -> int | None:
         """When people are let in before the opening, or None if they are not."""

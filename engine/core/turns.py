@@ -53,6 +53,7 @@ from protocol.kind_events import (
     OfferMoved,
     TicketsLost,
 )
+from protocol.refusals import Reason, Refusal
 
 
 class Turns(Schedule):
@@ -88,12 +89,18 @@ class Turns(Schedule):
         room = min(self.meter.caps(self.waitlist.meter if self.waitlist else None), self._over_all.caps())
         return min(room, self.source.meter.caps(self.meter)) if self.source else room
 
-    def given_out(self) -> bool:
-        """Whether everything is admitted that the path gives out, ever, with what its waitlist has; a lapse gives a
-        place back."""
+    def given(self) -> int:
+        """How many are admitted or have bought, with those of its waitlist; a lapse gives a place back."""
         beside = self.waitlist.meter if self.waitlist else None
-        given = self.meter.active + self.meter.completed + (beside.active + beside.completed if beside else 0)
-        return self.meter.max_admissions is not None and given >= self.meter.max_admissions
+        return self.meter.active + self.meter.completed + (beside.active + beside.completed if beside else 0)
+
+    def given_out(self) -> bool:
+        """Whether everything is given that the path gives out, ever."""
+        return self.meter.max_admissions is not None and self.given() >= self.meter.max_admissions
+
+    def is_free_for(self, ticket: int) -> bool:
+        """Whether something is free that the holder wants, where people choose."""
+        return self.choices is None or bool(self.choices.allotted(self.choices.wanted.get(ticket, ANY)))
 
     def servable(self) -> int:
         """How many could be admitted now but for the rates: those in line, the caps, the stock. Where people choose
@@ -210,6 +217,16 @@ class Turns(Schedule):
             variants.append(ANY if self.settings.product_selection == "checkout" else variant)
             prices.append(price)
         journal.add(Offered(self.id, at, claim_by, tickets, offers, cause, reserved, variants, prices))
+
+    def claim_refusal(self, ticket: int | None, offer: bytes) -> Refusal | None:
+        """Why the holder of ``ticket`` cannot take ``offer`` (b"" = whichever there is), or None."""
+        made = None if ticket is None else self.offers.open.get(ticket)
+        if ticket is None or made is None or offer not in (b"", made.offer):
+            state = {} if ticket is None else {"state": self.tickets.state(ticket).word}
+            return Refusal(Reason.NO_TICKET, {"path": self.id, **state})
+        if made.claimed:
+            return Refusal(Reason.ALREADY_DONE, {"path": self.id, "state": OFFERED.word})
+        return None
 
     def claim(self, ticket: int, at: int, journal: Journal) -> None:
         """The holder of ``ticket`` takes the offer: a unit is kept from now on, the admission comes in its turn."""

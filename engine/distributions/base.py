@@ -81,6 +81,10 @@ class Distribution:
             return Refusal(Reason.SOLD_OUT, {"path": self._path.id})
         return None
 
+    def leave_refusal(self, ticket: int) -> Refusal | None:
+        """Why the waiting ``ticket`` cannot be given up now, or None."""
+        return None
+
     def act_refusal(self, command: Any, ticket: int | None, at: int) -> Refusal | None:
         """Why a command in ``TAKES`` cannot be done, or None. ``ticket``: the consumer's live one; None where a new
         one would be taken, or where the command is the merchant's."""

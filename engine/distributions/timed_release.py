@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from engine.core.choices import ANY
 from engine.core.ticket import WAITING
 from engine.distributions.base import Distribution
 from protocol.commands import Claim
@@ -85,11 +84,7 @@ class TimedRelease(Distribution):
         return len(self._claims)
 
     def next_ticket(self) -> int | None:
-        choices = self._path.choices
-        for ticket in self._claims:
-            if choices is None or choices.allotted(choices.wanted.get(ticket, ANY)):
-                return ticket
-        return None
+        return next((ticket for ticket in self._claims if self._path.is_free_for(ticket)), None)
 
     def out_of_line(self, ticket: int) -> None:
         self._claims.pop(ticket, None)

@@ -21,10 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from engine.core.choices import ANY
 from engine.core.limits import MS_PER_SECOND, UNLIMITED
 from engine.core.schedule import SERVING
-from engine.core.ticket import OFFERED
 from engine.distributions.base import Distribution
 from protocol import documents
 from protocol.commands import Claim, Offer
@@ -50,7 +48,7 @@ class Units(Struct, gc=False, array_like=True):
 
 class Waitlist(Distribution):
     """State: ``fresh``, what came since it was last looked at, and ``units``, what can be offered, both the oldest
-    first; ``skipped``, why a waiting ticket was last passed over; ``announced``, whether the path's opening was told;
+    first; ``skipped``, why a waiting ticket was last passed over; ``announced``, which opening of the path was told;
     ``gone``, whether those with an offer to all were told that nothing is left."""
 
     TAKES = (Claim, Offer)
@@ -61,7 +59,7 @@ class Waitlist(Distribution):
         self._fresh: list[Units] = []
         self._units: list[Units] = []
         self._skipped: dict[int, str] = {}
-        self._announced = False
+        self._announced: int | None = None
         self._gone = False
         self._terms = _terms_of(path.settings)
 
@@ -93,13 +91,10 @@ class Waitlist(Distribution):
     def act_refusal(self, command: Claim | Offer, ticket: int | None, at: int) -> Refusal | None:
         if isinstance(command, Offer):
             return self._offer_refusal(command)
-        offer = None if ticket is None else self._path.offers.open.get(ticket)
-        if ticket is None or offer is None or command.offer not in (b"", offer.offer):
-            state = {} if ticket is None else {"state": self._path.tickets.state(ticket).word}
-            return Refusal(Reason.NO_TICKET, {"path": self._path.id, **state})
-        if offer.claimed:
-            return Refusal(Reason.ALREADY_DONE, {"path": self._path.id, "state": OFFERED.word})
-        if not offer.reserved and not (self._available() and self._is_free_for(ticket)):
+        if refusal := self._path.claim_refusal(ticket, command.offer):
+            return refusal
+        assert ticket is not None, "an offer has a ticket"
+        if not self._path.offers.open[ticket].reserved and not (self._available() and self._path.is_free_for(ticket)):
             return Refusal(Reason.GONE, {"path": self._path.id})
         return None
 
@@ -246,7 +241,7 @@ class Waitlist(Distribution):
     def _why_not(self, ticket: int) -> str:
         """Why this one is not offered anything now ("" = it is)."""
         path = self._path
-        if not self._is_free_for(ticket):
+        if not path.is_free_for(ticket):
             return "variant_not_free"
         if path.source is not None:
             there = path.source.tickets.latest.get(path.tickets.consumer(ticket))
@@ -254,16 +249,14 @@ class Waitlist(Distribution):
                 return "already_admitted"
         return ""
 
-    def _is_free_for(self, ticket: int) -> bool:
-        choices = self._path.choices
-        return choices is None or bool(choices.allotted(choices.wanted.get(ticket, ANY)))
-
     def _announce(self, at: int, journal: Journal) -> None:
         source = self._path.source
-        is_open = source is not None and source.phase == Phase.OPEN
-        if source is not None and is_open and not self._announced and self._path.tickets.waiting:
+        if source is None or source.phase != Phase.OPEN:
+            return
+        opened_at = source.opens_at or 0
+        if self._announced != opened_at and self._path.tickets.waiting:
             journal.add(Announced(self._path.id, at, source.id))
-        self._announced = is_open
+        self._announced = opened_at
 
     def _tell_gone(self, at: int, journal: Journal) -> None:
         gone = self._path.offers.unclaimed > 0 and not self._available()

@@ -6,11 +6,13 @@
 from typing import Final
 
 from protocol.kinds.appointment import AppointmentReplica
+from protocol.kinds.auction import AuctionReplica
 from protocol.kinds.base import KindReplica
 from protocol.kinds.draw import DrawReplica
 
 REPLICAS: Final[dict[str, type[KindReplica]]] = {
-    **dict.fromkeys(("queue", "auction", "timed_release", "waitlist"), KindReplica),
+    **dict.fromkeys(("queue", "timed_release", "waitlist"), KindReplica),
     "appointment": AppointmentReplica,
+    "auction": AuctionReplica,
     "draw": DrawReplica,
 }

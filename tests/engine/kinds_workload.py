@@ -95,7 +95,7 @@ class KindsWorkload(Workload):
         """Another document of the same kind, with the same paths in another order or with other settings."""
         told = stage.core.document
         assert told is not None, "a stage is configured"
-        return told if act.who % 3 == 0 else KindsWorkload(100 + act.who * 6 + act.which).document
+        return told if act.who % 3 == 0 else type(self)(100 + act.who * 6 + act.which).document
 
 
 def _of_kinds(act: Act, path: str, stage: Stage) -> c.Command:

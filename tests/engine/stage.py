@@ -13,10 +13,14 @@ from engine.audit import Audit
 from engine.core.experience import RULES, Batch, Experience
 from engine.core.path import Path
 from engine.core.ticket import Tickets
+from engine.distributions.auction import Auction
+from engine.distributions.base import Distribution
+from engine.distributions.dutch_auction import DutchAuction
 from protocol import codec
 from protocol import commands as c
 from protocol.documents import Experience as Document
 from protocol.events import Admitted, Answered, AnyEvent, Entry, Refused, WriterChanged
+from protocol.kinds.auction import AuctionReplica
 from protocol.path_replica import OpenWindow
 from protocol.replica import Replica
 from protocol.streams import parse_entry_id
@@ -194,10 +198,30 @@ def assert_agree(core: Experience, replica: Replica) -> None:
         missed = range(0 if path.ended_by_hand else len(seen.states))
         assert [seen.may_rejoin(ticket) for ticket in missed] == [path.may_rejoin(ticket) for ticket in missed]
         assert (seen.completed, seen.forgiven) == (path.meter.completed, path.tickets.forgiven)
+        if isinstance(seen.kind, AuctionReplica):
+            _auctions_agree(path.distribution, seen.kind)
     for variant, shelf in core.stock.shelves.items():
         if shelf.total is not None:
             told = replica.stock[variant]
             assert (told.total, told.reserved, told.completed) == (shelf.total, shelf.reserved, shelf.completed)
+
+
+def _auctions_agree(auction: Distribution, seen: AuctionReplica) -> None:
+    if isinstance(auction, DutchAuction):
+        assert (seen.price, seen.next_drop_at) == (auction._price, auction._next_drop_at)
+        assert seen.taken == auction._taken
+    elif isinstance(auction, Auction):
+        bids = auction._bids
+        assert (seen.price or 0, seen.bids, seen.extensions) == (bids.price, bids.count, auction._extensions)
+        assert (
+            seen.bids == 0
+            or auction._hammered
+            or (seen.min_next, seen.reserve_met) == (bids.min_next, bids.reserve_met)
+        )
+        assert (seen.winners or {}) == auction._winners
+        told = [ticket for ticket in seen.maxima if seen.status(ticket) == "leading"]
+        assert auction._hammered or set(told) == set(bids.leaders())
+        assert all(seen.maxima[ticket] == bids.maximum(ticket) for ticket in bids.in_order())
 
 
 def _told(path: Path, ticket: int, variant: str) -> OpenWindow:

@@ -14,6 +14,7 @@ from protocol.events import Expired
 from protocol.manifest import VERSION, Manifest, part_of
 from protocol.replica import Replica
 from protocol.streams import START_ID
+from tests.engine.auctions_workload import AuctionsWorkload
 from tests.engine.kinds_workload import KindsWorkload
 from tests.engine.stage import Stage
 from tests.engine.test_properties import SEEDS, _live
@@ -35,7 +36,7 @@ def begin_anew(stage: Stage) -> None:
     stage.audit.writers = writers
 
 
-@pytest.mark.parametrize("workloads", [Workload, KindsWorkload])
+@pytest.mark.parametrize("workloads", [Workload, KindsWorkload, AuctionsWorkload])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_wherever_an_audit_begins_it_finds_nothing_in_a_log_that_is_right(workloads: type[Workload], seed: int) -> None:
     workload = workloads(seed)

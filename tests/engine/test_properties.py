@@ -14,6 +14,7 @@ from engine.core.experience import Batch, Experience
 from protocol.codec import decode_commands, encode_commands
 from protocol.events import Refused
 from protocol.replica_codec import decode_replica, encode_replica
+from tests.engine.auctions_workload import AuctionsWorkload
 from tests.engine.draws_workload import DrawsWorkload
 from tests.engine.kinds_workload import KindsWorkload
 from tests.engine.stage import SENDER, Stage, assert_agree
@@ -31,9 +32,11 @@ def _live(workload: Workload, stage: Stage, moment: Moment) -> None:
     stage.step(now_ms, *[command for act in moment.acts for command in workload.commands_of(act, stage)])
 
 
-@pytest.fixture(params=[Workload, KindsWorkload, DrawsWorkload], ids=["queues", "kinds", "draws"])
+@pytest.fixture(
+    params=[Workload, KindsWorkload, DrawsWorkload, AuctionsWorkload], ids=["queues", "kinds", "draws", "auctions"]
+)
 def workloads(request: pytest.FixtureRequest) -> Workloads:
-    """What a workload is about: queues alone, what feeds a waitlist, or draws."""
+    """What a workload is about: queues alone, what feeds a waitlist, draws, or auctions."""
     chosen: Workloads = request.param
     return chosen
 

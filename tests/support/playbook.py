@@ -26,9 +26,10 @@ from protocol.documents import parse
 from protocol.events import WriterChanged
 from tests.support.beacons import REAL
 from tests.support.cast import Cast, duration_ms, shown_ms
+from tests.support.playbook_auctions import AMOUNTS, OF_AUCTIONS, ladder
 from tests.support.playbook_slots import SETTINGS_OF_SLOTS, opening
 from tests.support.playbook_words import command_of, lines_of
-from tests.support.samples import EXPERIENCE, raw_document, raw_path, raw_product, raw_variant
+from tests.support.samples import EXPERIENCE, raw_auction, raw_document, raw_path, raw_product, raw_variant
 
 START_MS = 1_000_000_000
 SECRET = bytes(range(32))
@@ -51,6 +52,7 @@ _SETTINGS = {
     "claims": "claim_window_seconds",
     "winners": "winner_count",
     "backfill": "backfill",
+    **OF_AUCTIONS,
 }
 _OF_PATH = {
     "priority": "priority",
@@ -124,7 +126,11 @@ class Playbook:
         fields: dict[str, Any] = {}
         for name, value in _pairs(settings):
             if name in _SETTINGS:
-                distribution[_SETTINGS[name]] = _number(value)
+                distribution[_SETTINGS[name]] = value if name in AMOUNTS else _number(value)
+            elif name == "steps":
+                distribution["increments"] = ladder(value)
+            elif name == "ends":
+                distribution["ends_at"] = START_MS + duration_ms(value)
             elif name in _OF_PATH:
                 fields[_OF_PATH[name]] = _number(value)
             elif name in SETTINGS_OF_SLOTS:
@@ -146,6 +152,8 @@ class Playbook:
             distribution["closes_at"] = fields.pop("closes_at")
         if distribution.get("kind", "queue") == "queue":
             return raw_path(path_id, distribution=distribution, **fields)
+        if distribution["kind"] == "auction":
+            return raw_auction(path_id, **distribution) | fields
         return {"id": path_id, "distribution": distribution} | fields
 
     def _set_up(self) -> list[str]:

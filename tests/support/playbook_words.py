@@ -16,6 +16,7 @@ from protocol.events import ADMISSION_BYTES, CONSUMER_BYTES, AnyEvent, Holding
 from protocol.states import TicketState
 from tests.support import playbook_slots
 from tests.support.cast import Cast, Make, duration_ms
+from tests.support.playbook_auctions import SENTENCES_OF_AUCTIONS, TELL_AUCTIONS
 from tests.support.playbook_kinds import SENTENCES_OF_KINDS, TELL_KINDS
 
 # Sentences that give commands
@@ -98,6 +99,7 @@ _SENTENCES: list[tuple[str, Make]] = [
     (r"the merchant (sets|adds) stock(?: of (\S+))? (-?\d+)", _stock),
     (r"the merchant says (.*)", lambda f, _, __, key: [c.PostNotice("merchant", key, f[1], "info", None)]),
     *SENTENCES_OF_KINDS,
+    *SENTENCES_OF_AUCTIONS,
 ]
 
 
@@ -178,7 +180,7 @@ def _refused(event: e.Refused, cast: Cast) -> Iterator[str]:
 
 def _answered(event: e.Answered, cast: Cast) -> Iterator[str]:
     shown: tuple[str, ...] = ("admitted", "revision", "changed", "state", "expires_at", "order_id", "stock", "reserved")
-    shown += ("completed", "offered", "outcome", "reason")
+    shown += ("completed", "offered", "outcome", "reason", "status", "max")
     yield "answer: " + ", ".join(_detail(name, event.answer[name], cast) for name in shown if name in event.answer)
 
 
@@ -189,7 +191,9 @@ def _detail(name: str, value: Any, cast: Cast) -> str:
     return f"{name} {', '.join(value) if isinstance(value, list) else words.get(value, value)}"
 
 
-_TELL: dict[type, Callable[[Any, Cast], Iterator[str]]] = TELL_KINDS | {
+_TELL: dict[type, Callable[[Any, Cast], Iterator[str]]] = {
+    **TELL_KINDS,
+    **TELL_AUCTIONS,
     e.Configured: lambda event, _: iter([f"set up, revision {event.revision}"]),
     e.ReleaseRateChanged: _rate_changed,
     e.PhaseChanged: _phase_changed,

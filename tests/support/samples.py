@@ -20,6 +20,12 @@ def raw_path(path_id: str = "general", *, distribution: dict[str, Any] | None = 
     return {"id": path_id, "distribution": queue} | fields
 
 
+def raw_auction(path_id: str = "auction", **terms: Any) -> dict[str, Any]:
+    """One path of a document as decoded JSON: an English auction in EUR, open to guests, changed by ``terms``."""
+    distribution = {"kind": "auction", "currency": "EUR"} | terms
+    return {"id": path_id, "min_level": "guest", "distribution": distribution}
+
+
 def raw_product(*variants: dict[str, Any], product_id: str = "runner") -> dict[str, Any]:
     """One product of a document as decoded JSON."""
     return {"id": product_id, "name": "Runner", "variants": list(variants)}
