@@ -26,7 +26,7 @@ from protocol.documents import parse
 from protocol.events import WriterChanged
 from tests.support.beacons import REAL
 from tests.support.cast import Cast, duration_ms, shown_ms
-from tests.support.playbook_auctions import AMOUNTS, OF_AUCTIONS, ladder
+from tests.support.playbook_auctions import OF_AUCTIONS, of_auction
 from tests.support.playbook_slots import SETTINGS_OF_SLOTS, opening
 from tests.support.playbook_words import command_of, lines_of
 from tests.support.samples import EXPERIENCE, raw_auction, raw_document, raw_path, raw_product, raw_variant
@@ -52,7 +52,6 @@ _SETTINGS = {
     "claims": "claim_window_seconds",
     "winners": "winner_count",
     "backfill": "backfill",
-    **OF_AUCTIONS,
 }
 _OF_PATH = {
     "priority": "priority",
@@ -126,11 +125,9 @@ class Playbook:
         fields: dict[str, Any] = {}
         for name, value in _pairs(settings):
             if name in _SETTINGS:
-                distribution[_SETTINGS[name]] = value if name in AMOUNTS else _number(value)
-            elif name == "steps":
-                distribution["increments"] = ladder(value)
-            elif name == "ends":
-                distribution["ends_at"] = START_MS + duration_ms(value)
+                distribution[_SETTINGS[name]] = _number(value)
+            elif name in OF_AUCTIONS:
+                distribution |= of_auction(name, value, START_MS)
             elif name in _OF_PATH:
                 fields[_OF_PATH[name]] = _number(value)
             elif name in SETTINGS_OF_SLOTS:

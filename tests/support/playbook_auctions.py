@@ -13,7 +13,7 @@ from protocol import commands as c
 from protocol import kind_events as k
 from protocol.commands import Command
 from protocol.money import decimal_string, minor_units
-from tests.support.cast import Cast, Make
+from tests.support.cast import Cast, Make, duration_ms
 
 CURRENCY: Final = "EUR"
 
@@ -29,10 +29,13 @@ OF_AUCTIONS: Final = {
     "extend by": "extend_by_seconds",
     "extensions": "max_extensions",
     "second chance": "second_chance",
+    "steps": "increments",
+    "ends": "ends_at",
 }
 """Settings of an auction by their words in a transcript."""
 
-AMOUNTS: Final = frozenset({"start", "reserve", "floor", "drop"})
+_COUNTS: Final = frozenset({"quantity", "extensions"})
+_SECONDS: Final = frozenset({"every", "late", "extend by"})
 
 
 def euros(units: int) -> str:
@@ -40,9 +43,18 @@ def euros(units: int) -> str:
     return decimal_string(units, CURRENCY).removesuffix(".00")
 
 
-def ladder(text: str) -> list[dict[str, str]]:
-    """``0:5+500:10`` → the increments of a document."""
-    return [dict(zip(("from", "step"), band.split(":"), strict=True)) for band in text.split("+")]
+def of_auction(name: str, value: str, start_ms: int) -> dict[str, Any]:
+    """What ``quantity 2`` or ``steps 0:5+500:10`` says in the terms of an auction."""
+    if name == "steps":
+        bands = [dict(zip(("from", "step"), band.split(":"), strict=True)) for band in value.split("+")]
+        return {"increments": bands}
+    if name == "ends":
+        return {"ends_at": start_ms + duration_ms(value)}
+    if name in _COUNTS:
+        return {OF_AUCTIONS[name]: int(value)}
+    if name in _SECONDS:
+        return {OF_AUCTIONS[name]: duration_ms(value) // 1_000}
+    return {OF_AUCTIONS[name]: value == "yes" if name == "second chance" else value}
 
 
 def _bids(found: re.Match[str], cast: Cast, path: str, _: str) -> list[Command]:
