@@ -145,13 +145,7 @@ class Playbook:
                 fields["access_code"] = {"code": value}
             else:
                 fields[_INSTANTS[name]] = START_MS + duration_ms(value)
-        if distribution.get("kind") == "draw":
-            distribution["closes_at"] = fields.pop("closes_at")
-        if distribution.get("kind", "queue") == "queue":
-            return raw_path(path_id, distribution=distribution, **fields)
-        if distribution["kind"] == "auction":
-            return raw_auction(path_id, **distribution) | fields
-        return {"id": path_id, "distribution": distribution} | fields
+        return _of_kind(path_id, distribution, fields)
 
     def _set_up(self) -> list[str]:
         if self._is_set_up:
@@ -213,6 +207,17 @@ class Playbook:
             self._core = Experience.restore(EXPERIENCE, self._core.snapshot())
             assert self._core.digest() == before, "a snapshot gives back another state"
         return lines_of(events, self._cast, many_paths=len(self._paths) > 1)
+
+
+def _of_kind(path_id: str, distribution: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """A path of a document, as its kind has it."""
+    if distribution.get("kind") == "draw":
+        distribution["closes_at"] = fields.pop("closes_at")
+    if distribution.get("kind", "queue") == "queue":
+        return raw_path(path_id, distribution=distribution, **fields)
+    if distribution["kind"] == "auction":
+        return raw_auction(path_id, **distribution) | fields
+    return {"id": path_id, "distribution": distribution} | fields
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
