@@ -118,8 +118,8 @@ class Audit:
 
     def link(self) -> None:
         """Let each path know the waitlist that is attached to it."""
-        assert self.document is not None, "paths stand in a document"
         for path_id, path in self.paths.items():
+            assert self.document is not None, "paths stand in a document"
             waitlist = self.document.waitlist_of(path_id)
             path.waitlist = None if waitlist is None else self.paths[waitlist.id]
 

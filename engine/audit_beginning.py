@@ -34,8 +34,7 @@ def audit_from(beginning: Beginning) -> Audit:
         audit.shelves.left[variant] = None if shelf.total is None else shelf.left
         audit.shelves.totals[variant] = shelf.total
     audit.paths = {path_id: _path(path, audit.shelves) for path_id, path in core.paths.items()}
-    if audit.document is not None:
-        audit.link()
+    audit.link()
     audit.over_all = SpanMeter(core.meter.bucket.rate, EXPERIENCE_BURST_MS)
     audit.admissions = dict(core.admissions)
     return audit

@@ -68,9 +68,7 @@ class Offers:
         """Tickets whose offers run out at or before ``now_ms``, by (instant, ticket)."""
         found: list[int] = []
         while (deadline := self.next_deadline_ms()) is not None and deadline <= now_ms:
-            ticket = heappop(self._heap)[1]
-            if ticket not in found[-1:]:
-                found.append(ticket)
+            found.append(heappop(self._heap)[1])
         return found
 
     def snapshot(self) -> list[Any]:

@@ -140,9 +140,6 @@ class Waitlist(Distribution):
                 if not offered:
                     break
 
-    def hoping(self) -> int:
-        return 0
-
     def in_line(self) -> int:
         return len(self._path.offers.claims)
 

@@ -7,7 +7,7 @@ from typing import Any
 from protocol import commands as c
 from protocol.commands import Credentials
 from protocol.events import Answered, Attached, Joined
-from protocol.kind_events import Chosen
+from protocol.kind_events import Chosen, HoldingDetails
 from tests.engine.stage import ACTOR, Stage, only
 from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant
 
@@ -124,6 +124,7 @@ def test_whoever_wants_what_is_not_free_is_passed_over_and_may_choose_another() 
     stage.later(0, _joins(ALICE, "general", variant="a"), _joins(BOB, "general", variant="a"), _joins(CAROL, "general"))
     assert stage.states() == ["admitted", "waiting", "admitted"]
     assert [stage.path().windows.open[ticket].variant for ticket in (0, 2)] == ["a", "b"]
+    assert [one.details for one in only(stage.later(0, c.Attach(BOB)), HoldingDetails)] == [{"wanted": "a"}]
     assert only(stage.later(0, c.Choose(BOB, "general", "b")), Chosen) == [Chosen("general", 1, "b")]
     assert stage.states() == ["admitted", "admitted", "admitted"]
     assert stage.path().windows.open[1].variant == "b"
