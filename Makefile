@@ -16,10 +16,12 @@ run: $(STAMP)
 	@exec $(BIN)/stanchion up $(ARGS)
 
 # The pure packages first, with every branch covered, then all the rest (the simulator, which nothing need trace, too):
-# two files at a time, since most of them wait.
+# two at a time, since most of these wait.
 test: $(STAMP) browser
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -q tests/protocol tests/engine --ignore=tests/engine/simulation
+	$(BIN)/python -m coverage run -m pytest -q -n 2 --dist worksteal tests/protocol tests/engine \
+		--ignore=tests/engine/simulation
+	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report --fail-under=100 \
 		--include='protocol/*,engine/core/*,engine/distributions/*'
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/protocol --ignore=tests/engine/recorded \
