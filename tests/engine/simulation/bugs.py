@@ -66,14 +66,14 @@ BUGS = (
     ),
     Bug(
         "expiry does not return the stock",
-        "engine/core/path.py",
+        "engine/core/turns.py",
         "self.stock.give_back(variant)\n        self.given_back",
         "self.given_back",
     ),
     Bug("a rejoin breaks FIFO", "engine/distributions/queue.py", "self._head = min(self._head, ticket)", "_ = ticket"),
     Bug(
         "an admission id is used twice",
-        "engine/core/path.py",
+        "engine/core/turns.py",
         'turn = name + b"%d/%d" % (ticket, ticket in forgiven)',
         'turn = name + b"%d" % ticket',
     ),
