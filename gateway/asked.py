@@ -5,7 +5,7 @@ from collections.abc import Callable
 from gateway.outgoing import Answer
 from gateway.sockets import Socket
 from protocol.commands import Command
-from protocol.frames import Ref
+from protocol.frame_base import Ref
 
 Done = Callable[[Answer, bytes | None], None]
 

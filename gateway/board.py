@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from gateway import told
 from gateway.eta import Estimate, estimate
+from gateway.kinds import SHARED_EVENTS, Kinds
+from gateway.kinds.base import KindState
 from gateway.people import People
 from protocol import codec
 from protocol.events import (
@@ -39,9 +41,9 @@ _AHEAD, _LOW, _HIGH, _NOW = -1, -2, -3, -4
 """Stand for the numbers of one frame, none of which is ever negative."""
 _NOW_FIELD = b'"now":'
 
-_SHARED_EVENTS: Final = (Configured, PauseChanged, PhaseChanged, SoldOutChanged, StockChanged)
+_SHARED_EVENTS: Final = (Configured, PauseChanged, PhaseChanged, SoldOutChanged, StockChanged, *SHARED_EVENTS)
 
-Shared = PhaseFrame | SoldOutFrame | StockFrame
+Shared = PhaseFrame | SoldOutFrame | StockFrame | KindState
 
 
 class Notice(NamedTuple):
@@ -71,9 +73,10 @@ class _Form(NamedTuple):
 class Board:
     """The shared states of one experience, and how long a wait is."""
 
-    def __init__(self, replica: Replica, people: People) -> None:
+    def __init__(self, replica: Replica, people: People, kinds: Kinds) -> None:
         self._replica = replica
         self._people = people
+        self._kinds = kinds
         self._told: dict[str, Shared] = {}
         self._stale = True
         self._outage = False
@@ -204,7 +207,7 @@ class Board:
             states[f"stock {path_id} {stock.product} {stock.variant}"] = stock
         if path.sold_out:
             states[f"sold_out {path_id}"] = told.sold_out(path, now_ms)
-        return states
+        return states | dict(self._kinds.of(path).states(path, now_ms))
 
     def _notice(self, path_id: str, state: str, frame: Shared) -> Notice:
         settings = self._replica.paths[path_id].settings

@@ -46,7 +46,7 @@ def receive(room: Room, socket: Socket, data: str | bytes, per_second: int) -> N
             carry_out(room, socket, wish, None)
         return
     consumer = room.people.person(socket).consumer
-    carry_out(room, socket, hear(consumer, socket.level, data, room.now_ms()), None)
+    carry_out(room, socket, hear(consumer, socket.level, data, room.replica, room.now_ms()), None)
 
 
 def carry_out(room: Room, socket: Socket, wish: Wish, done: Done | None) -> None:

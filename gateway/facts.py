@@ -2,20 +2,24 @@
 
 A `Fact` is a frame for every socket of one consumer; to the socket that asked for it, it is the answer (``answers``
 names the commands it can answer). Facts are told every time; positions and phases are states and come elsewhere.
+What only some kinds of distributions tell stands in `gateway.kinds`.
 
 Hands over to: `gateway.telling`, which adds the `ref` and hands frames to lines.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Final
 
 import structlog
 
 from gateway import told
+from gateway.fact import Commands, Fact, FactFrame
+from gateway.kinds import Kinds
 from gateway.pass_keys import PassKeysError
 from gateway.people import People, Person
 from gateway.proofs import Proofs
-from protocol.commands import ConsumerCommand, Decline, Join, Leave, Rejoin
+from protocol.commands import Decline, Join, Leave, Rejoin
 from protocol.events import (
     Admitted,
     AnyEvent,
@@ -30,30 +34,27 @@ from protocol.events import (
     WaitingLost,
     WindowMoved,
 )
-from protocol.frames import AdmittedFrame, JoinedFrame, TicketFrame
+from protocol.frames import AdmittedFrame, JoinedFrame
+from protocol.kind_events import NotDrawn, Offered, OfferExpired, OfferMoved, TicketsLost
 from protocol.replica import Replica
 from protocol.states import LIVE, TicketState
 
-FactFrame = JoinedFrame | AdmittedFrame | TicketFrame
-Commands = tuple[type[ConsumerCommand], ...]
-
 log = structlog.get_logger()
 
-
-class Fact(NamedTuple):
-    """``frame`` for all sockets of ``person``; it answers those of ``answers`` that one of them sent for its path."""
-
-    person: Person
-    frame: FactFrame
-    answers: Commands = ()
+NOT_DRAWN = "not_drawn"
+_TOLD_OTHERWISE: Final = frozenset(
+    {TicketState.WAITING, TicketState.OFFERED, TicketState.HELD, TicketState.BOOKED, TicketState.ADMITTED}
+)
+"""States that have a frame of their own."""
 
 
 class Facts:
     """Makes facts of one experience's events, which the replica has applied already."""
 
-    def __init__(self, replica: Replica, people: People, proofs: Proofs) -> None:
+    def __init__(self, replica: Replica, people: People, proofs: Proofs, kinds: Kinds) -> None:
         self._replica = replica
         self._people = people
+        self._kinds = kinds
         self._proofs = proofs
         self._makers: dict[type, Callable[[Any, int], Iterator[Fact]]] = {
             Joined: self._joined,
@@ -66,7 +67,14 @@ class Facts:
             Returned: self._returned,
             TicketRefused: self._refused,
             WaitingLost: self._waiting_lost,
+            NotDrawn: self._not_drawn,
+            TicketsLost: self._tickets_lost,
+            Offered: self._offered,
+            OfferMoved: self._offer_moved,
+            OfferExpired: self._expired,
         }
+        for kind in kinds.all.values():
+            self._makers |= {event: partial(maker, kind) for event, maker in kind.FACTS.items()}
 
     def of(self, event: AnyEvent, now_ms: int) -> Iterator[Fact]:
         """The facts of ``event`` for those who are here, at ``now_ms`` (log's time)."""
@@ -75,11 +83,15 @@ class Facts:
 
     def of_holding(self, person: Person, holding: Holding, now_ms: int) -> Iterator[FactFrame]:
         """All that was ever told about a ticket and still holds, as the frames they were."""
+        path = self._replica.paths[holding.path]
         if holding.state in LIVE:
-            yield told.joined(holding, self._proofs.receipt(person.consumer, self._replica.experience, holding))
+            yield self._joined_frame(person, holding)
         if holding.admission and holding.state in LIVE:
             yield from self._admission(person, holding, now_ms)
-        if holding.state not in (TicketState.WAITING, TicketState.ADMITTED):
+        if holding.ticket in path.offers:
+            yield told.offer(path, holding.ticket, now_ms)
+        yield from self._kinds.of(path).held(path, holding.ticket, now_ms)
+        if holding.state not in _TOLD_OTHERWISE:
             yield told.ticket(holding)
 
     def learn_joined(self, event: Joined) -> list[tuple[Person, int]]:
@@ -92,16 +104,21 @@ class Facts:
     def _joined(self, event: Joined, now_ms: int) -> Iterator[Fact]:
         for person, ticket in self.learn_joined(event):
             holding = told.holding(self._replica, event.path, ticket)
-            receipt = self._proofs.receipt(person.consumer, self._replica.experience, holding)
-            yield Fact(person, told.joined(holding, receipt), (Join, Rejoin))
+            yield Fact(person, self._joined_frame(person, holding), (Join, Rejoin))
+
+    def _joined_frame(self, person: Person, holding: Holding) -> JoinedFrame:
+        receipt = self._proofs.receipt(person.consumer, self._replica.experience, holding)
+        return told.joined(self._replica.paths[holding.path], holding, receipt)
 
     def _admitted(self, event: Admitted, now_ms: int) -> Iterator[Fact]:
-        seats = self._people.seats(event.path)
+        path, seats = self._replica.paths[event.path], self._people.seats(event.path)
         seats.pacing.move()
         for ticket in event.tickets:
             seats.drop(ticket)
             person = self._people.owner(event.path, ticket)
             if person is not None:
+                for told_first in self._kinds.of(path).admitted(path, ticket):
+                    yield Fact(person, told_first)
                 holding = told.holding(self._replica, event.path, ticket)
                 for frame in self._admission(person, holding, now_ms):
                     yield Fact(person, frame)
@@ -118,7 +135,8 @@ class Facts:
                 return
             signed = passes[holding.admission] = (holding.expires_at, token)
         assert self._replica.document is not None, "nobody is admitted before a document stands"
-        yield told.admitted(holding, signed[1], self._replica.document.checkout_url, now_ms)
+        path = self._replica.paths[holding.path]
+        yield told.admitted(path, holding, signed[1], self._replica.document.checkout_url, now_ms)
 
     def _window_moved(self, event: WindowMoved, now_ms: int) -> Iterator[Fact]:
         person = self._people.owner(event.path, event.ticket)
@@ -144,7 +162,7 @@ class Facts:
         self._people.seats(event.path).pacing.move()
         return self._ticket(event.path, event.ticket, "", (Rejoin,))
 
-    def _expired(self, event: Expired, now_ms: int) -> Iterator[Fact]:
+    def _expired(self, event: Expired | OfferExpired, now_ms: int) -> Iterator[Fact]:
         for ticket in event.tickets:
             yield from self._ticket(event.path, ticket)
 
@@ -152,6 +170,30 @@ class Facts:
         seats = self._people.seats(event.path)
         for ticket in sorted(seats.tickets.all[seats.pacing.persons()].tolist()):
             yield from self._ticket(event.path, ticket, event.reason)
+
+    def _not_drawn(self, event: NotDrawn, now_ms: int) -> Iterator[Fact]:
+        waits = self._replica.paths[event.path].roster.waits
+        seats = self._people.seats(event.path)
+        for ticket in sorted(seats.tickets.all[seats.pacing.persons()].tolist()):
+            if not waits(ticket):
+                yield from self._ticket(event.path, ticket, NOT_DRAWN)
+
+    def _tickets_lost(self, event: TicketsLost, now_ms: int) -> Iterator[Fact]:
+        for ticket in event.tickets:
+            yield from self._ticket(event.path, ticket, event.reason)
+
+    def _offered(self, event: Offered, now_ms: int) -> Iterator[Fact]:
+        path, seats = self._replica.paths[event.path], self._people.seats(event.path)
+        for ticket in event.tickets:
+            seats.drop(ticket)
+            person = self._people.owner(event.path, ticket)
+            if person is not None:
+                yield Fact(person, told.offer(path, ticket, now_ms))
+
+    def _offer_moved(self, event: OfferMoved, now_ms: int) -> Iterator[Fact]:
+        person = self._people.owner(event.path, event.ticket)
+        if person is not None:
+            yield Fact(person, told.offer(self._replica.paths[event.path], event.ticket, now_ms))
 
     def _ticket(self, path: str, ticket: int, reason: str = "", answers: Commands = ()) -> Iterator[Fact]:
         self._people.seats(path).drop(ticket)

@@ -20,6 +20,7 @@ from gateway import told
 from gateway.asked import Asked
 from gateway.board import Board
 from gateway.facts import Facts
+from gateway.kinds import Kinds
 from gateway.log_clock import LogClock
 from gateway.losses import Losses
 from gateway.metrics import Metrics
@@ -32,7 +33,7 @@ from gateway.sockets import Slots32, Socket, Sockets
 from gateway.telling import Telling
 from gateway.voice import Voice
 from protocol import codec
-from protocol.commands import Attach, Join
+from protocol.commands import Attach, EnterCode, Join
 from protocol.events import SENDER_BYTES, AnyEvent, Configured, Entry, Joined, WriterChanged
 from protocol.refusals import Reason, Refusal
 from protocol.replica import Replica
@@ -40,6 +41,7 @@ from protocol.states import Phase, TicketState
 from protocol.streams import parse_entry_id
 
 AWAY_AFTER_MS = 3_000
+_PATHLESS = Join | Attach | EnterCode
 RETRY_AFTER_MS = 2_000
 
 
@@ -87,8 +89,9 @@ class Room:
 
     def _begin(self, replica: Replica) -> None:
         self.replica = replica
-        self.facts = Facts(self.replica, self.people, self._proofs)
-        self.board = Board(self.replica, self.people)
+        kinds = Kinds(self.replica, self.people)
+        self.facts = Facts(self.replica, self.people, self._proofs, kinds)
+        self.board = Board(self.replica, self.people, kinds)
         self.live = False
 
     @property
@@ -250,7 +253,7 @@ class Room:
         if holding.state == TicketState.WAITING:
             ahead = self.replica.paths[path].roster.ahead(ticket)
             self.voice.when_durable(self.seat, path, ticket, ahead)
-            for socket in person.sockets:
+            for socket in person.sockets if told.shows_places(self.replica.paths[path]) else ():
                 self.voice.say(socket, *self.position(path, ahead, None))
 
     def at_entry(self, entry_id: str, then: Callable[[], None]) -> None:
@@ -297,7 +300,7 @@ class Room:
 
     def unknown_path(self, asked: Asked) -> Refusal | None:
         """``not_found`` for a path that is none of the experience's; a join may name no path at all."""
-        known = asked.path in self.replica.paths or (asked.path == "" and isinstance(asked.command, Join | Attach))
+        known = asked.path in self.replica.paths or (asked.path == "" and isinstance(asked.command, _PATHLESS))
         if known or not self.live:
             return None
         return Refusal(Reason.NOT_FOUND, {"detail": "no path of this experience has that id"})

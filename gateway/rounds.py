@@ -68,8 +68,8 @@ async def _tell_shared(room: Room, slots: Slots32, stamps: Stamps, frame: bytes,
 
 async def _tell_positions(room: Room, path_id: str, seats: Seats) -> None:
     path = room.replica.paths.get(path_id)
-    if path is None:
-        return  # it is gone since the round began
+    if path is None or not told.shows_places(path):
+        return  # it may be gone since the round began
     for due in seats.pacing.due(path.roster, monotonic_ms()):
         for start in range(0, len(due.persons), CHUNK_POSITIONS):
             chunk = slice(start, start + CHUNK_POSITIONS)

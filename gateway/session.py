@@ -11,24 +11,16 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway import told
+from gateway.wishes import command_of
 from protocol import codec
 from protocol.close_codes import CloseCode
-from protocol.commands import Attach, Decline, Join, Leave, Rejoin
-from protocol.frames import (
-    ClientFrame,
-    DeclineFrame,
-    JoinFrame,
-    LeaveFrame,
-    OkFrame,
-    PingFrame,
-    Ref,
-    RejoinFrame,
-    UnwatchFrame,
-    WatchFrame,
-)
+from protocol.commands import Attach, Command, Join
+from protocol.frame_base import Ref
+from protocol.frames import ClientFrame, OkFrame, PingFrame, UnwatchFrame, WatchFrame
+from protocol.kind_frames import CodeFrame
 from protocol.refusals import Reason, Refusal
+from protocol.replica import Replica
 
-FrameCommand = Join | Leave | Decline | Rejoin
 ArrivalCommand = Join | Attach
 
 
@@ -44,7 +36,7 @@ _any_frame = msgspec.json.Decoder(_AnyFrame)
 class Ask(NamedTuple):
     """Send ``command`` to the engine; its answer repeats ``ref``."""
 
-    command: FrameCommand
+    command: Command
     path: str
     ref: Ref | None
 
@@ -72,15 +64,15 @@ class Close(NamedTuple):
 Wish = Ask | Watch | Say | Close
 
 
-def hear(consumer: bytes, level: int, data: str | bytes, log_ms: int) -> Wish:
-    """What a message of ``consumer`` asks for. Text is a frame; bytes are refused."""
+def hear(consumer: bytes, level: int, data: str | bytes, replica: Replica, log_ms: int) -> Wish:
+    """What a message of ``consumer`` asks for, as ``replica`` stands. Text is a frame; bytes are refused."""
     if isinstance(data, bytes):
         return Say(_error(Refusal(Reason.BAD_FRAME, {"detail": "frames are JSON text, not binary"})))
     try:
         frame = codec.decode_client_frame(data)
     except (codec.DecodeError, RecursionError) as error:
         return Say(_error(Refusal(Reason.BAD_FRAME, {"detail": str(error)}), _ref_of(data)))
-    return wish(frame, consumer, level, log_ms)
+    return wish(frame, consumer, level, replica, log_ms)
 
 
 def hear_too_much(per_second: int) -> list[Wish]:
@@ -89,24 +81,21 @@ def hear_too_much(per_second: int) -> list[Wish]:
     return [Say(_error(Refusal(Reason.TOO_MANY, {"detail": limit}))), Close(CloseCode.TOO_MANY_FRAMES)]
 
 
-def wish(frame: ClientFrame, consumer: bytes, level: int, log_ms: int) -> Ask | Watch | Say:
+def wish(frame: ClientFrame, consumer: bytes, level: int, replica: Replica, log_ms: int) -> Ask | Watch | Say:
     """What a client's frame asks for."""
     ref = None if frame.ref is UNSET else frame.ref
     match frame:
-        case JoinFrame(path=path):
-            return Ask(Join(consumer, path, level=level), path, ref)
-        case LeaveFrame(path=path):
-            return Ask(Leave(consumer, path), path, ref)
-        case DeclineFrame(path=path):
-            return Ask(Decline(consumer, path), path, ref)
-        case RejoinFrame(path=path):
-            return Ask(Rejoin(consumer, path, level=level), path, ref)
         case WatchFrame(path=path):
             return Watch(path, True, ref)
         case UnwatchFrame(path=path):
             return Watch(path, False, ref)
         case PingFrame():
             return Say(ok(ref, log_ms))
+    path = "" if isinstance(frame, CodeFrame) else frame.path
+    try:
+        return Ask(command_of(frame, consumer, level, replica), path, ref)
+    except ValueError as error:
+        return Say(codec.encode_frame(told.error(Refusal(Reason.INVALID, {"detail": str(error)}), path, ref)))
 
 
 def ok(ref: Ref | None, log_ms: int) -> bytes:

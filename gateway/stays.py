@@ -81,7 +81,7 @@ async def follow(hub: Hub, arrival: Arrival) -> AsyncIterator[bytes]:
 async def act(hub: Hub, arrival: Arrival, frame: ClientFrame) -> bytes | Refusal:
     """Do what ``frame`` asks for; the frame that answers it, as JSON text."""
     room, session = arrival.room, arrival.identity.session
-    asked = wish(frame, session.consumer, session.level, room.now_ms())
+    asked = wish(frame, session.consumer, session.level, room.replica, room.now_ms())
     if isinstance(asked, Say):
         return asked.frame
     answered: asyncio.Future[tuple[Answer, bytes | None]] = asyncio.get_running_loop().create_future()

@@ -17,16 +17,16 @@ from msgspec import structs
 
 from gateway import told
 from gateway.asked import Asked
-from gateway.facts import Fact
+from gateway.fact import Fact
 from gateway.fanout import RETURNED, aheads
 from gateway.outgoing import Answer
 from gateway.people import Person
 from gateway.session import ok
 from gateway.sockets import Socket
 from protocol import codec
-from protocol.commands import Attach, Join
+from protocol.commands import Attach, EnterCode, Join
 from protocol.events import AnyEvent, Attached, Holding, Joined, NoticePosted, Returned
-from protocol.frames import Ref
+from protocol.frame_base import Ref
 from protocol.states import LIVE, TicketState
 
 if TYPE_CHECKING:
@@ -199,6 +199,8 @@ class Telling:
         if answer.refusal is not None:
             self._room.count_refusal(answer.refusal)
             self._reply(asked, codec.encode_frame(told.error(answer.refusal, asked.path, asked.ref)))
+        elif isinstance(asked.command, EnterCode):
+            self._reply(asked, codec.encode_frame(told.code_result(answer.content, asked.ref)))
         elif not asked.answered and not asked.opening:
             self._reply(asked, ok(asked.ref, self._now_ms))
         if not asked.opening:
@@ -218,9 +220,10 @@ class Telling:
 
     def _first_positions(self, path: str, tickets: dict[int, list[Socket]]) -> None:
         replica = self._room.replica.paths[path]
+        shown = told.shows_places(replica)
         waiting = [ticket for ticket in tickets if replica.roster.waits(ticket)]
         for ticket, ahead in zip(waiting, aheads(replica.roster, waiting), strict=True):
             self._voice.when_durable(self._room.seat, path, ticket, ahead)
             why = RETURNED if (path, ticket) in self._returned else None
-            for socket in tickets[ticket]:
+            for socket in tickets[ticket] if shown else ():
                 self._voice.say(socket, *self._room.position(path, ahead, why))

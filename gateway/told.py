@@ -10,11 +10,12 @@ from typing import Any, Final, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from protocol.distributions import Draw, capacity_of, kind_of
+from protocol.distributions import Auction, Draw, Waitlist, capacity_of, kind_of
 from protocol.documents import Product, Variant
 from protocol.events import Holding, NoticePosted
+from protocol.frame_base import Ref
 from protocol.frames import (
     AdmittedFrame,
     ConsumerView,
@@ -24,14 +25,15 @@ from protocol.frames import (
     NoticeFrame,
     PathView,
     PhaseFrame,
-    Ref,
     SoldOutFrame,
     StockFrame,
     TicketFrame,
     TicketView,
     Welcome,
 )
+from protocol.kind_frames import CodeResultFrame, OfferFrame
 from protocol.kinds.draw import DrawReplica
+from protocol.money import decimal_string
 from protocol.path_replica import PathReplica
 from protocol.refusals import Refusal
 from protocol.replica import Replica, Stock
@@ -45,6 +47,21 @@ PASS_PARAMETER = "stanchion_pass"
 PAUSED_MERCHANT = "merchant"
 PAUSED_OUTAGE = "outage"
 FAILOVER = "failover"
+
+_PLACES: Final = frozenset({"queue", "waitlist"})
+"""The kinds in which a place is a turn. Chance, bids, claims and slots decide in the others."""
+
+_PUBLIC_TERMS: Final = {
+    "draw": ("winner_count", "beacon", "backfill", "redraw_until"),
+    "auction": (
+        *("style", "currency", "start_price", "quantity", "increments", "extend_window_seconds", "extend_by_seconds"),
+        *("max_extensions", "second_chance", "floor_price", "drop_amount", "drop_interval_seconds"),
+    ),
+    "appointment": ("location", "time_zone", "duration_minutes", "hold_seconds", "cancel_cutoff_minutes", "checkout"),
+    "timed_release": ("limit",),
+    "waitlist": ("strategy", "claim_window_seconds"),
+}
+"""What consumers may know of the settings of a kind; a reserve price is nobody's business."""
 
 _ERROR_FIELDS: Final = frozenset(ErrorFrame.__struct_fields__) - {"reason", "temporary", "message", "ref", "path"}
 
@@ -95,17 +112,56 @@ def phase(path: PathReplica, now_ms: int, *, outage: bool) -> PhaseFrame:
     return PhaseFrame(path.settings.id, path.phase, at, now_ms, _paused(path, outage))
 
 
-def joined(holding: Holding, receipt: str, ref: Ref | None = None) -> JoinedFrame:
-    """A ticket is held; ``receipt`` is its signed proof."""
-    state = TicketState(holding.state).word
-    return JoinedFrame(holding.path, state, receipt, holding.ticket, UNSET if ref is None else ref)
+def joined(path: PathReplica, holding: Holding, receipt: str) -> JoinedFrame:
+    """A ticket of ``path`` is held; ``receipt`` is its signed proof."""
+    return JoinedFrame(holding.path, TicketState(holding.state).word, receipt, holding.ticket, _draw_at(path))
 
 
-def admitted(holding: Holding, token: str, checkout_url: str, now_ms: int) -> AdmittedFrame:
+def admitted(path: PathReplica, holding: Holding, token: str, checkout_url: str, now_ms: int) -> AdmittedFrame:
     """The consumer may check out; ``token`` is the pass."""
+    window = path.windows[holding.ticket]
     return AdmittedFrame(
-        holding.path, holding.admission.hex(), holding.expires_at, with_pass(checkout_url, token), now_ms, token
+        path=holding.path,
+        admission=holding.admission.hex(),
+        expires_at=holding.expires_at,
+        checkout_url=with_pass(checkout_url, token),
+        now=now_ms,
+        pass_=token,
+        price=price(path, window.price),
+        variant=window.variant or UNSET,
     )
+
+
+def price(path: PathReplica, units: int | None) -> str | UnsetType:
+    """Minor units as a decimal string in the currency of ``path``; UNSET where it has none, or nothing is settled."""
+    terms = path.settings.distribution
+    if units is None or not isinstance(terms, Auction):
+        return UNSET
+    return decimal_string(units, terms.currency)
+
+
+def offer(path: PathReplica, ticket: int, now_ms: int) -> OfferFrame:
+    """What is offered to ``ticket``."""
+    found, terms = path.offers[ticket], path.settings.distribution
+    return OfferFrame(
+        path=path.settings.id,
+        offer=found.offer.hex(),
+        claim_by=found.claim_by,
+        now=now_ms,
+        price=price(path, found.price),
+        variant=found.variant or UNSET,
+        reserved=False if isinstance(terms, Waitlist) and terms.strategy == "all" else UNSET,
+    )
+
+
+def code_result(content: dict[str, Any], ref: Ref | None) -> CodeResultFrame:
+    """What an access code did, as the engine has answered."""
+    return msgspec.convert({**content, **({} if ref is None else {"ref": ref})}, CodeResultFrame)
+
+
+def shows_places(path: PathReplica) -> bool:
+    """Whether whoever waits in ``path`` is told how many are ahead."""
+    return kind_of(path.settings.distribution) in _PLACES
 
 
 def ticket(holding: Holding, ref: Ref | None = None) -> TicketFrame:
@@ -202,7 +258,16 @@ def _path(path: PathReplica, level: int, outage: bool) -> PathView:
         waiting=path.roster.waiting,
         commitment=_commitment(path),
         draw_at=_draw_at(path),
+        details=_details(path),
     )
+
+
+def _details(path: PathReplica) -> Any:
+    """The public terms of the path's kind that are set; UNSET for a kind that has none."""
+    terms = path.settings.distribution
+    settings = msgspec.to_builtins(terms)
+    public = {name: settings[name] for name in _PUBLIC_TERMS.get(kind_of(terms), ()) if settings[name] is not None}
+    return public or UNSET
 
 
 def _commitment(path: PathReplica) -> Any:
@@ -221,6 +286,8 @@ def _draw_at(path: PathReplica) -> Any:
 def _access(path: PathReplica, level: int) -> str:
     if not qualifies(path, level):
         return "needs_level"
+    if path.settings.access_code is not None:
+        return "needs_code"
     capacity = capacity_of(path.settings.distribution)
     return "full" if capacity is not None and path.roster.waiting >= capacity else "open"
 

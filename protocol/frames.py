@@ -6,17 +6,12 @@ States (``position``, ``phase``, ``stock``, …) replace one another; facts (``j
 are told every time.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
-Id = Annotated[str, Meta(min_length=1, max_length=64)]
-OptionalId = Annotated[str, Meta(max_length=64)]
-Ref = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=0, le=2**53)]
-
-
-class ServerFrameBase(Struct, frozen=True, tag_field="type"):
-    """Base of the frames that the server sends."""
+from protocol.frame_base import ClientFrameBase, Id, OptionalId, Ref, ServerFrameBase
+from protocol.kind_frames import KindClientFrame, KindServerFrame
 
 
 class ConsumerView(Struct, frozen=True):
@@ -27,7 +22,8 @@ class ConsumerView(Struct, frozen=True):
 
 
 class PathView(Struct, frozen=True):
-    """What a consumer may know of a path. ``access``: open, needs_level or full."""
+    """What a consumer may know of a path. ``access``: open, needs_code, needs_level, not_for_you or full; ``details``:
+    what only its kind has to say."""
 
     id: str
     kind: str
@@ -41,6 +37,7 @@ class PathView(Struct, frozen=True):
     waiting: int | UnsetType = UNSET
     commitment: str | UnsetType = UNSET
     draw_at: int | UnsetType = UNSET
+    details: dict[str, Any] | UnsetType = UNSET
 
 
 class ExperienceView(Struct, frozen=True):
@@ -86,12 +83,13 @@ class PhaseFrame(ServerFrameBase, frozen=True, tag="phase"):
 
 
 class JoinedFrame(ServerFrameBase, frozen=True, tag="joined"):
-    """Fact: a ticket is held. ``receipt`` proves it to any gateway."""
+    """Fact: a ticket is held. ``receipt`` proves it to any gateway; ``draw_at``: when a draw decides."""
 
     path: str
     state: str
     receipt: str
     ticket: int | UnsetType = UNSET
+    draw_at: int | UnsetType = UNSET
     ref: Ref | UnsetType = UNSET
 
 
@@ -108,7 +106,8 @@ class PositionFrame(ServerFrameBase, frozen=True, tag="position"):
 
 
 class AdmittedFrame(ServerFrameBase, frozen=True, tag="admitted", rename={"pass_": "pass"}):
-    """Fact: the consumer may check out until ``expires_at``. Sent again whenever the window moves."""
+    """Fact: the consumer may check out until ``expires_at``. Sent again whenever the window moves. ``price`` and
+    ``variant`` where the kind has settled them."""
 
     path: str
     admission: str
@@ -116,6 +115,8 @@ class AdmittedFrame(ServerFrameBase, frozen=True, tag="admitted", rename={"pass_
     checkout_url: str
     now: int
     pass_: str
+    price: str | UnsetType = UNSET
+    variant: str | UnsetType = UNSET
 
 
 class TicketFrame(ServerFrameBase, frozen=True, tag="ticket"):
@@ -178,25 +179,26 @@ class ErrorFrame(ServerFrameBase, frozen=True, tag="error"):
     ref: Ref | UnsetType = UNSET
     path: str | UnsetType = UNSET
     opens_at: int | UnsetType = UNSET
+    closes_at: int | UnsetType = UNSET
+    min_next: str | UnsetType = UNSET
+    price: str | UnsetType = UNSET
+    level: str | UnsetType = UNSET
     detail: str | UnsetType = UNSET
 
 
 ServerFrame = (
     Welcome | PhaseFrame | JoinedFrame | PositionFrame | AdmittedFrame | TicketFrame | SoldOutFrame | StockFrame
-    | NoticeFrame | ReconnectFrame | OkFrame | ErrorFrame
+    | NoticeFrame | ReconnectFrame | OkFrame | ErrorFrame | KindServerFrame
 )  # fmt: skip
 
 
-class ClientFrameBase(Struct, frozen=True, tag_field="type", kw_only=True):
-    """Base of the frames that a client sends. Unknown fields are let pass, so that newer clients are understood."""
-
-    ref: Ref | UnsetType = UNSET
-
-
 class JoinFrame(ClientFrameBase, frozen=True, tag="join", kw_only=True):
-    """Take a ticket; no path = the best by priority."""
+    """Take a ticket; no path = the best by priority. ``variant`` where it is the consumer's to say, ``code`` where the
+    path has an access code."""
 
     path: OptionalId = ""
+    variant: OptionalId = ""
+    code: OptionalId = ""
 
 
 class LeaveFrame(ClientFrameBase, frozen=True, tag="leave", kw_only=True):
@@ -206,7 +208,7 @@ class LeaveFrame(ClientFrameBase, frozen=True, tag="leave", kw_only=True):
 
 
 class DeclineFrame(ClientFrameBase, frozen=True, tag="decline", kw_only=True):
-    """Give up the admission."""
+    """Give up the admission, or the offer."""
 
     path: Id
 
@@ -233,4 +235,6 @@ class PingFrame(ClientFrameBase, frozen=True, tag="ping", kw_only=True):
     """Is anybody there; the answer brings ``now``."""
 
 
-ClientFrame = JoinFrame | LeaveFrame | DeclineFrame | RejoinFrame | WatchFrame | UnwatchFrame | PingFrame
+ClientFrame = (
+    JoinFrame | LeaveFrame | DeclineFrame | RejoinFrame | WatchFrame | UnwatchFrame | PingFrame | KindClientFrame
+)

@@ -8,14 +8,34 @@ import pytest
 
 from gateway.budgets import Budgets
 from gateway.session import Ask, Close, Say, Watch, Wish, hear, hear_too_much
-from protocol.commands import Decline, Join, Leave, Rejoin
+from protocol.commands import (
+    Book,
+    Cancel,
+    Choose,
+    Claim,
+    Credentials,
+    Decline,
+    EnterCode,
+    Hold,
+    Join,
+    Leave,
+    PlaceBid,
+    Rejoin,
+    Reschedule,
+)
+from protocol.distributions import Auction
+from protocol.documents import Path
+from protocol.path_replica import PathReplica
+from protocol.replica import Replica
 from tests.support.samples import consumer
 
 ME = consumer(7)
+AUCTION = Replica("e")
+AUCTION.paths["sale"] = PathReplica(Path(id="sale", distribution=Auction(currency="EUR", ends_at=1)))
 
 
 def heard(data: str | bytes) -> Wish:
-    return hear(ME, 1, data, 5)
+    return hear(ME, 1, data, AUCTION, 5)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +43,29 @@ def heard(data: str | bytes) -> Wish:
     [
         ('{"type":"join"}', Ask(Join(ME, "", level=1), "", None)),
         ('{"type":"join","path":"a","ref":"r","new":1}', Ask(Join(ME, "a", level=1), "a", "r")),
+        (
+            '{"type":"join","code":"spring","variant":"42"}',
+            Ask(Join(ME, level=1, credentials=Credentials(code="spring", variant="42")), "", None),
+        ),
+        (
+            '{"type":"code","code":"spring"}',
+            Ask(EnterCode(ME, level=1, credentials=Credentials(code="spring")), "", None),
+        ),
+        ('{"type":"choose","path":"a","variant":"43"}', Ask(Choose(ME, "a", "43"), "a", None)),
+        (
+            '{"type":"bid","path":"sale","max":"12.5","id":"b1","ref":3}',
+            Ask(PlaceBid(ME, "sale", level=1, maximum=1_250, id="b1"), "sale", 3),
+        ),
+        ('{"type":"bid","path":"a","max":"12.5","id":"b"}', Ask(PlaceBid(ME, "a", level=1, id="b"), "a", None)),
+        ('{"type":"claim","path":"a"}', Ask(Claim(ME, "a", level=1), "a", None)),
+        (
+            f'{{"type":"claim","path":"sale","offer":"{"0a" * 16}","price":"3"}}',
+            Ask(Claim(ME, "sale", level=1, offer=b"\n" * 16, price=300), "sale", None),
+        ),
+        ('{"type":"hold","path":"a","slot":"s"}', Ask(Hold(ME, "a", level=1, slot="s"), "a", None)),
+        ('{"type":"book","path":"a"}', Ask(Book(ME, "a", level=1), "a", None)),
+        ('{"type":"reschedule","path":"a","slot":"s"}', Ask(Reschedule(ME, "a", "s"), "a", None)),
+        ('{"type":"cancel","path":"a"}', Ask(Cancel(ME, "a"), "a", None)),
         ('{"type":"leave","path":"a"}', Ask(Leave(ME, "a"), "a", None)),
         ('{"type":"decline","path":"a","ref":0}', Ask(Decline(ME, "a"), "a", 0)),
         ('{"type":"rejoin","path":"a"}', Ask(Rejoin(ME, "a", level=1), "a", None)),
@@ -53,6 +96,14 @@ def test_anything_else_is_a_bad_frame(data: str | bytes, ref: str | int | None) 
     assert isinstance(wish, Say)
     frame = json.loads(wish.frame)
     assert (frame["type"], frame["reason"], frame.get("ref")) == ("error", "bad_frame", ref)
+
+
+def test_money_that_the_currency_does_not_have_is_refused_with_what_is_wrong() -> None:
+    wish = heard('{"type":"bid","path":"sale","max":"12.505","id":"b1","ref":3}')
+    assert isinstance(wish, Say)
+    frame = json.loads(wish.frame)
+    assert (frame["reason"], frame["path"], frame["ref"]) == ("invalid", "sale", 3)
+    assert frame["detail"] == "12.505 has more decimals than EUR, which has 2"
 
 
 def test_two_seconds_of_talk_at_once_and_no_more() -> None:

@@ -58,8 +58,13 @@ async def test_one_of_two_wins_and_the_proof_is_ok(waiting_room: WaitingRoom) ->
     assert check(told.content, bls.unproven).verdict is Verdict.OK
     assert (fixed["tickets"], fixed["root"], fixed["commitment"]) == (2, proof["root"], before["commitment"])
     assert commitment(bytes.fromhex(proof["secret"])).hex() == view["commitment"]
-    kinds = [{frame["type"] for frame in state.json()["frames"]} for state in states]
-    assert [number for number, types in enumerate(kinds) if "admitted" in types] == proof["winners"]
+    told_of = [{frame["type"]: frame for frame in state.json()["frames"]} for state in states]
+    assert [number for number, frames in enumerate(told_of) if "admitted" in frames] == proof["winners"]
+    assert [frames["draw_result"]["won"] for frames in told_of] == ["admitted" in frames for frames in told_of]
+    lost = next(frames["draw_result"] for frames in told_of if "admitted" not in frames)
+    address = f"{public}/paths/vip/proof"
+    assert (lost["reserve"], lost["winners"], lost["entrants"], lost["proof"]) == (True, 1, 2, address)
+    assert not any("position" in frames for frames in told_of)
     assert missing.status_code == 404
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from protocol import codec, frames
+from protocol import codec, frames, kind_frames
 from protocol.frames import ClientFrame, ServerFrame
 
 VIEW = frames.ExperienceView(
@@ -54,8 +54,8 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
         {"type": "phase", "path": "general", "phase": "scheduled", "at": None, "now": 5, "paused": "merchant"},
     ),
     (
-        frames.JoinedFrame("general", "waiting", "r", 3, 7),
-        {"type": "joined", "path": "general", "state": "waiting", "receipt": "r", "ticket": 3, "ref": 7},
+        frames.JoinedFrame("general", "waiting", "r", 3, 9, 7),
+        {"type": "joined", "path": "general", "state": "waiting", "receipt": "r", "ticket": 3, "draw_at": 9, "ref": 7},
     ),
     (
         frames.PositionFrame("general", 2, 9, (60, 90), 600, 5),
@@ -103,6 +103,65 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
             "opens_at": 9,
         },
     ),
+    (
+        kind_frames.DrawResultFrame("vip", True, "/proof", place=2, winners=3, entrants=9),
+        {"type": "draw_result", "path": "vip", "won": True, "proof": "/proof", "place": 2, "winners": 3, "entrants": 9},
+    ),
+    (
+        kind_frames.HighBidFrame(
+            "sale", "12.00", "EUR", 9, 5, bids=2, min_next="13.00", reserve_met=True, extensions=0
+        ),
+        {
+            "type": "high_bid",
+            "path": "sale",
+            "amount": "12.00",
+            "currency": "EUR",
+            "closes_at": 9,
+            "now": 5,
+            "bids": 2,
+            "min_next": "13.00",
+            "reserve_met": True,
+            "extensions": 0,
+        },
+    ),
+    (
+        kind_frames.BidStatusFrame("sale", "leading", max="20.00", price="12.00", ref=1),
+        {"type": "bid_status", "path": "sale", "status": "leading", "max": "20.00", "price": "12.00", "ref": 1},
+    ),
+    (
+        kind_frames.SlotsFrame("fitting", [kind_frames.SlotView("s", 7, 9, "Berlin", 2)], 5),
+        {
+            "type": "slots",
+            "path": "fitting",
+            "slots": [{"id": "s", "start": 7, "end": 9, "location": "Berlin", "free": 2}],
+            "now": 5,
+        },
+    ),
+    (
+        kind_frames.HeldFrame("fitting", "s", 9, 5),
+        {"type": "held", "path": "fitting", "slot": "s", "hold_expires_at": 9, "now": 5},
+    ),
+    (
+        kind_frames.BookedFrame("fitting", "s", "ABC"),
+        {"type": "booked", "path": "fitting", "slot": "s", "confirmation": "ABC"},
+    ),
+    (kind_frames.CancelledFrame("fitting", "s"), {"type": "cancelled", "path": "fitting", "slot": "s"}),
+    (
+        kind_frames.OfferFrame("late", "ab", 9, 5, price="12.00", reserved=False),
+        {
+            "type": "offer",
+            "path": "late",
+            "offer": "ab",
+            "claim_by": 9,
+            "now": 5,
+            "price": "12.00",
+            "reserved": False,
+        },
+    ),
+    (
+        kind_frames.CodeResultFrame("gated", "vip", "closed", 4),
+        {"type": "code_result", "outcome": "gated", "path": "vip", "reason": "closed", "ref": 4},
+    ),
 ]
 
 CLIENT: list[tuple[dict[str, Any], ClientFrame]] = [
@@ -114,6 +173,14 @@ CLIENT: list[tuple[dict[str, Any], ClientFrame]] = [
     ({"type": "watch", "path": "general"}, frames.WatchFrame(path="general")),
     ({"type": "unwatch", "path": "general"}, frames.UnwatchFrame(path="general")),
     ({"type": "ping", "ref": "a"}, frames.PingFrame(ref="a")),
+    ({"type": "choose", "path": "a", "variant": "42"}, kind_frames.ChooseFrame(path="a", variant="42")),
+    ({"type": "bid", "path": "a", "max": "12.50", "id": "b"}, kind_frames.BidFrame(path="a", max="12.50", id="b")),
+    ({"type": "hold", "path": "a", "slot": "s"}, kind_frames.HoldFrame(path="a", slot="s")),
+    ({"type": "book", "path": "a"}, kind_frames.BookFrame(path="a")),
+    ({"type": "reschedule", "path": "a", "slot": "s"}, kind_frames.RescheduleFrame(path="a", slot="s")),
+    ({"type": "cancel", "path": "a"}, kind_frames.CancelFrame(path="a")),
+    ({"type": "claim", "path": "a", "price": "3.00"}, kind_frames.ClaimFrame(path="a", price="3.00")),
+    ({"type": "code", "code": "spring"}, kind_frames.CodeFrame(code="spring")),
 ]
 
 
@@ -147,6 +214,10 @@ def test_a_client_frame_is_this_json(raw: dict[str, Any], expected: ClientFrame)
         {"type": "ping", "ref": 2**53 + 1},
         {"type": "ping", "ref": True},
         {"type": "ping", "ref": {}},
+        {"type": "bid", "path": "a", "max": "-1", "id": "b"},
+        {"type": "bid", "path": "a", "max": 12, "id": "b"},
+        {"type": "claim", "path": "a", "offer": "ab"},
+        {"type": "code", "code": ""},
     ],
 )
 def test_a_client_frame_out_of_bounds_is_refused(raw: dict[str, Any]) -> None:

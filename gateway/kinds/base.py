@@ -1,0 +1,64 @@
+"""The one shape of what a kind of distribution tells beside what all of them do: one file a kind.
+
+- ``FACTS``: which events of the kind's own are facts for whom. The replica has applied the event by then.
+- ``held``: which facts of its own still hold for a ticket; told to whoever comes (back), behind ``joined``,
+  ``admitted`` and ``offer``, which are told for every kind.
+- ``admitted``: what is told, in front of ``admitted``, to whom the kind has just let in.
+- ``states``: what everybody sees alike, by the key of the state; ``SHARED``: the events that may change it. The board
+  tells it at first and whenever it has changed, the newest alone.
+
+Who is asked for a position while they wait is `gateway.told.shows_places`. What stands here is a kind that tells
+nothing of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
+
+from gateway.fact import Fact, FactFrame
+from gateway.people import People, Person
+from protocol.kind_frames import HighBidFrame, SlotsFrame
+from protocol.path_replica import PathReplica
+from protocol.replica import Replica
+
+KindState = HighBidFrame | SlotsFrame
+
+
+class KindTelling:
+    """Tells of all paths of one kind in one experience, for the ``people`` who are here."""
+
+    FACTS: ClassVar[dict[type, Callable[[Any, Any, int], Iterator[Fact]]]] = {}
+    SHARED: ClassVar[tuple[type, ...]] = ()
+
+    def __init__(self, replica: Replica, people: People) -> None:
+        self._replica = replica
+        self._people = people
+
+    def held(self, path: PathReplica, ticket: int, now_ms: int) -> Iterable[FactFrame]:
+        """The facts of the kind that hold for ``ticket``, whatever its state."""
+        return ()
+
+    def admitted(self, path: PathReplica, ticket: int) -> Iterable[FactFrame]:
+        """What whoever is admitted with ``ticket`` is told first."""
+        return ()
+
+    def states(self, path: PathReplica, now_ms: int) -> Iterable[tuple[str, KindState]]:
+        """(key, frame) of what everybody sees of the path."""
+        return ()
+
+    def _here(self, path: str, tickets: Iterable[int]) -> Iterator[tuple[int, Person]]:
+        """Those of ``tickets`` whose owners are here, with them; they wait no more, as far as positions go."""
+        seats = self._people.seats(path)
+        for ticket in tickets:
+            seats.drop(ticket)
+            person = self._people.owner(path, ticket)
+            if person is not None:
+                yield ticket, person
+
+    def _waiting_here(self, path: str) -> list[tuple[int, Person]]:
+        """Everybody here who waits in ``path``, by ticket."""
+        seats = self._people.seats(path)
+        persons = seats.pacing.persons()
+        held = zip(seats.tickets.all[persons].tolist(), persons.tolist(), strict=True)
+        return [(ticket, Person(self._people, number)) for ticket, number in sorted(held)]

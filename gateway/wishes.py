@@ -1,0 +1,87 @@
+"""What a client's frame asks of the engine: frame in, command out. Pure.
+
+Money comes as a decimal string and goes on in minor units of the currency that the path names; where a path has no
+currency the engine refuses the command by its kind, whatever the amount.
+"""
+
+from msgspec import UNSET, UnsetType
+
+from protocol.commands import (
+    Book,
+    Cancel,
+    Choose,
+    Claim,
+    Command,
+    Credentials,
+    Decline,
+    EnterCode,
+    Hold,
+    Join,
+    Leave,
+    PlaceBid,
+    Rejoin,
+    Reschedule,
+)
+from protocol.distributions import Auction
+from protocol.frames import DeclineFrame, JoinFrame, LeaveFrame, RejoinFrame
+from protocol.kind_frames import (
+    BidFrame,
+    BookFrame,
+    CancelFrame,
+    ChooseFrame,
+    ClaimFrame,
+    CodeFrame,
+    HoldFrame,
+    RescheduleFrame,
+)
+from protocol.money import minor_units
+from protocol.replica import Replica
+
+TakingFrame = BidFrame | ClaimFrame | HoldFrame | BookFrame | RescheduleFrame | CancelFrame
+AskingFrame = JoinFrame | LeaveFrame | DeclineFrame | RejoinFrame | ChooseFrame | CodeFrame | TakingFrame
+"""The frames that ask the engine for something."""
+
+
+def command_of(frame: AskingFrame, consumer: bytes, level: int, replica: Replica) -> Command:
+    """The command of a consumer of ``level``. Raises ValueError for money with more decimals than the currency has."""
+    match frame:
+        case JoinFrame(path=path, code=code, variant=variant):
+            credentials = Credentials(code=code, variant=variant) if code or variant else None
+            return Join(consumer, path, level=level, credentials=credentials)
+        case LeaveFrame(path=path):
+            return Leave(consumer, path)
+        case DeclineFrame(path=path):
+            return Decline(consumer, path)
+        case RejoinFrame(path=path):
+            return Rejoin(consumer, path, level=level)
+        case ChooseFrame(path=path, variant=variant):
+            return Choose(consumer, path, variant)
+        case CodeFrame(code=code):
+            return EnterCode(consumer, level=level, credentials=Credentials(code=code))
+    return _taking(frame, consumer, level, replica)
+
+
+def _taking(frame: TakingFrame, consumer: bytes, level: int, replica: Replica) -> Command:
+    """The commands that only some kinds take."""
+    match frame:
+        case BidFrame(path=path, max=maximum, id=bid):
+            return PlaceBid(consumer, path, level=level, maximum=_units(maximum, path, replica), id=bid)
+        case ClaimFrame(path=path, offer=offer, price=price):
+            return Claim(consumer, path, level=level, offer=bytes.fromhex(offer), price=_price(price, path, replica))
+        case HoldFrame(path=path, slot=slot):
+            return Hold(consumer, path, level=level, slot=slot)
+        case BookFrame(path=path, slot=slot):
+            return Book(consumer, path, level=level, slot=slot)
+        case RescheduleFrame(path=path, slot=slot):
+            return Reschedule(consumer, path, slot)
+        case CancelFrame(path=path):
+            return Cancel(consumer, path)
+
+
+def _price(price: str | UnsetType, path: str, replica: Replica) -> int | None:
+    return None if price is UNSET else _units(price, path, replica)
+
+
+def _units(money: str, path: str, replica: Replica) -> int:
+    terms = replica.paths[path].settings.distribution if path in replica.paths else None
+    return minor_units(money, terms.currency) if isinstance(terms, Auction) else 0
