@@ -49,12 +49,20 @@ class Model:
         self.sold = dict.fromkeys(self.stock, 0)
         self.served: list[Served] = []
         self.paths: dict[str, ModelPath] = {}
+        self.make(document)
+        self._conclude()
+
+    def make(self, document: Document) -> None:
+        """Make the paths of ``document``."""
         for settings in document.paths:
             terms = settings.distribution
             bucket = ModelBucket(terms.release_rate_per_minute, terms.burst_ms)
             limits = _cap(terms.max_active), _cap(terms.max_admissions), _cap(settings.closes_at)
             self.paths[settings.id] = ModelPath(settings, document.variants_of(settings), bucket, *limits)
-        self._conclude()
+
+    def new_ticket(self, consumer: bytes) -> ModelTicket:
+        """A ticket for ``consumer``."""
+        return ModelTicket(consumer)
 
     def live_until(self, now_ms: int) -> None:
         """Let every ms up to ``now_ms`` happen."""
@@ -69,16 +77,21 @@ class Model:
             return self.live_until(now_ms)
         while self.now_ms < now_ms:
             self._earn_ms()
+        self._outage_of(gap_ms, now_ms)
+        return self._conclude()
+
+    def _outage_of(self, gap_ms: int, now_ms: int) -> None:
+        """What an outage until ``now_ms`` moves."""
         for path in self.paths.values():
             for ticket in path.tickets:
                 if ticket.active and (gap_ms > 5_000 or self._closes(path, ticket) < now_ms + 5_000):
                     ticket.ends += gap_ms
-        return self._conclude()
 
     def apply(self, *commands: c.Command) -> None:
         """Commands of this very ms."""
         for command in commands:
-            getattr(self, f"_{type(command).__name__.lower()}")(command)
+            name = type(command).__name__.lower()
+            getattr(self, {"end": "_end_path", "offer": "_offer_by_hand"}.get(name, f"_{name}"))(command)
         self._conclude()
 
     # What happens by itself
@@ -183,7 +196,7 @@ class Model:
         capacity = _cap(capacity_of(path.settings.distribution))
         takes = path.phase == "open" and not path.gone and path.count("waiting") < capacity
         if takes and spent < path.settings.joins_per_consumer:
-            path.tickets.append(ModelTicket(command.consumer))
+            path.tickets.append(self.new_ticket(command.consumer))
 
     def _leave(self, command: c.Leave) -> None:
         _, ticket = self._held(command)
@@ -243,7 +256,7 @@ class Model:
             planned = _cap(path.settings.closes_at)
             path.phase, path.closes_at = "open", planned if planned > self.now_ms else inf
 
-    def _end(self, command: c.End) -> None:
+    def _end_path(self, command: c.End) -> None:
         path = self.paths[command.path]
         if path.phase != "ended":
             self._close(c.Close(command.actor, "", command.path))

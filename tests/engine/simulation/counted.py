@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from protocol.distributions import kind_of, rate_of
 from protocol.documents import Path
 from tests.engine.simulation.world import Broken
 
@@ -59,6 +60,16 @@ class OpenWindow:
         return self.expires_at + (self.grace_ms if self.redeemed else 0)
 
 
+class OpenOffer:
+    """An open offer: when it runs out, and what it holds; ``reserved`` from the start, or since it was claimed."""
+
+    def __init__(self, claim_by: int, variant: str, *, reserved: bool) -> None:
+        self.claim_by = claim_by
+        self.variant = variant
+        self.reserved = reserved
+        self.claimed = False
+
+
 class CountedPath:
     """One path."""
 
@@ -68,6 +79,32 @@ class CountedPath:
         self.phase = "scheduled"
         self.paused = False
         self.waiting: dict[int, None] = {}
+        self.claims: dict[int, None] = {}
+        self.offers: dict[int, OpenOffer] = {}
         self.windows: dict[int, OpenWindow] = {}
         self.completed = 0
-        self.bucket = ExactBucket(terms.release_rate_per_minute, terms.burst_ms)
+        self.bucket = ExactBucket(rate_of(terms), terms.burst_ms)
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.settings.distribution)
+
+    @property
+    def line(self) -> dict[int, None]:
+        """Who is to be admitted as soon as can be: those who wait, or who have claimed."""
+        return self.waiting if self.kind == "queue" else self.claims
+
+    @property
+    def active(self) -> int:
+        """Open windows, and the offers that count as one."""
+        return len(self.windows) + sum(offer.reserved for offer in self.offers.values())
+
+    def holds(self, variant: str) -> int:
+        """How many units of ``variant`` its windows and offers hold."""
+        offered = sum(one.reserved and one.variant == variant for one in self.offers.values())
+        return offered + sum(window.variant == variant for window in self.windows.values())
+
+    def forget(self, ticket: int) -> None:
+        """It waits no more, and has neither claim, nor offer, nor window."""
+        for held in (self.waiting, self.claims, self.offers, self.windows):
+            held.pop(ticket, None)

@@ -17,7 +17,10 @@ from gateway.outgoing import Answer
 from protocol import commands as c
 from protocol.documents import Experience as Document
 from protocol.refusals import Reason
+from tests.engine.simulation import kinds
 from tests.engine.simulation.gateways import Gateway, Request
+from tests.engine.simulation.kinds import PATHS as PATHS_OF_KINDS
+from tests.engine.simulation.kinds import with_kinds
 from tests.engine.simulation.plan import Step
 from tests.engine.simulation.world import BEGAN_MS, US_PER_MS, World
 from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant
@@ -59,13 +62,15 @@ class Asked:
 class People:
     """Everybody outside. ``asked`` is all that was ever wanted."""
 
-    def __init__(self, world: World, gateways: list[Gateway], experiences: list[str]) -> None:
+    def __init__(self, world: World, gateways: list[Gateway], experiences: list[str], *, has_kinds: bool) -> None:
         self.asked: list[Asked] = []
         self._world = world
         self._gateways = gateways
         self._experiences = experiences
         self._newcomers = NEWCOMERS_FROM
-        self._documents = {one: document_of(one, world.chance) for one in experiences}
+        self._has_kinds = has_kinds
+        self._paths = PATHS_OF_KINDS if has_kinds else PATHS
+        self._documents = {one: document_of(one, world.chance, has_kinds=has_kinds) for one in experiences}
 
     def configure(self) -> None:
         """The merchant puts the documents up."""
@@ -73,16 +78,19 @@ class People:
             self.want(experience, c.Configure(MERCHANT, self._key(), told, SECRET, KID))
 
     def drain(self) -> None:
-        """The merchant lets everybody in: no limits, no pause, stock without end. The documents were put up before."""
+        """The merchant lets everybody in: no limits, no pause, stock without end. The documents were put up before. But
+        for queues, where waiting is enough for a turn, paths are ended."""
         for experience, told in self._documents.items():
             unlimited = c.Limits(release_rate_per_minute=None, max_active=None, max_admissions=None)
             self.want(experience, c.SetReleaseRate(MERCHANT, self._key(), "", unlimited))
             for variant in (one.id for product in told.products for one in product.variants):
                 self.want(experience, c.SetStock(MERCHANT, self._key(), variant))
-            for path in PATHS:
+            for path in told.paths:
                 fast = c.Limits(release_rate_per_minute=600_000, max_active=None, max_admissions=None)
-                self.want(experience, c.SetReleaseRate(MERCHANT, self._key(), path, fast))
-                self.want(experience, c.Resume(MERCHANT, self._key(), path))
+                self.want(experience, c.SetReleaseRate(MERCHANT, self._key(), path.id, fast))
+                self.want(experience, c.Resume(MERCHANT, self._key(), path.id))
+                if self._has_kinds and path.id in kinds.OTHERS:
+                    self.want(experience, c.End(MERCHANT, self._key(), path.id))
 
     def want(self, experience: str, command: c.Command) -> None:
         """Ask until told. A merchant's command without a key is asked once."""
@@ -120,7 +128,9 @@ class People:
             self.want(experience, command)
 
     def _commands(self, step: Step, experience: str) -> Iterator[c.Command]:
-        path, who = PATHS[step.which % 2], consumer(step.who % REGULARS)
+        path, who = self._paths[step.which % len(self._paths)], consumer(step.who % REGULARS)
+        if self._has_kinds:
+            path = kinds.path_for(step, self._documents[experience], path)
         consumers: dict[str, c.Command] = {
             "join": c.Join(who, path),
             "any": c.Join(who),
@@ -140,6 +150,12 @@ class People:
             yield from self._checkout(step, experience)
         elif step.word == "again":
             yield from self._again(step, experience)
+        elif (command := kinds.of_consumer(step, who, path)) is not None:
+            yield command
+        elif step.word in kinds.MERCHANT_WORDS:
+            rooms = [gateway.rooms[experience] for gateway in self._gateways if gateway.alive]
+            known = [room.replica.paths[path] for room in rooms if path in room.replica.paths]
+            yield kinds.of_merchant(step, MERCHANT, self._key() if step.size % 3 else "", path, known)
         else:
             yield self._merchants(step, experience, path)
 
@@ -188,14 +204,17 @@ class People:
     def _changed(self, experience: str, step: Step) -> Document:
         """Another document: at times without the second path, or with what is in use changed."""
         chance = Random(step.who * 1_000 + step.which)
-        return document_of(experience, chance, paths=PATHS[: 1 + (step.who % 4 > 0)])
+        return document_of(experience, chance, paths=PATHS[: 1 + (step.who % 4 > 0)], has_kinds=self._has_kinds)
 
     def _key(self) -> str:
         return self._world.chance.randbytes(8).hex()
 
 
-def document_of(experience: str, chance: Random, paths: tuple[str, ...] = PATHS) -> Document:
-    """A document with two queues that meter in every way. A path sells one variant, or nothing that is counted."""
+def document_of(
+    experience: str, chance: Random, paths: tuple[str, ...] = PATHS, *, has_kinds: bool = False
+) -> Document:
+    """A document with two queues that meter in every way, and at times with other kinds. A path sells one variant, or
+    nothing that is counted."""
 
     def maybe(likely: float, *values: int) -> int | None:
         return chance.choice(values) if chance.random() < likely else None
@@ -228,4 +247,6 @@ def document_of(experience: str, chance: Random, paths: tuple[str, ...] = PATHS)
     }
     shared = chance.random() < 0.5
     sold = [path_of(path_id, "a" if shared else "ab"[index]) for index, path_id in enumerate(paths)]
+    if has_kinds:
+        sold = with_kinds(sold, chance)
     return document(id=experience, paths=sold, products=[raw_product(*variants)], **over_all)

@@ -20,6 +20,9 @@ CONSUMER_WORDS = (*JOIN_WORDS, *("leave", "decline", "rejoin") * 3, "attach")
 CHECKOUT_WORDS = ("redeem", "complete", "complete", "release", "extend")
 METERING_WORDS = ("admit", "rate", "caps", "over_all", "stock")
 STEERING_WORDS = ("refuse", "pause", "resume", "resume", "open", "open", "close", "end", "put", "notice", "again")
+CLAIM_WORDS = (*("claim",) * 12, *("bid",) * 4, "offer", "offer", "draw", "third", "third", "third", "third")
+SLOT_WORDS = (*("hold", "book") * 2, "reschedule", "cancel", "check_in", "no_show", "cancel_booking")
+KIND_WORDS = (*CLAIM_WORDS, *SLOT_WORDS)
 WORDS = (*CONSUMER_WORDS * 3, *CHECKOUT_WORDS * 4, *METERING_WORDS * 2, *STEERING_WORDS)
 
 TROUBLES = {
@@ -48,6 +51,7 @@ RUSH_MS = 300
 LIKELY = {"silence": 0.005}
 LIKELY_OTHERS = 0.3
 COLD_EVERY = 4
+KINDS_EVERY = 3
 CALM_LIKELY = 0.05
 """How many seeds have a kind of trouble; a silence takes long to simulate."""
 
@@ -88,6 +92,8 @@ class Character(NamedTuple):
     """Whether every log has a registered reader."""
     reader_behind_entries: int
     """So far behind it is struck out."""
+    kinds: bool = False
+    """Whether there are other distributions than queues."""
 
 
 class Plan(NamedTuple):
@@ -112,9 +118,11 @@ def plan_of(seed: int) -> Plan:
         snapshot_entries=chance.choice((6, 12, 25, 60, 1_000_000)),
         archives=chance.random() < 0.3,
         reader_behind_entries=chance.choice((20, 100_000)),
+        kinds=seed % KINDS_EVERY == 2,
     )
     length_ms = chance.randrange(LENGTH_MS_MIN, LENGTH_MS_MAX)
-    words = [chance.choice(WORDS) for _ in range(chance.randrange(STEPS_MIN, STEPS_MAX))]
+    spoken = (*WORDS, *KIND_WORDS * 3) if character.kinds else WORDS
+    words = [chance.choice(spoken) for _ in range(chance.randrange(STEPS_MIN, STEPS_MAX))]
     words += [word for kind in character.troubles for word in TROUBLES[kind]]
     steps = [Step(chance.randrange(length_ms), word, *_numbers(chance)) for word in words]
     steps += [Step(chance.randrange(RUSH_MS), "newcomer", *_numbers(chance)) for _ in range(chance.randrange(30))]

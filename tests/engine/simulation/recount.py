@@ -21,9 +21,11 @@ from engine.io.streams import CommandEntry, LogEntry
 from protocol import codec
 from protocol import commands as c
 from protocol import events as e
+from protocol import kind_events as k
+from protocol.distributions import kind_of, max_admissions_of, rate_of
 from protocol.documents import Experience, with_release_rate, with_stock
 from protocol.streams import START_ID, parse_entry_id
-from tests.engine.simulation.counted import CountedPath, ExactBucket, OpenWindow
+from tests.engine.simulation.counted import CountedPath, ExactBucket, OpenOffer, OpenWindow
 from tests.engine.simulation.world import Broken
 
 SILENT_MS_MAX = 15 * 60_000
@@ -128,12 +130,29 @@ class Recount:
             for path_id, ticket, window in self._windows():
                 if gap_ms > LONG_OUTAGE_MS or window.deadline < now_ms + LONG_OUTAGE_MS:
                     self._due_moves[path_id, ticket] = window.expires_at + gap_ms
+            for path_id, path in self.paths.items():
+                for ticket, offer in path.offers.items():
+                    if not offer.claimed and (gap_ms > LONG_OUTAGE_MS or offer.claim_by < now_ms + LONG_OUTAGE_MS):
+                        self._due_moves[path_id, ticket] = offer.claim_by + gap_ms
 
     def _moved(self, event: e.WindowMoved, now_ms: int) -> None:
         expected = self._due_moves.pop((event.path, event.ticket), event.expires_at)
         if event.expires_at != expected:
             raise Broken(f"outage: a window moved to {event.expires_at}, not to {expected}")
         self.paths[event.path].windows[event.ticket].expires_at = event.expires_at
+
+    def _offer_moved(self, event: k.OfferMoved, now_ms: int) -> None:
+        expected = self._due_moves.pop((event.path, event.ticket), None)
+        if event.claim_by != expected:
+            raise Broken(f"outage: an offer moved to {event.claim_by}, not to {expected}")
+        self.paths[event.path].offers[event.ticket].claim_by = event.claim_by
+
+    def _offer_expired(self, event: k.OfferExpired, now_ms: int) -> None:
+        path = self.paths[event.path]
+        for ticket in event.tickets:
+            if event.at != path.offers[ticket].claim_by:
+                raise Broken(f"deadlines: an offer until {path.offers[ticket].claim_by} expired at {event.at}")
+            path.forget(ticket)
 
     def _expired(self, event: e.Expired, now_ms: int) -> None:
         path = self.paths[event.path]
@@ -148,6 +167,10 @@ class Recount:
         for _, ticket, window in self._windows():
             if window.deadline <= now_ms:
                 raise Broken(f"deadlines: the window of {ticket} ended at {window.deadline}, it is {now_ms}")
+        for path in self.paths.values():
+            for ticket, offer in path.offers.items():
+                if not offer.claimed and offer.claim_by <= now_ms:
+                    raise Broken(f"deadlines: the offer to {ticket} ended at {offer.claim_by}, it is {now_ms}")
         self._check_stock()
         self.over_all.earn(now_ms)
         for path_id, path in self.paths.items():
@@ -156,18 +179,30 @@ class Recount:
                 raise Broken(f"idle: {path_id} has a token and somebody who waits, and admits nobody")
 
     def _idles(self, path: CountedPath) -> bool:
+        serves = path.phase in {"open", "settling"} and not path.paused and bool(path.line)
+        reserved = any(ticket in path.offers for ticket in path.line)
+        could = reserved or (not self._capped(path) and self._free(path))
+        return serves and could and path.bucket.gives and self.over_all.gives
+
+    def _capped(self, path: CountedPath) -> bool:
+        """Whether a cap allows no more windows: of the path, of the one that it is attached to, or over all."""
         assert self.document is not None, "a path was configured"
-        active = sum(len(one.windows) for one in self.paths.values())
-        terms, told = path.settings.distribution, self.document
-        held, held_over_all = len(path.windows) + path.completed, active + self.completed
-        capped = (
-            (terms.max_active is not None and len(path.windows) >= terms.max_active)
-            or (terms.max_admissions is not None and held >= terms.max_admissions)
+        active = sum(one.active for one in self.paths.values())
+        over_all, told = active + self.completed, self.document
+        source = self.paths.get(path.settings.attached_to or "")
+        return (
+            any(self._is_full(one) for one in (path, source) if one is not None)
             or (told.max_active is not None and active >= told.max_active)
-            or (told.max_admissions is not None and held_over_all >= told.max_admissions)
+            or (told.max_admissions is not None and over_all >= told.max_admissions)
         )
-        serves = path.phase in {"open", "settling"} and not path.paused and not capped and bool(path.waiting)
-        return serves and self._free(path) and path.bucket.gives and self.over_all.gives
+
+    def _is_full(self, path: CountedPath) -> bool:
+        """With what its waitlist has, which is out of its places."""
+        terms, most = path.settings.distribution, max_admissions_of(path.settings.distribution)
+        among = [path, *(one for one in self.paths.values() if one.settings.attached_to == path.settings.id)]
+        active, completed = sum(one.active for one in among), sum(one.completed for one in among)
+        full = terms.max_active is not None and active >= terms.max_active
+        return full or (most is not None and active + completed >= most)
 
     def _free(self, path: CountedPath) -> bool:
         assert self.document is not None, "a path was configured"
@@ -181,7 +216,7 @@ class Recount:
         return 1 if total is None else total - self._reserved(variant) - self.sold.get(variant, 0)
 
     def _reserved(self, variant: str) -> int:
-        return sum(window.variant == variant for _, _, window in self._windows())
+        return sum(path.holds(variant) for path in self.paths.values())
 
     def _check_stock(self) -> None:
         for variant, told in self.told.items():
@@ -203,11 +238,14 @@ class Recount:
         self.document = document
         self.variant_total = {one.id: one.stock for product in document.products for one in product.variants}
         before = self.paths
-        self.paths = {path.id: before.get(path.id) or CountedPath(path) for path in document.paths}
+        self.paths = {}
         for settings in document.paths:
-            path, terms = self.paths[settings.id], settings.distribution
+            path, terms = before.get(settings.id), settings.distribution
+            if path is None or path.kind != kind_of(terms):
+                path = CountedPath(settings)
             path.settings = settings
-            path.bucket.change(terms.release_rate_per_minute, terms.burst_ms, now_ms)
+            path.bucket.change(rate_of(terms), terms.burst_ms, now_ms)
+            self.paths[settings.id] = path
 
     def _rate_changed(self, event: e.ReleaseRateChanged, now_ms: int) -> None:
         assert self.document is not None, "a rate is of a document"
@@ -219,7 +257,7 @@ class Recount:
         assert settings is not None, "the path of a rate exists"
         path = self.paths[event.path]
         path.settings = settings
-        path.bucket.change(event.release_rate_per_minute, settings.distribution.burst_ms, now_ms)
+        path.bucket.change(rate_of(settings.distribution), settings.distribution.burst_ms, now_ms)
 
     def _phase(self, event: e.PhaseChanged, now_ms: int) -> None:
         self.paths[event.path].phase = event.phase
@@ -236,7 +274,7 @@ class Recount:
         path = self.paths[event.path]
         variant = next(iter(self.document.variants_of(path.settings)), "")
         for ticket in event.tickets:
-            del path.waiting[ticket]
+            path.forget(ticket)
             grace_ms = path.settings.distribution.payment_grace_seconds * 1_000
             path.windows[ticket] = OpenWindow(event.expires_at, grace_ms, variant)
         self.admitted += len(event.tickets)
@@ -255,15 +293,36 @@ class Recount:
         self.sold[window.variant] = self.sold.get(window.variant, 0) + 1
 
     def _left_ticket(self, event: e.Left | e.TicketRefused, now_ms: int) -> None:
-        path = self.paths[event.path]
-        path.waiting.pop(event.ticket, None)
-        path.windows.pop(event.ticket, None)
+        self.paths[event.path].forget(event.ticket)
 
     def _returned(self, event: e.Returned, now_ms: int) -> None:
-        self.paths[event.path].waiting[event.ticket] = None
+        path = self.paths[event.path]
+        path.waiting[event.ticket] = None
+        if path.kind == "timed_release":
+            path.claims[event.ticket] = None
 
     def _lost(self, event: e.WaitingLost, now_ms: int) -> None:
-        self.paths[event.path].waiting.clear()
+        path = self.paths[event.path]
+        for ticket in list(path.waiting):
+            path.forget(ticket)
+
+    def _tickets_lost(self, event: k.TicketsLost, now_ms: int) -> None:
+        for ticket in event.tickets:
+            self.paths[event.path].forget(ticket)
+
+    def _offered(self, event: k.Offered, now_ms: int) -> None:
+        assert self.document is not None, "a path was configured"
+        path = self.paths[event.path]
+        variant = next(iter(self.document.variants_of(path.settings)), "")
+        for ticket in event.tickets:
+            path.waiting.pop(ticket)
+            path.offers[ticket] = OpenOffer(event.claim_by, variant, reserved=event.reserved)
+
+    def _claimed(self, event: k.Claimed, now_ms: int) -> None:
+        path = self.paths[event.path]
+        path.claims[event.ticket] = None
+        if event.ticket in path.offers:
+            path.offers[event.ticket].claimed = path.offers[event.ticket].reserved = True
 
     _ACTS: dict[type, Any] = {  # noqa: RUF012
         e.Configured: _configured,
@@ -281,4 +340,9 @@ class Recount:
         e.WaitingLost: _lost,
         e.WindowMoved: _moved,
         e.StockChanged: _stock,
+        k.TicketsLost: _tickets_lost,
+        k.Offered: _offered,
+        k.Claimed: _claimed,
+        k.OfferMoved: _offer_moved,
+        k.OfferExpired: _offer_expired,
     }

@@ -99,7 +99,7 @@ class Simulation:
         ]
         for gateway in self.gateways:
             gateway.may_resume = self.auditor.pairs.may_resume
-        self.people = People(self.world, self.gateways, self._experiences)
+        self.people = People(self.world, self.gateways, self._experiences, has_kinds=plan.character.kinds)
         self._faults = Faults(
             self.world,
             self._network,
