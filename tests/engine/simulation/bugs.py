@@ -264,4 +264,52 @@ BUGS = (
         "        self.roster.restore(ticket)\n",
         "",
     ),
+    Bug(
+        "the last claim of a timed release is served first",
+        "engine/distributions/timed_release.py",
+        "        self._claims[ticket] = None\n        journal",
+        "        self._claims[ticket] = None\n        self._claims.move_to_end(ticket, last=False)\n        journal",
+    ),
+    Bug(
+        "a claim is taken in the lobby",
+        "engine/distributions/timed_release.py",
+        "if path.phase == Phase.LOBBY:",
+        "if False:",
+    ),
+    Bug(
+        "a timed release forgets another claim when one is done",
+        "engine/distributions/timed_release.py",
+        "        self._claims.pop(ticket, None)\n",
+        "        self._claims.pop(ticket, None)\n        self._claims and self._claims.popitem()\n",
+    ),
+    Bug(
+        "an offer ends a millisecond late",
+        "engine/core/offers.py",
+        "heappush(self._heap, (offer.claim_by, ticket))",
+        "heappush(self._heap, (offer.claim_by + 1, ticket))",
+    ),
+    Bug(
+        "an outage gives no time back for offers",
+        "engine/core/experience.py",
+        "            path.move_offers(gap_ms, closing_before_ms, self.journal)\n",
+        "",
+    ),
+    Bug(
+        "what was kept for an offer is never given back",
+        "engine/core/turns.py",
+        "        if offer.reserved:\n            self._free(offer.variant, cause)\n",
+        "",
+    ),
+    Bug(
+        "one offer too many is open",
+        "engine/distributions/waitlist.py",
+        "together - path.offers.unclaimed",
+        "1 + together - path.offers.unclaimed",
+    ),
+    Bug(
+        "a replica keeps an offer that has ended",
+        "protocol/path_replica.py",
+        "        self.offers.pop(ticket, None)\n",
+        "",
+    ),
 )
