@@ -15,6 +15,7 @@ from typing import Any
 import redis
 import structlog
 
+from engine.beginning import newest_manifest
 from engine.io.snapshots import Change, announce, discard, fenced, replace, stored_manifests
 from engine.io.streams import StreamError
 from engine.making import Fork, Making, MakingError, Order
@@ -135,8 +136,8 @@ class Snapshots:
 
     def _change(self, watching: Any, writer: Writer, manifest: Manifest, readers: Readers) -> Change:
         """What lets ``manifest`` count: with it older pairs and readers too far behind go, and what nobody needs."""
-        previous = writer.base
         stored = stored_manifests(watching, writer.id)
+        previous = self._previous(watching, writer, stored)
         try:
             bound = None if previous is None else bound_of(watching, writer.id, previous, readers.least)
         except (StreamError, DecodeError) as error:
@@ -151,6 +152,14 @@ class Snapshots:
                 trim(pipeline, writer.id, bound)
 
         return change
+
+    def _previous(self, watching: Any, writer: Writer, stored: dict[bytes, bytes]) -> Manifest | None:
+        """The pair that stays beside a new one: the last that is known to hold, or, where a failover has lost that one
+        again, the newest that is left."""
+        base = writer.base
+        if base is None or stored.get(base.entry_id.encode()):
+            return base
+        return newest_manifest(watching, writer.id, writer.end.entry_id)
 
     def _tell_struck(self, writer: Writer, struck: list[str]) -> None:
         for name in struck:

@@ -138,6 +138,15 @@ def test_the_first_snapshot_leaves_the_log_whole_and_the_second_trims_below_the_
     assert newest in crowd.pairs.ids()
 
 
+def test_a_pair_that_a_failover_has_lost_again_makes_no_other_go(crowd: Crowd, engine: RunningEngine) -> None:
+    newest, previous = crowd.snapshots(engine, 2)
+    crowd.client.hdel(snapshot_key("drop"), newest)
+    next_one, before = crowd.snapshots(engine, 3)
+    assert before == previous
+    assert next_one != newest
+    assert crowd.pairs.first() == previous
+
+
 def test_what_is_restored_from_a_snapshot_is_what_the_whole_log_says(
     crowd: Crowd, engine: RunningEngine, redis_url: str
 ) -> None:

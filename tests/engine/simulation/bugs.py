@@ -241,6 +241,12 @@ BUGS = (
         "if _place(entry_id) < newest:",
     ),
     Bug(
+        "a pair that a failover has lost is kept instead of the one before",
+        "engine/snapshots.py",
+        "if base is None or stored.get(base.entry_id.encode()):",
+        "if True:",
+    ),
+    Bug(
         "who was replaced lets a pair count",
         "engine/io/snapshots.py",
         "if watching.hget(tip_key(experience), TIP_WRITER) != writer:",

@@ -9,6 +9,7 @@ Hands over to: ``simulation.py`` (one run), ``shrinking.py``.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -24,6 +25,7 @@ from tests.engine.simulation.shrinking import shrink
 from tests.engine.simulation.simulation import Result, run
 
 CHUNK_SEEDS = 8
+GARBAGE_MAX = 50_000
 FAILURES_MAX = 20
 LINE_EVERY_SEEDS = 250
 """How often progress is told where there is no terminal."""
@@ -42,11 +44,15 @@ def run_seed(seed: int) -> Result:
 
 def many(first: int, count: int, jobs: int) -> Iterator[Result]:
     """These seeds, in any order."""
-    if jobs == 1:
-        yield from map(run_seed, range(first, first + count))
-        return
-    with get_context("fork").Pool(jobs) as pool:
+    with get_context("fork").Pool(jobs, _collect_rarely) as pool:
         yield from pool.imap_unordered(run_seed, range(first, first + count), CHUNK_SEEDS)
+
+
+def _collect_rarely() -> None:
+    """A run leaves little garbage that needs looking for: looking for it less often saves an eighth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_MAX)
 
 
 def report(first: int, count: int, jobs: int) -> int:

@@ -20,7 +20,10 @@ SEEDS = 16
 """``make simulate`` is for more."""
 HUNTED = ("no dedupe of numbered batches", "a pair counts before its last chunk is stored")
 HUNT_SEEDS_MAX = 40
-FOUND = {1: "a failover left a sender behind for ten minutes"}
+FOUND = {
+    1: "a failover left a sender behind for ten minutes",
+    254: "a failover lost the last pair again, and the next one made the pair before it go",
+}
 """Seeds that found bugs of the real code, and what they found."""
 
 
