@@ -97,7 +97,7 @@ class SimulatedPipeline(SimulatedClient):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._watched.clear()
+        self._watched = {}  # what was sent before may still come through, on its own condition
 
     def call(self, name: str, effect: Callable[[], Any]) -> Any:
         """The connection is that of the client; what was watched is forgotten when it is cut."""

@@ -22,7 +22,7 @@ from tests.engine.simulation.world import US_PER_MS, World
 
 ANSWER_TIMEOUT_US = 2_000_000
 LATE_EFFECT_US_MAX = 4_000_000
-HOP_US_MIN, HOP_US_MAX = 20, 400
+HOP_US_MAX = 400
 
 Then = Callable[[Any, RedisError | None], None]
 
@@ -57,11 +57,10 @@ class Link:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.trouble = 0
-        self._draw = network.world.chance.random
 
     def hop_us(self) -> int:
         """How long one way takes."""
-        return HOP_US_MIN + int(self._draw() * (HOP_US_MAX - HOP_US_MIN))
+        return self.network.world.chance.randrange(20, HOP_US_MAX)
 
     def call(self, effect: Callable[[], Any], then: Then) -> None:
         """Do ``effect`` at the store and hand its answer, or an error, to ``then``."""
