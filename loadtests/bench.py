@@ -44,6 +44,7 @@ from loadtests.bench_replay import bench_replay
 from loadtests.bench_storm import RUNS, bench_storm
 from loadtests.bench_stream import bench_stream
 from loadtests.bench_takeover import Load, bench_takeover
+from loadtests.chaos_verdict import judge_again
 from loadtests.parts import Parts
 from loadtests.report import RESULTS, Report, progress
 
@@ -151,10 +152,13 @@ def _drills(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
 
 
 def _chaos(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    if asked.judge:
+        judge_again(asked.judge, parts, report)
+        return
     minutes = MINUTES_CHAOS if asked.minutes is None else asked.minutes
     sockets = asked.sockets or SOCKETS_CHAOS
     plan = Plan(minutes, sockets, asked.faults, asked.seed, asked.lease_ms)
-    bench_chaos(parts, report, plan, None if asked.no_save else asked.results)
+    bench_chaos(parts, report, plan, _pictures(asked), asked.record)
 
 
 def _million(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
@@ -239,6 +243,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", type=_between(1, 10_000), default=300, help="kills, stops and cuts of the chaos")
     parser.add_argument("--seed", type=int, default=1, help="which faults of the chaos come in which order")
     parser.add_argument("--lease-ms", type=_between(500, 30_000), default=3_000, help="the engines' lease in the chaos")
+    parser.add_argument("--record", type=Path, help="file that all that the chaos has collected is written to")
+    parser.add_argument("--judge", type=Path, nargs="+", help="judge the chaos of these records, and do no more of it")
     parser.add_argument("--pairs", type=_between(1, 100), default=5, help="turns with the floor")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the figures are appended in")
     parser.add_argument("--no-save", action="store_true", help="append nothing")
