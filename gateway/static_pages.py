@@ -5,9 +5,11 @@ parts stand under ``/pages/``. Everything is revalidated by its ETag, so a new v
 never sent twice.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final
 
 from msgspec import Struct
@@ -52,14 +54,18 @@ class Page(Struct, frozen=True):
 
 @cache
 def read_pages() -> dict[str, Page]:
-    """Every file of ``gateway/pages`` whose kind is known, by its name."""
-    found = {}
-    for file in files("gateway").joinpath("pages").iterdir():
+    """Every file of ``gateway/pages`` whose kind is known, by its name, with its folder's where it is in one."""
+    return dict(_read(files("gateway").joinpath("pages"), ""))
+
+
+def _read(folder: Traversable, prefix: str) -> Iterator[tuple[str, Page]]:
+    for file in folder.iterdir():
         media_type = MEDIA_TYPES.get(file.name.rpartition(".")[2])
-        if media_type is not None:
+        if file.is_dir():
+            yield from _read(file, f"{prefix}{file.name}/")
+        elif media_type is not None:
             content = file.read_bytes()
-            found[file.name] = Page(content, media_type, f'"{sha256(content).hexdigest()[:32]}"')
-    return found
+            yield prefix + file.name, Page(content, media_type, f'"{sha256(content).hexdigest()[:32]}"')
 
 
 def page_routes() -> list[BaseRoute]:
@@ -79,5 +85,5 @@ def page_routes() -> list[BaseRoute]:
     return [
         Route("/r/{experience}", room, name="room"),
         Route("/docs", docs, name="docs"),
-        Route("/pages/{name}", part, name="pages"),
+        Route("/pages/{name:path}", part, name="pages"),
     ]

@@ -77,16 +77,18 @@ def qualifies(path: PathReplica, level: int) -> bool:
 
 
 def experience_view(replica: Replica, level: int, now_ms: int, *, outage: bool = False) -> ExperienceView:
-    """The public view of an experience that is configured."""
+    """The public view of an experience that is configured; its paths by priority."""
     document = replica.document
     assert document is not None, "only a configured experience is shown"
+    visible = [replica.paths[path_id] for path_id in visible_paths(replica, level)]
+    visible.sort(key=lambda path: path.settings.priority, reverse=True)
     return ExperienceView(
         id=document.id,
         name=document.name,
         phase=replica.phase,
         products=[_product(product) for product in document.products],
         checkout_url=document.checkout_url,
-        paths=[_path(replica.paths[path_id], level, outage) for path_id in visible_paths(replica, level)],
+        paths=[_path(path, level, outage) for path in visible],
         theme=document.theme,
         notice=_standing_notice(replica.notice, now_ms),
     )

@@ -1,38 +1,37 @@
 /**
- * The waiting-room page: puts what `room_state.js` says on the screen, and sends what the consumer presses.
+ * The waiting-room page: keeps the link, puts what `room_state.js` says on the screen (`room_screen.js`), and sends what
+ * the consumer presses. What each kind of path shows and offers is in `kinds/`.
  *
- * Rules: opening the page joins by priority, unless the ticket of this browser has come to an end that should be seen
- * first. The document is written only where something changed, once a frame of the screen or a second. What speaks to
- * screen readers is one quiet line (`Announcer`). Colours of the merchant go in through CSSOM, never as inline style.
+ * Rules: opening the page joins by itself where the path in focus does so and nobody holds a ticket (`Standing`), once
+ * all that is held has been told; whatever else is pressed. The address's hash names the path in focus. The document is
+ * written once a frame of the screen or a second.
  */
 
 import { Refused, connect } from "./client.js";
-import { Announcer, Standing } from "./room_state.js";
+import { KINDS } from "./kinds/kinds.js";
+import { $, element, figure, list, text } from "./room_page.js";
+import { show } from "./room_screen.js";
+import { Standing } from "./room_state.js";
 import * as say from "./room_words.js";
 
 const TICK_MS = 1000;
-const FULL_RETRY_MS = 15_000;
-const ROPE_FROM = 0.06; // beside the post, not before it
-const ROPE_TO = 0.94;
+const RETRY_MS = 15_000;
 const WAKE_SPACE_MS = 5_000;
+const TOLD_BY_STATE = ["full", "closed", "needs_level", "refused", "scheduled"];
 
 const experience = decodeURIComponent(location.pathname.split("/")[2] ?? "");
-const $ = (id) => document.getElementById(id);
-const shown = [...document.querySelectorAll("[data-show]")].map((part) => [part, part.dataset.show.split(" ")]);
-const announcer = new Announcer();
-const standing = new Standing(memory(sessionStorage, `stanchion/${experience}/`));
-const over = memory(localStorage, `stanchion/${experience}/`);
+const standing = new Standing(memory(sessionStorage, `stanchion/${experience}/`), named());
+const page = { $, text, figure, list, element, press, control: pressControl, focus: () => standing.focus };
 
 let scheduled = false;
+let joining = false;
 let wokeAt = -Infinity;
-let themed = "";
 
 const link = connect({
   experience,
-  join: over.get("over") === 1 ? [] : [""],
   onFrame: (frame) => {
     standing.take(frame);
-    follow(frame);
+    if (frame.type === "phase") void joinByItself();
     soon();
   },
   onState: (state) => {
@@ -40,6 +39,11 @@ const link = connect({
     soon();
   },
 });
+
+/** The path that the address names. */
+function named() {
+  return location.hash === "" ? null : location.hash.slice(1);
+}
 
 /** Numbers that outlive a reload; a browser that keeps nothing is served all the same. */
 function memory(storage, prefix) {
@@ -64,45 +68,64 @@ function memory(storage, prefix) {
   };
 }
 
-/** What a frame makes the page do by itself. */
-function follow(frame) {
-  if (standing.isOver) over.set("over", 1);
-  if (standing.isLive) over.set("over", 0);
-  if (frame.type === "phase" && standing.couldJoin) void press("join");
-  if (frame.type === "error" && frame.reason === "full" && standing.screen(0).state === "full") {
-    setTimeout(() => void press("join"), (frame.retry_after_ms ?? FULL_RETRY_MS) * (1 + Math.random()));
+// --- joining and pressing ---
+
+/** Takes a ticket where that needs no word of the consumer; what can succeed later is tried again. */
+async function joinByItself() {
+  const path = standing.joinable?.id;
+  if (path === undefined || joining) return;
+  joining = true;
+  try {
+    await link.command({ type: "join", path });
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.temporary) joinLater(path, error.frame.retry_after_ms ?? RETRY_MS);
+  } finally {
+    joining = false;
   }
 }
 
-// --- pressing ---
+function joinLater(path, ms) {
+  setTimeout(() => {
+    standing.forgetRefusal(path);
+    void joinByItself();
+  }, ms * (1 + Math.random()));
+}
 
-/** @param {"join" | "rejoin" | "leave" | "decline"} type */
-async function press(type) {
-  const path = standing.screen(0).path;
-  standing.forgetRefusal();
+/** Sends a command for the path in focus. @returns {Promise<import("./client.js").Frame | null>} */
+async function press(frame) {
+  const path = standing.focus?.id;
+  if (path === undefined) return null;
+  standing.forgetRefusal(path);
   $("problem").hidden = true;
   try {
-    await link.command(type === "join" || path === null ? { type } : { type, path });
+    return await link.command({ ...frame, path });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     tellProblem(error);
+    return null;
+  } finally {
+    soon();
   }
-  soon();
+}
+
+/** @param {import("./kinds/kind.js").Control} control */
+async function pressControl({ frame, ask }) {
+  if (ask === undefined || (await confirmed(ask))) await press(frame);
 }
 
 function tellProblem(refused) {
-  const state = standing.screen(0).state;
-  if (["full", "closed", "needs_level", "refused", "scheduled"].includes(state)) return; // the page says it already
+  if (TOLD_BY_STATE.includes(standing.screen(link.serverNow()).state)) return; // the page says it already
   $("problem").textContent = say.refusalWords(refused);
   $("problem").hidden = false;
 }
 
-function confirmed(title, text, no, yes) {
+function confirmed(ask) {
   const dialog = $("confirm");
-  $("confirm-title").textContent = title;
-  $("confirm-text").textContent = text;
-  $("confirm-no").textContent = no;
-  $("confirm-yes").textContent = yes;
+  $("confirm-title").textContent = ask.title;
+  $("confirm-text").textContent = ask.text;
+  $("confirm-no").textContent = ask.no;
+  $("confirm-yes").textContent = ask.yes;
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -112,18 +135,19 @@ function confirmed(title, text, no, yes) {
 
 $("confirm-no").addEventListener("click", () => $("confirm").close("no"));
 $("confirm-yes").addEventListener("click", () => $("confirm").close("yes"));
-$("join").addEventListener("click", () => void press("join"));
-$("rejoin").addEventListener("click", () => void press("rejoin"));
-$("leave").addEventListener("click", async () => {
-  const text = "Your place goes to the people behind you. You can join again, but only at the back.";
-  if (await confirmed("Leave the line?", text, "Keep my place", "Leave")) await press("leave");
-});
-$("decline").addEventListener("click", async () => {
-  const text = "What is reserved for you goes to the next person in line.";
-  if (await confirmed("Give your turn away?", text, "Keep my turn", "Give it away")) await press("decline");
+for (const kind of Object.values(KINDS)) kind.wire(page);
+
+addEventListener("hashchange", () => {
+  standing.choose(named());
+  $("problem").hidden = true;
+  soon();
 });
 
 // --- showing ---
+
+function paint() {
+  show(standing, link.state, link.serverNow(), page);
+}
 
 /** Many frames, one painting. */
 function soon() {
@@ -131,163 +155,8 @@ function soon() {
   scheduled = true;
   requestAnimationFrame(() => {
     scheduled = false;
-    show();
+    paint();
   });
-}
-
-function text(id, value) {
-  if ($(id).textContent !== value) $(id).textContent = value;
-}
-
-/** A large figure, as large as its length allows. */
-function figure(id, value) {
-  text(id, value);
-  $(id).style.setProperty("--digits", String(Math.max(3, value.length)));
-}
-
-function show() {
-  const now = link.serverNow();
-  const screen = standing.screen(now);
-  const said = say.words(screen);
-  document.body.dataset.state = screen.state;
-  document.body.dataset.link = link.state.phase;
-  document.body.dataset.paused = screen.paused ?? "";
-  document.body.dataset.transport = link.state.transport;
-  for (const [part, states] of shown) part.toggleAttribute("hidden", !states.includes(screen.state));
-  text("headline", said.headline);
-  text("message", said.message);
-  text("link-text", say.linkWords(link.state, now));
-  showExperience(now);
-  showWaiting(screen);
-  showClocks(screen, now);
-  showButtons(screen);
-  showTitle(screen, said, now);
-  announce(screen, said, now);
-}
-
-function showExperience(now) {
-  const view = standing.experience;
-  if (view === null) return;
-  text("experience-name", view.name);
-  const notice = standing.notice !== null && (standing.notice.until ?? now) >= now ? standing.notice : null;
-  $("notice").hidden = notice === null;
-  $("notice").dataset.level = notice?.level ?? "";
-  text("notice", notice?.text ?? "");
-  const key = JSON.stringify([view.theme, view.products]);
-  if (key === themed) return;
-  themed = key;
-  applyTheme(view.theme?.accent);
-  showProducts(view.products);
-}
-
-/** The merchant's colour, with the ink that is readable on it. */
-function applyTheme(accent) {
-  if (!accent || !CSS.supports("color", accent)) return;
-  const pixel = new OffscreenCanvas(1, 1).getContext("2d");
-  pixel.fillStyle = accent;
-  pixel.fillRect(0, 0, 1, 1);
-  const [red, green, blue] = pixel.getImageData(0, 0, 1, 1).data;
-  const linear = [red, green, blue].map((part) => (part / 255) ** 2.2);
-  const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-  document.documentElement.style.setProperty("--brand", accent);
-  document.documentElement.style.setProperty("--on-brand", luminance > 0.3 ? "#16130f" : "#ffffff");
-}
-
-function showProducts(products) {
-  const parts = products.map((product) => {
-    const part = document.createElement("p");
-    const name = document.createElement("strong");
-    name.textContent = product.name;
-    const prices = new Set(product.variants.map((variant) => say.price(variant.price, variant.currency)));
-    const variants = product.variants.map((variant) => variant.name).join(", ");
-    part.append(name, document.createTextNode(` ${variants} `));
-    const cost = document.createElement("span");
-    cost.textContent = [...prices].join(" / ");
-    part.append(cost);
-    return part;
-  });
-  $("products").replaceChildren(...parts);
-  $("products").hidden = parts.length === 0;
-}
-
-function showWaiting(screen) {
-  const ahead = screen.ahead;
-  const said = ahead === null ? "…" : say.count(ahead);
-  if ($("ahead").textContent !== said) {
-    figure("ahead", said);
-    if (!calm()) $("ahead").animate([{ opacity: 0.3, translate: "0 -0.06em" }, { opacity: 1, translate: "0 0" }], 450);
-  }
-  text("ahead-label", ahead === 1 ? "person ahead of you" : "people ahead of you");
-  const held = screen.eta === null && (screen.state !== "waiting" || screen.rate === 0);
-  text("eta", held ? "On hold" : say.wait(screen.eta));
-  text("rate", screen.rate === null ? "…" : say.pace(screen.rate, screen.paused !== null));
-  text("of", screen.of === null ? "…" : say.people(screen.of));
-  const why = ["waiting", "sold_out"].includes(screen.state) ? say.whyWords(screen.why, screen.faster) : "";
-  text("why", why);
-  $("why").hidden = why === "";
-}
-
-function showClocks(screen, now) {
-  const until = screen.opensAt;
-  figure("opens-in", until === null ? "Soon" : say.clock(until - now));
-  const instant = { weekday: "long", hour: "2-digit", minute: "2-digit" };
-  text("opens-at", until === null ? "" : `opens ${new Date(until).toLocaleString(undefined, instant)}`);
-  if (screen.expiresAt === null) {
-    $("time-left").parentElement.hidden = true; // checked out elsewhere: the window is not told again
-    return showRope(screen.progress);
-  }
-  const left = Math.max(0, screen.expiresAt - now);
-  figure("time-left", say.clock(left));
-  document.body.dataset.hurry = String(left < 60_000);
-  return showRope(left / Math.max(1, screen.expiresAt - screen.windowFrom));
-}
-
-/** How far along the rope we are. @param {number | null} part 0 to 1 */
-function showRope(part) {
-  if ($("rope").hasAttribute("hidden")) return;
-  const share = Math.min(1, Math.max(0, part ?? 0));
-  const at = ROPE_FROM + share * (ROPE_TO - ROPE_FROM);
-  const rope = $("rope-done");
-  const point = rope.getPointAtLength(rope.getTotalLength() * at);
-  $("rope").setAttribute("aria-valuenow", String(Math.round(share * 100)));
-  $("rope-you").style.setProperty("translate", `${point.x}px ${point.y}px`);
-  rope.style.setProperty("stroke-dashoffset", String(100 * (1 - at)));
-}
-
-function showButtons(screen) {
-  const shop = standing.experience?.checkout_url ?? null;
-  const address = screen.checkoutUrl ?? shop;
-  if (address !== null && $("checkout").href !== address) $("checkout").href = address;
-  text("checkout", screen.state === "redeemed" ? "Back to the shop" : "Go to checkout");
-  $("rejoin").hidden = !(screen.state === "expired" && screen.mayRejoin);
-  $("join").hidden = !mayJoinAgain(screen);
-}
-
-function mayJoinAgain(screen) {
-  if (screen.state === "lost") return screen.reason === "failover";
-  return screen.state === "left" || (screen.state === "expired" && !screen.mayRejoin);
-}
-
-function showTitle(screen, said, now) {
-  const name = standing.experience?.name;
-  const left = screen.expiresAt !== null ? ` ${say.clock(screen.expiresAt - now)}` : "";
-  const opens = screen.state === "scheduled" && screen.opensAt !== null;
-  const what = opens ? `Opens in ${say.clock(screen.opensAt - now)}` : said.title + left;
-  const title = `${what}${name ? ` – ${name}` : ""}`;
-  if (document.title !== title) document.title = title;
-}
-
-function announce(screen, said, now) {
-  const parts = [`${said.headline.replace(/[.!]$/, "")}.`];
-  if (screen.ahead !== null) parts.push(`${say.people(screen.ahead)} ahead of you.`);
-  if (screen.eta !== null) parts.push(`${say.wait(screen.eta)}.`);
-  if (screen.expiresAt !== null) parts.push(`${say.spoken(screen.expiresAt - now)} left.`);
-  const spokenNow = announcer.next(said.headline, parts.join(" "), performance.now());
-  if (spokenNow !== null) text("announcer", spokenNow);
-}
-
-function calm() {
-  return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
 // --- the page comes and goes: a phone sleeps, a tab is restored ---
@@ -304,4 +173,4 @@ addEventListener("pagehide", () => link.close());
 addEventListener("pageshow", (event) => event.persisted && link.open());
 document.addEventListener("visibilitychange", wake);
 setInterval(soon, TICK_MS);
-show();
+paint();

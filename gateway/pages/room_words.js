@@ -48,6 +48,11 @@ export function spoken(ms) {
   return `${Math.round(seconds / SECONDS_AN_HOUR)} hours`;
 }
 
+/** A day and a time of day, where the consumer is. @param {number} at epoch ms */
+export function instant(at) {
+  return new Date(at).toLocaleString(undefined, { weekday: "long", hour: "2-digit", minute: "2-digit" });
+}
+
 function coarse(minutes) {
   const hours = Math.floor(minutes / 60);
   const rest = minutes % 60;
@@ -80,15 +85,18 @@ export function pace(rate, paused = false) {
 
 const KEEP = "Your place is kept, even if you close this page or your phone goes to sleep.";
 
-/** By state: headline, message and title; `screen` is what `Standing.screen()` returns. */
+/** By state: headline, message and title; `screen` is what `Path.screen()` returns. A kind's own go before these. */
 const STATES = {
   connecting: () => ["One moment", "We are finding your place.", "Finding your place"],
   joining: () => ["One moment", "You are being put in line.", "Joining"],
   scheduled: (screen) => [
     screen.opensAt === null ? "Not open yet" : "Opening soon",
-    "Stay on this page: you join the line by yourself the moment it opens.",
+    screen.joinsItself
+      ? "Stay on this page: you join the line by yourself the moment it opens."
+      : "Come back then, or stay here: this page opens by itself.",
     "Opening soon",
   ],
+  open: () => ["The line is open", "Join it, and your place is kept from then on.", "Open"],
   lobby: (screen) => [
     "You are in",
     `The order is drawn by lot at the opening, so there is nothing to win by hurrying. ${KEEP}`,
@@ -117,6 +125,9 @@ const STATES = {
     "You are in the shop. Finish there before the time is over; this page only keeps you company.",
     "Checking out",
   ],
+  offered: () => ["Something is free for you", "Take it before the time is over, or pass it on.", "Free for you"],
+  held: () => ["Kept for you", "It is kept for you for a while. Confirm it before the time is over.", "Kept for you"],
+  booked: () => ["Booked", "It is yours.", "Booked"],
   completed: () => ["All done. Thank you!", "Your order is complete. You may close this page.", "Thank you"],
   expired: (screen) => [
     "Your turn has passed",
@@ -136,7 +147,13 @@ const STATES = {
     screen.reason ? `The shop gave this reason: ${screen.reason}` : "The shop has turned this ticket away.",
     "Turned away",
   ],
-  full: () => ["The line is full", "No more people can wait at the moment. Stay here: we try again for you.", "Full"],
+  full: (screen) => [
+    "The line is full",
+    screen.joinsItself
+      ? "No more people can wait at the moment. Stay here: we try again for you."
+      : "No more people can wait at the moment. Try again later.",
+    "Full",
+  ],
   closed: () => ["This line is closed", "It takes nobody any more.", "Closed"],
   needs_level: () => ["Please sign in first", "This line is for customers who are signed in at the shop.", "Sign in"],
   gone: () => ["There is no such line", "The address may be wrong, or the event was taken down.", "Not found"],
@@ -163,10 +180,45 @@ const LEFT = {
   merged: "You already stand in line with your account. That place counts; this one was merged into it.",
 };
 
-/** @returns {{headline: string, message: string, title: string}} */
-export function words(screen) {
-  const [headline, message, title] = STATES[screen.state](screen);
+/**
+ * @param {import("./room_path.js").Screen} screen @param {Record<string, Function>} [own] sentences of its kind
+ * @returns {{headline: string, message: string, title: string}}
+ */
+export function words(screen, own = {}) {
+  const [headline, message, title] = (own[screen.state] ?? STATES[screen.state])(screen);
   return { headline, message, title };
+}
+
+/** What stands on the controls, and what is asked before what cannot be taken back. */
+export const CONTROLS = {
+  join: { label: "Join the line" },
+  again: { label: "Join the line again" },
+  rejoin: { label: "Take your place back" },
+  leave: {
+    label: "Leave the line",
+    quiet: true,
+    ask: {
+      title: "Leave the line?",
+      text: "Your place goes to the people behind you. You can join again, but only at the back.",
+      no: "Keep my place",
+      yes: "Leave",
+    },
+  },
+  decline: {
+    label: "I don’t want it any more",
+    quiet: true,
+    ask: {
+      title: "Give your turn away?",
+      text: "What is reserved for you goes to the next person in line.",
+      no: "Keep my turn",
+      yes: "Give it away",
+    },
+  },
+};
+
+/** The line of a path in the chooser: how it stands. @param {string} title @param {number | null} leftMs */
+export function statusWords(title, leftMs) {
+  return leftMs === null ? title : `${title}, ${clock(leftMs)} left`;
 }
 
 /**

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -40,7 +41,7 @@ class Line:
     def patch(self, **limits: object) -> None:
         self._merchant.patch(self.id, **limits)
 
-    def hand(self, word: str, **body: object) -> None:
+    def hand(self, word: str, **body: Any) -> None:
         self._merchant.hand(self.id, word, **body)
 
     def notice(self, text: str) -> None:

@@ -32,9 +32,9 @@ class Consumer:
         answer = self._client.post("/v1/session", json={})
         assert answer.status_code == 200, answer.text
 
-    def join(self) -> dict[str, Any]:
-        """Takes a ticket; the frame that answers."""
-        answer = self._client.post(f"{self._base}/commands", json={"type": "join"})
+    def join(self, path: str = "") -> dict[str, Any]:
+        """Takes a ticket, by priority where no path is named; the frame that answers."""
+        answer = self._client.post(f"{self._base}/commands", json={"type": "join", "path": path})
         assert answer.status_code == 200, answer.text
         frame: dict[str, Any] = answer.json()
         return frame
@@ -63,24 +63,28 @@ class Merchant:
     def put(self, experience: str, checkout_url: str, path: dict[str, Any] | None = None, **distribution: Any) -> None:
         """An experience with one queue `general`; `distribution` overrides a rate of 0 and long windows."""
         queue = {"kind": "queue", "release_rate_per_minute": 0, "checkout_window_seconds": 600, **distribution}
-        variant = {"id": "42", "name": "EU 42", "price": "129.00", "currency": "EUR"}
-        variant |= {"stock": queue.pop("stock")} if "stock" in queue else {}
+        stock = {"stock": queue.pop("stock")} if "stock" in queue else {}
+        self.put_paths(experience, checkout_url, [{"id": "general", **(path or {}), "distribution": queue}], **stock)
+
+    def put_paths(self, experience: str, checkout_url: str, paths: list[dict[str, Any]], **variant: Any) -> None:
+        """An experience with these paths, which all sell one variant."""
+        shoe = {"id": "42", "name": "EU 42", "price": "129.00", "currency": "EUR", **variant}
         document = {
             "id": experience,
             "name": "Sneaker drop",
             "time_zone": "Europe/Berlin",
             "checkout_url": checkout_url,
-            "products": [{"id": "runner", "name": "Runner", "variants": [variant]}],
-            "paths": [{"id": "general", **(path or {}), "distribution": queue}],
+            "products": [{"id": "runner", "name": "Runner", "variants": [shoe]}],
+            "paths": paths,
         }
         self._tell("PUT", f"/v1/control/experiences/{experience}", document)
 
     def patch(self, experience: str, **limits: Any) -> None:
         self._tell("PATCH", f"/v1/control/experiences/{experience}/paths/general", limits)
 
-    def hand(self, experience: str, word: str, **body: Any) -> None:
-        """`open`, `pause`, `resume`, `close`, `end`, `admit`."""
-        self._tell("POST", f"/v1/control/experiences/{experience}/paths/general/{word}", body)
+    def hand(self, experience: str, word: str, path: str = "general", **body: Any) -> None:
+        """`open`, `pause`, `resume`, `close`, `end`, `admit`, `draw`."""
+        self._tell("POST", f"/v1/control/experiences/{experience}/paths/{path}/{word}", body)
 
     def notice(self, experience: str, text: str) -> None:
         until_ms = int((time.time() + 600) * 1000)

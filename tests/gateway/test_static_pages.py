@@ -34,6 +34,12 @@ async def test_what_the_client_has_is_not_sent_again(client: httpx.AsyncClient) 
     assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "..%2f__init__.py", "__init__.py"])
+async def test_the_parts_of_the_kinds_stand_in_a_folder(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/pages/kinds/queue.js")).content == read_pages()["kinds/queue.js"].content
+
+
+@pytest.mark.parametrize(
+    "name", ["nothing.js", "kinds", "kinds/", "kinds/../room.js%00", "..%2f__init__.py", "__init__.py"]
+)
 async def test_only_the_pages_are_served(client: httpx.AsyncClient, name: str) -> None:
     assert (await client.get(f"/pages/{name}")).status_code == 404

@@ -43,7 +43,6 @@ test("the way through a queue", () => {
     ["admitted", null, 65_000, "https://shop/?p"]);
   assert.equal(after({ type: "ticket", path, state: "redeemed" }).expiresAt, 65_000);
   assert.equal(after({ type: "ticket", path, state: "completed" }).state, "completed");
-  assert.equal(standing.isOver, true);
 });
 
 test("a window that moves is measured from its beginning", () => {
@@ -82,16 +81,15 @@ test("coming back shows no hole, whether the gateway knows the ticket at once or
 test("a ticket that is not told before the phase is gone, but not while the engine is away", () => {
   after(welcome(), JOINED, OPEN, position(30), welcome());
   assert.equal(after({ ...OPEN, paused: "outage" }).state, "paused");
-  assert.equal(standing.couldJoin, false);
+  assert.equal(standing.joinable, null);
   assert.equal(after(OPEN).state, "joining");
-  assert.equal(standing.couldJoin, true);
+  assert.equal(standing.joinable.id, path);
 });
 
 test("a ticket that has ended stays to be seen", () => {
-  after(welcome(), { type: "ticket", path, ticket: 7, state: "left", reason: "left" }, OPEN);
-  assert.deepEqual([standing.isOver, standing.isLive, standing.couldJoin], [true, false, false]);
-  assert.equal(after({ ...JOINED, ticket: 9 }).ahead, null);
-  assert.deepEqual([standing.isOver, standing.isLive], [false, true]);
+  assert.equal(after(welcome(), { type: "ticket", path, ticket: 7, state: "left", reason: "left" }, OPEN).state, "left");
+  assert.equal(standing.joinable, null);
+  assert.deepEqual([after({ ...JOINED, ticket: 9 }).state, standing.screen(0).ahead], ["waiting", null]);
 });
 
 test("a pause hides the wait, not the place", () => {
@@ -124,7 +122,7 @@ test("before the opening the countdown, whatever a join was told", () => {
 test("refused at the door", () => {
   const refused = (reason) => after(welcome(), { type: "error", reason, temporary: false, message: "" }).state;
   assert.equal(refused("full"), "full");
-  standing.forgetRefusal();
+  standing.forgetRefusal(path);
   assert.equal(standing.screen(0).state, "joining");
   assert.equal(refused("closed"), "closed");
   assert.equal(refused("needs_level"), "needs_level");

@@ -1,0 +1,11 @@
+/** Which class shows which kind of path. A kind that this page does not know is shown as any path is. */
+
+import { Kind } from "./kind.js";
+import { Queue } from "./queue.js";
+
+export const KINDS = { queue: Queue };
+
+/** @param {string | undefined} name `kind` of `welcome.experience.paths[]` @returns {typeof Kind} */
+export function kindOf(name) {
+  return KINDS[name] ?? Kind;
+}
