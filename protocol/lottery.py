@@ -30,7 +30,7 @@ HATS_MAX: Final = 255
 _NUMBER: Final = Packing(">Q")
 _LOTS: Final = tuple(bytes([lot]) for lot in range(HATS_MAX))
 _HEAD_BYTES: Final = 8
-_PASSES: Final = 4
+_SORTS: Final = 4
 
 Order: TypeAlias = "array[int]"
 """Tickets, the luckiest first; 4 bytes each, so a million can be kept, cut and snapshotted as they are."""
@@ -76,6 +76,16 @@ def order_digest(order: Order) -> bytes:
     return sha256(np.frombuffer(order, dtype=np.uintc).astype(">u8").tobytes()).digest()
 
 
+def packed(order: Order) -> bytes:
+    """The order as bytes, 4 little-endian a ticket."""
+    return np.frombuffer(order, dtype=np.uintc).astype("<u4").tobytes()
+
+
+def unpacked(data: bytes) -> Order:
+    """The order of these bytes."""
+    return array("I", np.frombuffer(data, dtype="<u4").astype(np.uintc).tobytes())
+
+
 def winners_of(order: Order, skipped: Collection[int], count: int) -> list[int]:
     """The first ``count`` of ``order`` (fewer if there are no more) that are not in ``skipped``."""
     passed_over = frozenset(skipped)
@@ -98,7 +108,7 @@ class Drawing:
         self._most = max(hats, default=1) or 1
         self._sorted: NDArray[np.uintc] = np.zeros(0, dtype=np.uintc)
         for _ in range(passes):
-            self._sort()
+            self._pass()
 
     @property
     def hashed(self) -> int:
@@ -110,10 +120,8 @@ class Drawing:
         (a million in less than 0.1 s), or the last look at equal keys. Whether ``order`` is there now."""
         if self.hashed < len(self.hats):
             self._hash(self.hashed, max(1, lots // self._most))
-        elif self.passes < _PASSES:
-            self._sort()
         elif self.order is None:
-            self.order = _settled(self._sorted, self.heads, lambda ticket: key_of(self.seed, ticket, self.hats[ticket]))
+            self._pass()
         return self.order is not None
 
     def _hash(self, first: int, tickets: int) -> None:
@@ -129,12 +137,18 @@ class Drawing:
             else:
                 heads += none
 
+    def _pass(self) -> None:
+        self.passes += 1
+        if self.passes <= _SORTS:
+            self._sort()
+        else:
+            self.order = _settled(self._sorted, self.heads, lambda ticket: key_of(self.seed, ticket, self.hats[ticket]))
+
     def _sort(self) -> None:
         """One pass of a radix sort over the heads: stable, by 16 bits, the least significant first."""
-        if not self.passes:
+        if self.passes == 1:
             self._sorted = np.flatnonzero(np.frombuffer(self.hats, dtype=np.uint8)).astype(np.uintc)
-        self.passes += 1
-        digit = np.frombuffer(bytes(self.heads), dtype=">u2")[_PASSES - self.passes :: _PASSES]
+        digit = np.frombuffer(bytes(self.heads), dtype=">u2")[_SORTS - self.passes :: _SORTS]
         self._sorted = self._sorted[np.argsort(digit[self._sorted].astype(np.uint16), kind="stable")]
 
 

@@ -31,8 +31,8 @@ class AuditedDraw(AuditedPath):
         self.order: list[int] | None = None
 
     def resume_kind(self, own: list[Any], offers: list[Any]) -> None:
-        root, hats, self.beacon, _, _, order, drawn, _ = own
-        self.root, self.entered = root, list(hats)
+        (self.root, hats, _, _), self.beacon, order, drawn, _ = own
+        self.entered = list(hats)
         if drawn:
             self.order = [int.from_bytes(order[at : at + 4], "little") for at in range(0, len(order), 4)]
 

@@ -23,11 +23,11 @@ from array import array
 from collections.abc import Iterator
 from hashlib import sha256
 from heapq import heappop, heappush
-from hmac import digest as hmac_digest
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from engine.core.choices import ANY
+from engine.core.lots import Lots
 from engine.core.ticket import WAITING
 from engine.distributions.base import Distribution
 from protocol import documents
@@ -35,17 +35,7 @@ from protocol.commands import Draw as DrawNow
 from protocol.commands import DrawBeacon
 from protocol.distributions import Draw as Terms
 from protocol.kind_events import BeaconGiven, DrawCommitted, Drawn, EntriesClosed
-from protocol.lottery import (
-    Drawing,
-    Order,
-    commitment,
-    in_the_hat,
-    order_digest,
-    passed_over,
-    roster_root,
-    seed_of,
-    winners_of,
-)
+from protocol.lottery import Order, order_digest, packed, unpacked
 from protocol.refusals import Reason, Refusal
 from protocol.states import Phase
 
@@ -53,16 +43,10 @@ if TYPE_CHECKING:
     from engine.core.journal import Journal
     from engine.core.path import Path
 
-SLICE_LOTS: Final = 50_000
-"""What one step hashes at most: some 60 ms of CPU. A draw with no more lots is drawn in one step."""
-SLICE_PAUSE_MS: Final = 10
-"""Between two slices: others have their turn."""
-
 
 class Draw(Distribution):
-    """State: ``root``, once entries are closed (b"" before), with the ``hats`` that it fixes; ``beacon``, the
-    randomness given; ``drawing``, under way, and ``next_ms``, when it goes on (None: it went on in this step);
-    ``order``, once ``drawn``, and ``reserve``, whether others may still move up.
+    """State: the ``lots``, whose root is there once entries are closed; ``beacon``, the randomness given; ``order``,
+    once ``drawn``, and ``reserve``, whether others may still move up.
 
     Not part of it, and found again: ``head``, a place in the order before which nobody waits but those ``again``, who
     came back from a missed turn; ``called``, the places of those before it."""
@@ -73,13 +57,8 @@ class Draw(Distribution):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        secret = hmac_digest(path.secret, f"lottery/{path.id}/{path.created}".encode(), "sha256")
-        self._secret = secret
-        self._root = b""
-        self._hats = b""
+        self._lots = Lots(path.secret, f"{path.id}/{path.created}")
         self._beacon = b""
-        self._drawing: Drawing | None = None
-        self._next_ms: int | None = None
         self._order: Order = array("I")
         self._drawn = False
         self._reserve = False
@@ -90,20 +69,18 @@ class Draw(Distribution):
     def changed_fields(self, settings: documents.Path) -> list[str]:
         before, after = self._terms(), _terms_of(settings)
         found = super().changed_fields(settings)
-        if self._root:
+        if self._lots.root:
             found += [name for name in ("closes_at", "winner_count") if getattr(before, name) != getattr(after, name)]
             found += ["draw_at"] if _draw_at(after) < _draw_at(before) else []
         return found
 
     def begun(self, journal: Journal) -> None:
-        journal.add(DrawCommitted(self._path.id, commitment(self._secret)))
+        journal.add(DrawCommitted(self._path.id, self._lots.commitment))
 
     def entered(self, phase: Phase, at: int, journal: Journal) -> None:
         if phase == Phase.SETTLING:
-            tickets = self._path.tickets
-            self._hats = in_the_hat(tickets.hats, tickets.states, WAITING)
-            self._root = roster_root(self._hats)
-            journal.add(EntriesClosed(self._path.id, at, len(self._hats), self._root))
+            self._lots.fix(self._path.tickets)
+            journal.add(EntriesClosed(self._path.id, at, len(self._lots.hats), self._lots.root))
             self._go_on(at, journal)
         elif phase == Phase.ENDED:
             self._path.lose_waiting("not_drawn", at, journal)
@@ -121,7 +98,7 @@ class Draw(Distribution):
         self._put_away()
 
     def open_refusal(self) -> Refusal | None:
-        return Refusal(Reason.CLOSED, {"path": self._path.id}) if self._root else None
+        return Refusal(Reason.CLOSED, {"path": self._path.id}) if self._lots.root else None
 
     def join_refusal(self) -> Refusal | None:
         if refusal := super().join_refusal():
@@ -133,7 +110,7 @@ class Draw(Distribution):
 
     def act_refusal(self, command: DrawBeacon | DrawNow, ticket: int | None, at: int) -> Refusal | None:
         path = self._path
-        if not self._root:
+        if not self._lots.root:
             return Refusal(Reason.NOT_CLOSED, {"path": path.id, "closes_at": path.closes_at})
         if not self._drawn and (path.ended_by_hand or path.phase == Phase.ENDED):
             return Refusal(Reason.CLOSED, {"path": path.id})
@@ -167,8 +144,7 @@ class Draw(Distribution):
         self._go_on(at, journal)
 
     def stepped(self, now_ms: int) -> None:
-        if self._drawing is not None and self._next_ms is None:
-            self._next_ms = now_ms + SLICE_PAUSE_MS
+        self._lots.stepped(now_ms)
 
     def give_turns(self, at: int, journal: Journal) -> None:
         until_ms = self._redraw_until()
@@ -191,18 +167,12 @@ class Draw(Distribution):
             heappush(self._again, self._called[ticket])
 
     def snapshot(self) -> list[Any]:
-        drawing = None
-        if self._drawing is not None:
-            drawing = [self._drawing.seed, bytes(self._drawing.heads), self._drawing.passes]
-        flags = [self._drawn, self._reserve]
-        return [self._root, self._hats, self._beacon, drawing, self._next_ms, self._order.tobytes(), *flags]
+        return [self._lots.snapshot(), self._beacon, packed(self._order), self._drawn, self._reserve]
 
     def restore(self, data: list[Any]) -> None:
-        self._root, self._hats, self._beacon, drawing, self._next_ms, order, self._drawn, self._reserve = data
-        self._order = array("I", order)
-        if drawing is not None:
-            seed, heads, passes = drawing
-            self._drawing = Drawing(seed, self._hats, heads, passes)
+        lots, self._beacon, order, self._drawn, self._reserve = data
+        self._lots.restore(lots)
+        self._order = unpacked(order)
 
     # Drawing
 
@@ -214,17 +184,16 @@ class Draw(Distribution):
 
     def _due_ms(self) -> int | None:
         """When the draw goes on, or None while it cannot."""
-        if not self._root or self._drawn or self._path.paused or self._path.phase != Phase.SETTLING:
+        if not self._lots.root or self._drawn or self._path.paused or self._path.phase != Phase.SETTLING:
             return None
         if self._path.ended_by_hand or not self._beacon_is_there():
             return None
-        return _draw_at(self._terms()) if self._drawing is None else self._next_ms
+        return self._lots.next_ms if self._lots.is_under_way else _draw_at(self._terms())
 
     def _begin(self, at: int) -> None:
         """Draw from ``at`` on, whatever the schedule says."""
-        if self._drawing is None and not self._drawn:
-            self._drawing = Drawing(seed_of(self._secret, self._beacon, self._root), self._hats)
-            self._next_ms = at
+        if not self._lots.is_under_way and not self._drawn:
+            self._lots.begin(self._beacon, at)
 
     def _go_on(self, at: int, journal: Journal) -> None:
         """Take a slice, if it is time; few lots are drawn at once."""
@@ -232,28 +201,22 @@ class Draw(Distribution):
         if due_ms is None or due_ms > at:
             return
         self._begin(at)
-        assert self._drawing is not None, "it has begun"
-        self._next_ms = None
-        at_once = len(self._hats) <= SLICE_LOTS and sum(self._hats) <= SLICE_LOTS
-        is_done = self._drawing.advance(SLICE_LOTS)
-        while at_once and not is_done:
-            is_done = self._drawing.advance(SLICE_LOTS)
-        if is_done:
-            self._finish(self._drawing, at, journal)
+        if self._lots.advance():
+            self._finish(at, journal)
 
-    def _finish(self, drawing: Drawing, at: int, journal: Journal) -> None:
+    def _finish(self, at: int, journal: Journal) -> None:
         """The order is there."""
-        assert drawing.order is not None, "it is done"
-        gone = passed_over(self._hats, self._path.tickets.states, WAITING)
-        winners = winners_of(drawing.order, gone, self._terms().winner_count)
-        journal.add(Drawn(self._path.id, at, self._secret, drawing.seed, order_digest(drawing.order), winners))
-        self._order, self._drawing, self._hats = drawing.order, None, b""
+        lots = self._lots
+        winners = lots.winners(self._path.tickets, self._terms().winner_count)
+        journal.add(Drawn(self._path.id, at, lots.secret, lots.seed, order_digest(lots.order), winners))
+        self._order = lots.order
         self._drawn = self._reserve = True
+        lots.put_away()
 
     def _put_away(self) -> None:
         """Nobody is drawn any more, and nobody is next: what that needs is not kept."""
-        self._hats, self._drawing, self._next_ms, self._reserve = b"", None, None, False
-        self._order, self._head, self._again, self._called = array("I"), 0, [], {}
+        self._lots.put_away()
+        self._order, self._head, self._again, self._called, self._reserve = array("I"), 0, [], {}, False
 
     # The line that the order makes
 

@@ -12,7 +12,7 @@ from msgspec import structs
 from engine.audit import Audit
 from engine.audits.promises import Broken
 from engine.core.experience import Experience
-from engine.distributions import draw as draws
+from engine.core import lots
 from protocol import bls, codec, lottery
 from protocol import commands as c
 from protocol import events as e
@@ -75,7 +75,7 @@ def verdict(stage: Stage) -> Verdict:
 @pytest.fixture
 def slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six lots a step, so that a few dozen entrants take some."""
-    monkeypatch.setattr(draws, "SLICE_LOTS", 6)
+    monkeypatch.setattr(lots, "SLICE_LOTS", 6)
 
 
 @pytest.mark.usefixtures("slices")
@@ -84,11 +84,11 @@ def test_many_are_drawn_one_slice_a_step_and_the_proof_is_ok() -> None:
     before = len(stage.entries)
     run(stage)
     (drawn,) = only(decoded(stage), k.Drawn)
-    assert len(stage.entries) - before == 30 // 2 + 5
+    assert len(stage.entries) - before == 30 // 2 + 6
     hats = bytes(1 + number % 3 for number in range(30))
     order = lottery.draw(drawn.seed, hats)
     assert drawn.winners == order[:2].tolist() == [one.ticket for one in stage.admissions]
-    assert drawn.at == stage.now_ms == CLOSES_AT + draws.SLICE_PAUSE_MS * (30 // 2 + 4)
+    assert drawn.at == stage.now_ms == CLOSES_AT + lots.SLICE_PAUSE_MS * (30 // 2 + 5)
     assert verdict(stage) is Verdict.OK
 
 
@@ -96,9 +96,9 @@ def test_many_are_drawn_one_slice_a_step_and_the_proof_is_ok() -> None:
 def test_a_step_that_is_late_takes_one_slice_all_the_same() -> None:
     stage = entered(30)
     stage.step(CLOSES_AT + 100)
-    assert stage.core.next_deadline_ms() == CLOSES_AT + 100 + draws.SLICE_PAUSE_MS
+    assert stage.core.next_deadline_ms() == CLOSES_AT + 100 + lots.SLICE_PAUSE_MS
     stage.step(CLOSES_AT + 900)
-    assert stage.core.next_deadline_ms() == CLOSES_AT + 900 + draws.SLICE_PAUSE_MS
+    assert stage.core.next_deadline_ms() == CLOSES_AT + 900 + lots.SLICE_PAUSE_MS
     assert not only(decoded(stage), k.Drawn)
 
 
@@ -138,7 +138,7 @@ def test_a_pause_holds_a_draw_under_way_and_an_end_stops_it() -> None:
     stage.step(CLOSES_AT + 5, c.Pause(ACTOR, "", PATH))
     assert stage.core.next_deadline_ms() is None
     stage.later(500, c.Resume(ACTOR, "", PATH), c.Draw(ACTOR, "", PATH))
-    assert stage.core.next_deadline_ms() == stage.now_ms + draws.SLICE_PAUSE_MS
+    assert stage.core.next_deadline_ms() == stage.now_ms + lots.SLICE_PAUSE_MS
     stage.later(10, c.End(ACTOR, "", PATH))
     assert (stage.path(PATH).phase, stage.core.next_deadline_ms()) == ("ended", None)
     assert stage.refusal(c.Draw(ACTOR, "", PATH))[0] == "closed"
