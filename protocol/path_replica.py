@@ -104,7 +104,7 @@ class PathReplica:
 
     def lose_waiting(self, kept: Collection[int] = ()) -> None:
         """Everybody who waits is lost, but for ``kept``, who wait."""
-        for ticket in self.roster.waiting_places().tolist():
+        for ticket in self.roster.waiting_tickets().tolist():
             self.states[ticket] = TicketState.LOST
         self.roster.clear()
         for ticket in kept:

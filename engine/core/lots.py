@@ -24,8 +24,8 @@ SLICE_PAUSE_MS: Final = 10
 
 
 class Lots:
-    """State: ``root``, once the roster is fixed (b"" before), with the ``hats`` that it fixes; the drawing that is under
-    way; ``next_ms``, when it goes on (None: it went on in this step, or is not begun)."""
+    """State: ``root``, once the roster is fixed (b"" before), with the ``hats`` that it fixes; the drawing, under way;
+    ``next_ms``, when it goes on (None: it went on in this step, or is not begun)."""
 
     def __init__(self, secret: bytes, name: str) -> None:
         """``secret`` is the experience's; ``name`` says whose lottery this is."""

@@ -11,8 +11,8 @@ from msgspec import structs
 
 from engine.audit import Audit
 from engine.audits.promises import Broken
-from engine.core.experience import Experience
 from engine.core import lots
+from engine.core.experience import Experience
 from protocol import bls, codec, lottery
 from protocol import commands as c
 from protocol import events as e

@@ -134,7 +134,7 @@ def test_an_admission_opens_a_window_that_is_found_by_its_id(replica: Replica) -
     _admit(replica, 0, 2)
     path = replica.paths["general"]
     assert _states(replica) == ["admitted", "waiting", "admitted", "waiting"]
-    assert path.roster.waiting_places().tolist() == [1, 3]
+    assert path.roster.waiting_tickets().tolist() == [1, 3]
     assert replica.window_of(consumer(102)) == ("general", 2, OpenWindow(consumer(102), "k1", 1_000, 1_500))
     assert path.admitted == 2
 
@@ -188,7 +188,7 @@ def test_a_missed_turn_is_forgiven_once_at_the_same_place(replica: Replica) -> N
     replica.apply(events.PhaseChanged("general", "open", 1_500, None, None, ""))
     assert path.may_rejoin(0)
     replica.apply(events.Returned("general", 0))
-    assert path.roster.waiting_places().tolist() == [0, 1, 2, 3]
+    assert path.roster.waiting_tickets().tolist() == [0, 1, 2, 3]
     _admit(replica, 0)
     replica.apply(events.Expired("general", 2_500, [0]))
     assert not path.may_rejoin(0)

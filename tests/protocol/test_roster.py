@@ -70,7 +70,7 @@ class RosterBesideAList(RuleBasedStateMachine):
     def they_agree(self) -> None:
         waiting = [place for place, waits in enumerate(self.model) if waits]
         assert (self.roster.places, self.roster.waiting) == (len(self.model), len(waiting))
-        assert self.roster.waiting_places().tolist() == waiting
+        assert self.roster.waiting_tickets().tolist() == waiting
         assert self.roster.first() == (waiting[0] if waiting else None)
 
 
