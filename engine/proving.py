@@ -1,7 +1,7 @@
 """``stanchion draw prove EXPERIENCE PATH``: the proof of a draw, from the log alone.
 
 It is read as a gateway reads it (``protocol.replica``), every entry held to the chain, from the oldest beginning that
-holds; nothing is replayed. Hands over to: ``protocol.kinds.draw``, which keeps what the proof is made of.
+holds; nothing is replayed. Hands over to: ``protocol.kinds.lots``, which keeps what the proof is made of.
 """
 
 import sys
@@ -13,7 +13,7 @@ from rich.console import Console
 from engine.beginning import begin_early
 from engine.io.streams import StreamError, connect, read_log
 from engine.takeover import LogError
-from protocol.kinds.draw import DrawReplica
+from protocol.kinds.lots import LotsReplica
 from protocol.proof import Proof, encode
 from protocol.replica import ReplicaError
 from protocol.streams import START_ID
@@ -47,7 +47,7 @@ def proof_from_log(client: redis.Redis, experience: str, path_id: str) -> Proof:
     if replica.entry_id == START_ID:
         raise LogError("there is no log of this experience")
     path = replica.paths.get(path_id)
-    if path is None or not isinstance(path.kind, DrawReplica):
+    if path is None or not isinstance(path.kind, LotsReplica) or not path.kind.commitment:
         raise LogError(f"{path_id} is no path of it that draws")
     proof = path.kind.proof(experience)
     if proof is None:

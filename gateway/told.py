@@ -32,7 +32,7 @@ from protocol.frames import (
     Welcome,
 )
 from protocol.kind_frames import CodeResultFrame, OfferFrame
-from protocol.kinds.draw import DrawReplica
+from protocol.kinds.lots import LotsReplica
 from protocol.money import decimal_string
 from protocol.path_replica import PathReplica
 from protocol.refusals import Refusal
@@ -273,8 +273,8 @@ def _details(path: PathReplica) -> Any:
 
 
 def _commitment(path: PathReplica) -> Any:
-    """What the secret of a draw is held to, hexadecimal; UNSET for any other kind."""
-    return path.kind.commitment.hex() if isinstance(path.kind, DrawReplica) else UNSET
+    """What the secret of a lottery is held to, hexadecimal; UNSET where there is none."""
+    return (path.kind.commitment.hex() or UNSET) if isinstance(path.kind, LotsReplica) else UNSET
 
 
 def _draw_at(path: PathReplica) -> Any:

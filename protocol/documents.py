@@ -34,7 +34,7 @@ from protocol.slots import SLOTS_MAX, arranged, slots_of
 _time_zones = cache(available_timezones)
 """The names of the IANA database; looking for them takes a walk through its files, once."""
 
-LOBBIES: Final = frozenset({"auction", "timed_release"})
+LOBBIES: Final = frozenset({"auction", "queue", "timed_release"})
 """The kinds that let people in before the opening."""
 
 PATHS_MAX = 32

@@ -244,7 +244,7 @@ AnyEvent = (
     | TicketRefused | WaitingLost | SoldOutChanged | StockChanged | NoticePosted | Skipped | Refused | Answered
     | k.Chosen | k.Allotted | k.TicketsLost | k.HoldingDetails
     | k.Claimed | k.Offered | k.OfferMoved | k.OfferExpired | k.OfferSkipped | k.UnitsFreed | k.UnitsGone | k.Announced
-    | k.DrawCommitted | k.EntriesClosed | k.BeaconGiven | k.Drawn | k.NotDrawn
+    | k.DrawCommitted | k.EntriesClosed | k.BeaconGiven | k.PlacesGiven | k.Drawn | k.NotDrawn
     | k.BidPlaced | k.PriceChanged | k.AuctionEnded | k.PriceDropped | k.UnitTaken | k.EndMoved
     | k.SlotHeld | k.HoldMoved | k.HoldEnded | k.Booked | k.BookingCancelled | k.CheckedIn | k.NotShown
 )  # fmt: skip

@@ -134,18 +134,19 @@ class Announced(Event, frozen=True, array_like=True, gc=False, tag="announced"):
     source: str
 
 
-# Draw
+# The lottery: a draw, the lobby of a queue, a waitlist that is offered by lot
 
 
 class DrawCommitted(Event, frozen=True, array_like=True, gc=False, tag="draw_committed"):
-    """The path has a secret from now on: ``commitment`` (32 bytes) is what it is held to."""
+    """The next order of the path has a secret from now on: ``commitment`` (32 bytes) is what it is held to."""
 
     path: str
     commitment: bytes
 
 
 class EntriesClosed(Event, frozen=True, array_like=True, gc=False, tag="entries_closed"):
-    """Nobody enters or withdraws any more: the roster is what ``root`` (32 bytes) commits to, until the draw."""
+    """Who waits now is in the hat, and nobody else: the roster is what ``root`` (32 bytes) commits to, until the
+    order is drawn."""
 
     path: str
     at: int
@@ -164,8 +165,18 @@ class BeaconGiven(Event, frozen=True, array_like=True, gc=False, tag="beacon_giv
     previous_signature: bytes = b""
 
 
+class PlacesGiven(Event, frozen=True, array_like=True, gc=False, tag="places_given"):
+    """Places ``first``, ``first + 1``, … of a lobby are those of ``tickets``, 4 little-endian bytes each, once the
+    order is drawn; whoever was not in the hat stands last."""
+
+    path: str
+    first: int
+    tickets: bytes
+
+
 class Drawn(Event, frozen=True, array_like=True, tag="drawn"):
-    """The order is drawn: ``secret`` and ``seed`` (32 bytes) let anybody repeat it. ``winners``: the first of it."""
+    """The order is drawn: ``secret`` and ``seed`` (32 bytes) let anybody repeat it. ``winners``: the first of it, where
+    there are any."""
 
     path: str
     at: int

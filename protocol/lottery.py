@@ -53,9 +53,9 @@ def in_the_hat(hats: bytes | bytearray, states: bytes | bytearray, waiting: int)
 
 
 def passed_over(hats: bytes, states: bytes | bytearray, waiting: int) -> list[int]:
-    """Tickets that have ``hats`` and whose state is not ``waiting``, in order."""
+    """Tickets that have ``hats`` and whose state is not ``waiting``, in order. There may be later ones without."""
     entered = np.frombuffer(hats, dtype=np.uint8) > 0
-    gone = np.frombuffer(bytes(states), dtype=np.uint8) != waiting
+    gone = np.frombuffer(bytes(states[: len(hats)]), dtype=np.uint8) != waiting
     found: list[int] = np.flatnonzero(entered & gone).tolist()
     return found
 
@@ -84,6 +84,20 @@ def packed(order: Order) -> bytes:
 def unpacked(data: bytes) -> Order:
     """The order of these bytes."""
     return array("I", np.frombuffer(data, dtype="<u4").astype(np.uintc).tobytes())
+
+
+def everybody(order: Order, tickets: int) -> Order:
+    """``order`` with the others of ``tickets`` behind it, by number: a place for each."""
+    absent = np.ones(tickets, dtype=np.bool_)
+    absent[np.frombuffer(order, dtype=np.uintc)] = False
+    return order + array("I", np.flatnonzero(absent).astype(np.uintc).tobytes())
+
+
+def inverse(order: Order) -> Order:
+    """The place of each ticket, where ``order`` has the tickets from 0 on, each once."""
+    places = np.empty(len(order), dtype=np.uintc)
+    places[np.frombuffer(order, dtype=np.uintc)] = np.arange(len(order), dtype=np.uintc)
+    return array("I", places.tobytes())
 
 
 def winners_of(order: Order, skipped: Collection[int], count: int) -> list[int]:

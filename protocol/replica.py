@@ -226,6 +226,7 @@ class Replica:
     def _phase_changed(self, event: PhaseChanged) -> None:
         path = self.paths[event.path]
         path.phase, path.opens_at, path.closes_at = event.phase, event.opens_at, event.closes_at
+        path.kind.entered(event.phase)
 
     def _pause_changed(self, event: PauseChanged) -> None:
         self.paths[event.path].paused = event.paused

@@ -42,6 +42,11 @@ class Roster:
         roster.waiting = int(np.count_nonzero(waits))
         return roster
 
+    @property
+    def order(self) -> bytes:
+        """The order that the first places were arranged in, as ``arrange`` took it; empty where they were not."""
+        return self._order.astype("<u4").tobytes()
+
     def append(self, count: int) -> None:
         """``count`` new places at the back, all waiting."""
         end = self.places + count

@@ -10,11 +10,12 @@ from engine.audits.auction import AuditedAuction
 from engine.audits.draw import AuditedDraw
 from engine.audits.dutch_auction import AuditedDutch
 from engine.audits.path import AuditedPath
+from engine.audits.queue import AuditedQueue
 from engine.audits.timed_release import AuditedTimedRelease
 from engine.audits.waitlist import AuditedWaitlist
 
 AUDITED: Final[dict[str, type[AuditedPath]]] = {
-    "queue": AuditedPath,
+    "queue": AuditedQueue,
     "appointment": AuditedAppointment,
     "draw": AuditedDraw,
     "auction": AuditedAuction,

@@ -1,4 +1,5 @@
-"""One path as the log tells it, and what is promised of every kind: this is the queue, where the first place is next.
+"""One path as the log tells it, and what is promised of every kind, where it is not said otherwise: the first place
+is next.
 
 Hands over to: the kinds, which say otherwise who is next, and check what only their events tell.
 """
@@ -21,7 +22,8 @@ _LOST = frozenset({TicketState.WAITING, TicketState.OFFERED, TicketState.HELD})
 
 
 class AuditedPath:
-    """``waitlist``: the path of the waitlist that is attached to this one, whose windows count here as well."""
+    """``waitlist``: the path of the waitlist that is attached to this one, whose windows count here as well.
+    ``places``: the tickets of the first places, where an order was drawn; behind them a place is a ticket."""
 
     CHECKS: ClassVar[dict[type, Any]] = {}
 
@@ -43,6 +45,8 @@ class AuditedPath:
         self.times: list[int] = []
         self.choices: dict[int, str] = {}
         self.allotted: dict[int, str] = {}
+        self.places: list[int] = []
+        self._place: dict[int, int] = {}
         self._waiting: list[int] = []
         self.meter = SpanMeter(rate_of(settings.distribution), settings.distribution.burst_ms)
 
@@ -80,14 +84,24 @@ class AuditedPath:
         return None
 
     def first_waiting(self) -> int | None:
-        """The first place that waits."""
-        while self._waiting and self.states[self._waiting[0]] != TicketState.WAITING:
+        """The ticket of the first place that waits."""
+        while self._waiting:
+            place = self._waiting[0]
+            ticket = self.places[place] if place < len(self.places) else place
+            if self.states[ticket] == TicketState.WAITING:
+                return ticket
             heappop(self._waiting)
-        return self._waiting[0] if self._waiting else None
+        return None
 
     def all_waiting(self) -> list[int]:
-        """Every ticket that waits."""
-        return [ticket for ticket, state in enumerate(self.states) if state == TicketState.WAITING]
+        """Every ticket that waits, in order of the places."""
+        line = (*self.places, *range(len(self.places), len(self.states)))
+        return [ticket for ticket in line if self.states[ticket] == TicketState.WAITING]
+
+    def line_up(self, tickets: list[int]) -> None:
+        """The first places are those of ``tickets``."""
+        self.places, self._place = tickets, {ticket: place for place, ticket in enumerate(tickets)}
+        self._waiting = [self._place.get(ticket, ticket) for ticket in self.all_waiting()]
 
     def active(self) -> int:
         """How many windows are open, with the offers that count as one."""
@@ -176,7 +190,7 @@ class AuditedPath:
         """The ticket, which was in one of ``states``, waits at its old place."""
         self.expect(ticket, states)
         self.states[ticket] = TicketState.WAITING
-        heappush(self._waiting, ticket)
+        heappush(self._waiting, self._place.get(ticket, ticket))
 
     def returned(self, event: e.Returned) -> None:
         self.wait_again(event.ticket, (TicketState.EXPIRED,))

@@ -20,6 +20,7 @@ from protocol import documents
 from protocol.distributions import FORGIVING, kind_of, max_admissions_of, method_of, rate_of
 from protocol.events import Holding, SoldOutChanged
 from protocol.kind_events import Chosen
+from protocol.lottery import Order
 from protocol.states import Phase
 
 
@@ -56,7 +57,7 @@ class Path(Turns):
     def _sell(self, variants: list[str], choices: list[Any]) -> None:
         self.variants, self.choices = variants, None
         if self.settings.product_selection == "consumer":
-            self.choices = Choices(self.stock, variants)
+            self.choices = Choices(self.stock, variants, self.places)
             self.choices.restore(choices, self.tickets)
 
     # Phases
@@ -94,6 +95,12 @@ class Path(Turns):
         return sold_out, sold_out and self.stock.reserved(self.variants) > 0
 
     # Joining
+
+    def arrange(self, order: Order) -> None:
+        """The first places are those of ``order``, once and for all."""
+        self.places.arrange(order)
+        if self.choices is not None:
+            self.choices.line_up(self.tickets)
 
     def join(self, consumer: bytes, hats: int, variant: str, journal: Journal) -> int:
         """A new ticket, the next."""

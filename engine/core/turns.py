@@ -14,6 +14,7 @@ from engine.core.choices import ANY, Choices
 from engine.core.journal import Journal
 from engine.core.limits import MS_PER_SECOND
 from engine.core.offers import Offer, Offers
+from engine.core.places import Places
 from engine.core.schedule import SERVING, Schedule
 from engine.core.stock import Stock
 from engine.core.ticket import (
@@ -72,6 +73,7 @@ class Turns(Schedule):
         self.given_back = 0
         self.variants: list[str] = []
         self.tickets = Tickets()
+        self.places = Places()
         self.windows = Windows()
         self.offers = Offers()
         self.choices: Choices | None = None

@@ -9,10 +9,12 @@ from protocol.kinds.appointment import AppointmentReplica
 from protocol.kinds.auction import AuctionReplica
 from protocol.kinds.base import KindReplica
 from protocol.kinds.draw import DrawReplica
+from protocol.kinds.queue import QueueReplica
 
 REPLICAS: Final[dict[str, type[KindReplica]]] = {
-    **dict.fromkeys(("queue", "timed_release", "waitlist"), KindReplica),
+    **dict.fromkeys(("timed_release", "waitlist"), KindReplica),
     "appointment": AppointmentReplica,
     "auction": AuctionReplica,
     "draw": DrawReplica,
+    "queue": QueueReplica,
 }

@@ -21,6 +21,9 @@ class KindReplica:
     def __init__(self, path: PathReplica) -> None:
         self._path = path
 
+    def entered(self, phase: str) -> None:
+        """The path has come into ``phase``."""
+
     def lost(self, tickets: list[int]) -> None:
         """These are lost: nothing is kept for them any more."""
 

@@ -59,8 +59,8 @@ class KindsWorkload(Workload):
             if self._chance.random() < 0.5:
                 del terms["release_rate_per_minute"]
                 terms["burst_rate_per_minute"] = self._maybe(0.7, 60, 600, 6_000)
-            if raw.get("opens_at") is not None:
-                raw["lobby_opens_at"] = self._maybe(0.7, START_MS + 100)
+        if raw.get("opens_at") is not None:
+            raw["lobby_opens_at"] = self._maybe(0.7, START_MS + 100)
         return raw | self._entry()
 
     def _waitlist(self) -> dict[str, Any]:

@@ -185,7 +185,8 @@ def assert_agree(core: Experience, replica: Replica) -> None:
         assert (seen.paused, seen.sold_out, seen.may_return) == (path.paused, path.sold_out, path.may_return)
         assert (seen.states, seen.hats) == (path.tickets.states, path.tickets.hats)
         assert seen.roster.waiting == path.tickets.waiting == seen.states.count(0)
-        assert list(seen.roster.waiting_tickets()) == [t for t, state in enumerate(seen.states) if state == 0]
+        line = [path.places.ticket(place) for place in range(len(seen.states))]
+        assert list(seen.roster.waiting_tickets()) == [ticket for ticket in line if seen.states[ticket] == 0]
         assert seen.windows == {one: _told(path, one, seen.windows[one].variant) for one in path.windows.open}
         offers = path.offers.open.items()
         reserved = sum(offer.reserved for _, offer in offers)

@@ -53,6 +53,7 @@ EVERY: list[AnyEvent] = [
     k.DrawCommitted("vip", bytes(32)),
     k.EntriesClosed("vip", 5, 7, bytes(32)),
     k.BeaconGiven("vip", 5, bytes(32), bytes(48), "control"),
+    k.PlacesGiven("vip", 0, bytes(8)),
     k.Drawn("vip", 5, bytes(32), bytes(32), bytes(32), [3, 1]),
     k.NotDrawn("vip", 5, [3]),
     k.PriceChanged("auction", 5, 10_000, 2, 10_500, True, 60, 1, [], [4]),

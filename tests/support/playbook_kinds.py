@@ -13,6 +13,7 @@ from typing import Any
 from protocol import commands as c
 from protocol import kind_events as k
 from protocol.commands import Command, Credentials
+from protocol.lottery import unpacked
 from tests.support.beacons import REAL
 from tests.support.cast import Cast, Make
 
@@ -71,7 +72,12 @@ def _allotted(event: k.Allotted, cast: Cast) -> Iterator[str]:
 
 def _drawn(event: k.Drawn, cast: Cast) -> Iterator[str]:
     winners = ", ".join(cast.holder(event.path, ticket) for ticket in event.winners)
-    yield f"it is drawn: {winners or 'nobody'} won"
+    yield f"it is drawn: {winners} won" if winners else "it is drawn"
+
+
+def _places(event: k.PlacesGiven, cast: Cast) -> Iterator[str]:
+    names = (cast.holder(event.path, ticket) for ticket in unpacked(event.tickets))
+    yield f"the places from {event.first} on: {', '.join(names)}"
 
 
 def _not_drawn(event: k.NotDrawn, cast: Cast) -> Iterator[str]:
@@ -95,8 +101,9 @@ TELL_KINDS: dict[type, Callable[[Any, Cast], Iterator[str]]] = {
     k.Claimed: lambda event, cast: iter([f"{cast.holder(event.path, event.ticket)} has claimed"]),
     k.Offered: _offered,
     k.DrawCommitted: lambda _, __: iter(["the secret is committed to"]),
-    k.EntriesClosed: lambda event, _: iter([f"entries are closed, the root of {event.tickets} tickets is told"]),
+    k.EntriesClosed: lambda event, _: iter([f"the roster is fixed, the root of {event.tickets} tickets is told"]),
     k.BeaconGiven: lambda _, __: iter(["the beacon is given"]),
+    k.PlacesGiven: _places,
     k.Drawn: _drawn,
     k.NotDrawn: _not_drawn,
     k.OfferMoved: lambda event, cast: iter(
