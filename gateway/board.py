@@ -30,6 +30,7 @@ from protocol.events import (
 )
 from protocol.frames import PhaseFrame, PositionFrame, SoldOutFrame, StockFrame
 from protocol.replica import Replica
+from protocol.roster import NO_PLACE
 from protocol.states import LEVELS
 
 ESTIMATE_MS = 250
@@ -128,14 +129,22 @@ class Board:
         return view
 
     def position(self, path_id: str, ahead: int, now_ms: int, why: str | None, *, outage: bool) -> bytes:
-        """The frame for one with ``ahead`` before them."""
+        """The frame for one with ``ahead`` before them, or with no place."""
+        if ahead == NO_PLACE:
+            return self._crowd(path_id, now_ms)
         eta = None if outage else self._estimate(path_id, now_ms).interval(ahead)
         return self._position(path_id, ahead, eta, now_ms, why)
 
     def positions(
         self, path_id: str, aheads: NDArray[np.int32], now_ms: int, why: str | None, *, outage: bool
     ) -> list[bytes]:
-        """The frames of many: one is encoded, and the others differ from it in three numbers."""
+        """The frames of many: one is encoded, and the others differ from it in three numbers; those who have no place
+        are told the same."""
+        placed = aheads != NO_PLACE
+        if not placed.all():
+            crowd, others = self._crowd(path_id, now_ms), aheads[placed]
+            frames = iter(self.positions(path_id, others, now_ms, why, outage=outage) if len(others) else ())
+            return [next(frames) if has_one else crowd for has_one in placed.tolist()]
         intervals = None if outage else self._estimate(path_id, now_ms).intervals(aheads)
         eta = None if intervals is None else (_LOW, _HIGH)
         form = self._position(path_id, _AHEAD, eta, now_ms, why).replace(b"%", b"%%")
@@ -155,6 +164,12 @@ class Board:
             why=UNSET if why is None else why,
         )
         return codec.encode_frame(frame)
+
+    def _crowd(self, path_id: str, now_ms: int) -> bytes:
+        """What whoever has no place is told: how many are there."""
+        return codec.encode_frame(
+            PositionFrame(path=path_id, of=self._replica.paths[path_id].roster.waiting, now=now_ms)
+        )
 
     def wait(self, path_id: str, ahead: int, now_ms: int) -> tuple[int, int] | None:
         """[low, high] seconds that one with ``ahead`` before them waits; None while nobody is admitted."""

@@ -73,13 +73,18 @@ class Facts:
             OfferMoved: self._offer_moved,
             OfferExpired: self._expired,
         }
-        for kind in kinds.all.values():
-            self._makers |= {event: partial(maker, kind) for event, maker in kind.FACTS.items()}
 
     def of(self, event: AnyEvent, now_ms: int) -> Iterator[Fact]:
         """The facts of ``event`` for those who are here, at ``now_ms`` (log's time)."""
-        maker = self._makers.get(type(event))
+        maker = self._makers.get(type(event)) or self._maker_of_kind(event)
         return iter(()) if maker is None else maker(event, now_ms)
+
+    def _maker_of_kind(self, event: AnyEvent) -> Callable[[Any, int], Iterator[Fact]] | None:
+        """What the kind of the event's path makes of it: the same event may be of more than one kind."""
+        path = self._replica.paths.get(getattr(event, "path", ""))
+        kind = None if path is None else self._kinds.of(path)
+        maker = None if kind is None else kind.FACTS.get(type(event))
+        return None if maker is None else partial(maker, kind)
 
     def of_holding(self, person: Person, holding: Holding, now_ms: int) -> Iterator[FactFrame]:
         """All that was ever told about a ticket and still holds, as the frames they were."""

@@ -3,6 +3,7 @@
 A frame is sent when it tells something new. Far from the front that is a change by 2 % of what was told last, near the
 front every change; at most once a second, at least every 45 s (that one is also the keep-alive that proxies want), and
 at once when there is a reason that everybody wants to know (`why`). One pass over the roster ranks all that wait here.
+Where there are some who have no place yet, all are told anew when their number has changed by as much, in its own time.
 
 Hands over to: `gateway.rounds`, which has the frames made and told.
 """
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.columns import Column
-from protocol.roster import Roster
+from protocol.roster import NO_PLACE, Roster
 
 NEAR_AHEAD_MAX = 100
 FAR_CHANGE_PARTS = 50
@@ -25,6 +26,8 @@ RANK_MS_MIN = 1_000
 """Nobody is told more often, so nobody need be ranked more often."""
 KEEPALIVE_MS = 40_000
 """So that whoever waits is told a position, and needs no other sign of life within the 45 s that are promised."""
+CROWD_MS_MIN = 5_000
+"""Those who have no place, as in a lobby, are told at most so often how many they are."""
 RETURNED: Final = "returned"
 
 Persons = NDArray[np.int64]
@@ -58,6 +61,8 @@ class Pacing:
         self._looked: tuple[int, int] | None = None
         self._why: str | None = None
         self._stirs = 0
+        self._crowd = 0
+        self._crowd_ms: int | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -90,8 +95,8 @@ class Pacing:
         """Somebody left the line or came back to it: ranks are to be computed anew."""
         self._moved = True
 
-    def stir(self, why: str) -> None:
-        """Everybody is to be told at once, with this reason."""
+    def stir(self, why: str | None) -> None:
+        """Everybody is to be told at once, with this reason, if there is one to tell."""
         self._why = why
         self._stirs += 1
 
@@ -105,6 +110,8 @@ class Pacing:
         """Who is to be told what now; counts as told."""
         if not self._count or self._looked_just_now(now_ms):
             return []
+        if roster.unplaced:
+            self._watch_crowd(roster.waiting, now_ms)
         self._looked = now_ms, self._stirs
         persons = self.persons()
         if self._moved and (self._ranked_ms is None or now_ms - self._ranked_ms >= RANK_MS_MIN):
@@ -123,6 +130,13 @@ class Pacing:
         at_ms, stirs = self._looked
         return stirs == self._stirs and now_ms - at_ms < LOOK_MS_MIN
 
+    def _watch_crowd(self, waiting: int, now_ms: int) -> None:
+        """Some have no place: everybody is told how many wait, when that is news."""
+        is_news = abs(waiting - self._crowd) * FAR_CHANGE_PARTS >= max(self._crowd, 1)
+        if is_news and (self._crowd_ms is None or now_ms - self._crowd_ms >= CROWD_MS_MIN):
+            self._crowd, self._crowd_ms = waiting, now_ms
+            self.stir(None)
+
     def _is_due(self, persons: Persons, now_ms: int) -> NDArray[np.bool_]:
         ahead, told = self._ahead.all[persons], self._told.all[persons]
         age_ms = now_ms - self._told_ms.all[persons]
@@ -133,7 +147,8 @@ class Pacing:
         return result
 
     def _by_reason(self, chosen: Persons) -> list[Due]:
-        rose = self._ahead.all[chosen] > self._told.all[chosen]
+        told = self._told.all[chosen]
+        rose = (self._ahead.all[chosen] > told) & (told != NO_PLACE)
         stirred = ~rose & (self._heard.all[chosen] != self._stirs)
         groups = ((RETURNED, rose), (self._why, stirred), (None, ~rose & ~stirred))
         return [self._due(why, chosen[mask]) for why, mask in groups if mask.any()]

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -124,8 +125,11 @@ def view_of(frames: list[ServerFrame]) -> View:
         link = f'<a id="checkout" class="button" href="{html.escape(admitted.checkout_url)}">To the checkout</a>'
         label = "minutes left to check out"
         return View("It is your turn", f"{left_s // 60}:{left_s % 60:02}", label, "", link + _form("decline", admitted))
+    if isinstance(position, PositionFrame) and position.ahead is UNSET:
+        message = "Chance decides the order at the opening."
+        return View("You are in the lobby", str(position.of), "people are here", message, _form("leave", position))
     if isinstance(position, PositionFrame):
-        wait = "" if position.eta is None else f"About {_minutes(position.eta)}."
+        wait = "" if not position.eta else f"About {_minutes(position.eta)}."
         if isinstance(phase, PhaseFrame) and isinstance(phase.paused, str):
             wait = "Paused at the moment; your place is safe."
         return View("You are in line", str(position.ahead), "people ahead of you", wait, _form("leave", position))

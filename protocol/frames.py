@@ -93,14 +93,15 @@ class JoinedFrame(ServerFrameBase, frozen=True, tag="joined"):
     ref: Ref | UnsetType = UNSET
 
 
-class PositionFrame(ServerFrameBase, frozen=True, tag="position"):
-    """State: exactly how many are ``ahead``, ``of`` how many; ``eta`` [low, high] seconds; ``rate`` a minute."""
+class PositionFrame(ServerFrameBase, frozen=True, kw_only=True, tag="position"):
+    """State: exactly how many are ``ahead``, ``of`` how many; ``eta`` [low, high] seconds; ``rate`` a minute. In a
+    lobby nobody has a place: only ``of``."""
 
     path: str
-    ahead: int
+    ahead: int | UnsetType = UNSET
     of: int
-    eta: tuple[int, int] | None
-    rate: int
+    eta: tuple[int, int] | None | UnsetType = UNSET
+    rate: int | UnsetType = UNSET
     now: int
     why: str | UnsetType = UNSET
 

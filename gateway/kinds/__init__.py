@@ -7,14 +7,16 @@ from typing import Final
 
 from gateway.kinds.base import KindTelling
 from gateway.kinds.draw import DrawTelling
+from gateway.kinds.queue import QueueTelling
 from gateway.people import People
 from protocol.distributions import kind_of
 from protocol.path_replica import PathReplica
 from protocol.replica import Replica
 
 TELLINGS: Final[dict[str, type[KindTelling]]] = {
-    **dict.fromkeys(("queue", "timed_release", "waitlist", "auction", "appointment"), KindTelling),
+    **dict.fromkeys(("timed_release", "waitlist", "auction", "appointment"), KindTelling),
     "draw": DrawTelling,
+    "queue": QueueTelling,
 }
 SHARED_EVENTS: Final = tuple(event for telling in dict.fromkeys(TELLINGS.values()) for event in telling.SHARED)
 

@@ -80,7 +80,8 @@ class LotsReplica(KindReplica):
         """Everything, in order; None before anything is known."""
         skipped = [(skip.ticket, skip.reason) for skip in self.skipped]
         fixed = [self.commitment, self.hats, self.root]
-        return [*fixed, self.secret, self.order_digest, self.winners, skipped] if self.commitment else None
+        known = self.commitment or self.root
+        return [*fixed, self.secret, self.order_digest, self.winners, skipped] if known else None
 
     def fill(self, image: Any) -> None:
         """Take what ``image`` gave."""

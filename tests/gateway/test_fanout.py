@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.columns import Column
-from gateway.fanout import KEEPALIVE_MS, LOOK_MS_MIN, PACE_MS_MIN, RANK_MS_MIN, Pacing, aheads
-from protocol.roster import Roster
+from gateway.fanout import CROWD_MS_MIN, KEEPALIVE_MS, LOOK_MS_MIN, PACE_MS_MIN, RANK_MS_MIN, Pacing, aheads
+from protocol.lottery import packed
+from protocol.roster import EVERYBODY, NO_PLACE, Roster
 
 Told = tuple[int, int, str | None]
 
@@ -136,3 +139,20 @@ def test_what_is_told_is_exact(gone: set[int], here: set[int]) -> None:
         assert ahead == waiting.index(ticket)
     left = sorted(here - gone)
     assert aheads(roster, left) == [waiting.index(ticket) for ticket in left]
+
+
+def test_who_has_no_place_is_told_how_many_there_are_and_then_a_place() -> None:
+    roster, pacing = line_of(100, 5, 6)
+    roster.unplaced = EVERYBODY
+    pacing.add(5, NO_PLACE, 0)
+    pacing.add(6, NO_PLACE, 0)
+    assert due(roster, pacing, PACE_MS_MIN) == [(5, NO_PLACE, None), (6, NO_PLACE, None)]
+    roster.append(1)
+    assert due(roster, pacing, PACE_MS_MIN + CROWD_MS_MIN) == [], "one of a hundred is no news"
+    roster.append(1)
+    assert due(roster, pacing, PACE_MS_MIN + CROWD_MS_MIN + LOOK_MS_MIN) == [(5, NO_PLACE, None), (6, NO_PLACE, None)]
+    roster.append(50)
+    assert due(roster, pacing, 3 * PACE_MS_MIN + CROWD_MS_MIN) == [], "a moment ago"
+    roster.arrange(packed(array("I", range(151, -1, -1))))
+    pacing.move()
+    assert due(roster, pacing, 4 * PACE_MS_MIN + CROWD_MS_MIN) == [(5, 146, None), (6, 145, None)]

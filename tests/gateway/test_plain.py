@@ -20,13 +20,14 @@ OPEN = PhaseFrame("general", "open", None, NOW)
 
 
 def position(eta: tuple[int, int] | None) -> PositionFrame:
-    return PositionFrame("general", 7, 20, eta, 60, NOW)
+    return PositionFrame(path="general", ahead=7, of=20, eta=eta, rate=60, now=NOW)
 
 
 @pytest.mark.parametrize(
     ("frames", "headline", "part"),
     [
         ([OPEN], "Welcome", 'value="join"'),
+        ([PositionFrame(path="general", of=20, now=NOW)], "You are in the lobby", "people are here"),
         ([PhaseFrame("general", "scheduled", NOW, NOW)], "Not open yet", "15 January 2027, 08:00 UTC"),
         ([PhaseFrame("general", "ended", None, NOW)], "Closed", ""),
         ([position((60, 125)), OPEN], "You are in line", "1–3 min"),

@@ -58,12 +58,16 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
         {"type": "joined", "path": "general", "state": "waiting", "receipt": "r", "ticket": 3, "draw_at": 9, "ref": 7},
     ),
     (
-        frames.PositionFrame("general", 2, 9, (60, 90), 600, 5),
+        frames.PositionFrame(path="general", ahead=2, of=9, eta=(60, 90), rate=600, now=5),
         {"type": "position", "path": "general", "ahead": 2, "of": 9, "eta": [60, 90], "rate": 600, "now": 5},
     ),
     (
-        frames.PositionFrame("general", 2, 9, None, 0, 5, "paused"),
+        frames.PositionFrame(path="general", ahead=2, of=9, eta=None, rate=0, now=5, why="paused"),
         {"type": "position", "path": "general", "ahead": 2, "of": 9, "eta": None, "rate": 0, "now": 5, "why": "paused"},
+    ),
+    (
+        frames.PositionFrame(path="general", of=9, now=5),
+        {"type": "position", "path": "general", "of": 9, "now": 5},
     ),
     (
         frames.AdmittedFrame("general", "ab", 9, "https://shop.example/checkout", 5, "h.b.s"),

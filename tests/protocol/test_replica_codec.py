@@ -76,7 +76,7 @@ def test_all_that_is_asked_of_a_replica_is_there_again() -> None:
     for path_id, path in replica.paths.items():
         other = again.paths[path_id]
         assert (other.states, other.hats, other.windows) == (path.states, path.hats, path.windows)
-        assert list(other.roster.waiting_tickets()) == list(path.roster.waiting_places())
+        assert list(other.roster.waiting_tickets()) == list(path.roster.waiting_tickets())
         assert (other.roster.places, other.roster.waiting) == (path.roster.places, path.roster.waiting)
         assert other.waits.percentiles(0, (50, 90)) == path.waits.percentiles(0, (50, 90))
         assert other.admissions_since(START_MS) == path.admissions_since(START_MS)
