@@ -17,11 +17,15 @@ import * as say from "./room_words.js";
 const TICK_MS = 1000;
 const RETRY_MS = 15_000;
 const WAKE_SPACE_MS = 5_000;
-const TOLD_BY_STATE = ["full", "closed", "needs_level", "refused", "scheduled"];
+const TOLD_BY_STATE = ["full", "closed", "needs_level", "needs_code", "not_for_you", "refused", "scheduled"];
 
 const experience = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const standing = new Standing(memory(sessionStorage, `stanchion/${experience}/`), named());
-const page = { $, text, figure, list, element, press, control: pressControl, focus: () => standing.focus };
+const page = {
+  ...{ $, text, figure, list, element, press, soon, experience },
+  control: pressControl,
+  focus: () => standing.focus,
+};
 
 let scheduled = false;
 let joining = false;
@@ -135,6 +139,10 @@ function confirmed(ask) {
 
 $("confirm-no").addEventListener("click", () => $("confirm").close("no"));
 $("confirm-yes").addEventListener("click", () => $("confirm").close("yes"));
+$("code-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  void press({ type: "join", code: $("code").value.trim() });
+});
 for (const kind of Object.values(KINDS)) kind.wire(page);
 
 addEventListener("hashchange", () => {

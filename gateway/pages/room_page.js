@@ -20,7 +20,8 @@ export function figure(id, value) {
 }
 
 /**
- * The children of an element, one an item in their order. A child whose item is as before stays as it is.
+ * The children of an element, one an item in their order. A child whose item is as before stays as it is. An element
+ * without any is not seen (`room.css`).
  * @param {string} id @param {{key: string}[]} items @param {(item: object) => HTMLElement} make
  */
 export function list(id, items, make) {
@@ -31,7 +32,6 @@ export function list(id, items, make) {
     if (parent.children[at] !== child) parent.insertBefore(child, parent.children[at] ?? null);
   });
   while (parent.children.length > items.length) parent.lastElementChild.remove();
-  parent.hidden = items.length === 0;
 }
 
 function kept(child, item) {

@@ -71,6 +71,7 @@ export class Path {
       const paused = typeof view.paused === "string" ? view.paused : view.paused ? "merchant" : null;
       const at = view.phase === "open" ? view.closes_at : view.opens_at;
       Object.assign(this, { view, phase: view.phase, at, paused });
+      this.kind.viewed(view);
     }
     this.told = false;
     const known = this.ticket;

@@ -183,7 +183,17 @@ function showControls(standing, screen, page) {
     button.addEventListener("click", () => void page.control(control));
     return button;
   });
+  showTerms(standing.focus?.view.terms, controls.some(({ frame }) => frame.type === "join") || screen.state === "joining");
   if (standing.focus !== null) text("foot-note", standing.focus.kind.constructor.FOOT_NOTE);
+}
+
+/** The merchant's terms stand beside what joins. @param {{text?: string, url?: string} | undefined} terms */
+function showTerms(terms, joins) {
+  $("terms").hidden = terms === undefined || !joins;
+  if (terms === undefined || $("terms").dataset.terms === JSON.stringify(terms)) return;
+  $("terms").dataset.terms = JSON.stringify(terms);
+  const link = terms.url ? [" ", element("a", "Terms", { href: terms.url, target: "_blank", rel: "noreferrer" })] : [];
+  $("terms").replaceChildren(terms.text ?? "", ...link);
 }
 
 function showTitle(standing, screen, said, now) {

@@ -141,7 +141,7 @@ const STATES = {
     LEFT[screen.reason] ?? "Your place was given to the next person. You can join again, at the back.",
     "You left the line",
   ],
-  lost: (screen) => LOST[screen.reason] ?? LOST.ended,
+  lost: lostWords,
   refused: (screen) => [
     "You were turned away",
     screen.reason ? `The shop gave this reason: ${screen.reason}` : "The shop has turned this ticket away.",
@@ -156,6 +156,12 @@ const STATES = {
   ],
   closed: () => ["This line is closed", "It takes nobody any more.", "Closed"],
   needs_level: () => ["Please sign in first", "This line is for customers who are signed in at the shop.", "Sign in"],
+  needs_code: (screen) => [
+    "You need a code",
+    screen.reason === "bad_code" ? "This code does not open it. Look again, please." : "This way in opens with a code.",
+    "With a code",
+  ],
+  not_for_you: () => ["For invited customers", "This way in is for people whom the shop has invited.", "By invitation"],
   gone: () => ["There is no such line", "The address may be wrong, or the event was taken down.", "Not found"],
   error: () => ["We cannot let this page in", "Please open the shop’s own page again.", "Not available"],
 };
@@ -173,6 +179,11 @@ const LOST = {
   ],
   ended: ["The line has ended", "The shop ended the line before it was your turn. Thank you for waiting.", "Ended"],
 };
+
+/** Sentences of a ticket that was lost. @param {import("./room_path.js").Screen} screen */
+export function lostWords(screen) {
+  return LOST[screen.reason] ?? LOST.ended;
+}
 
 const LEFT = {
   declined: "Thank you: the next person in line has your turn now.",

@@ -20,7 +20,7 @@
  *    page: `wire` hangs its listener up once, `show` fills it whenever the screen is painted, at least once a second.
  *
  * Common states: `scheduled`, `open` (a control joins), `joining` (the page joins by itself), `full`, `closed`,
- * `needs_level`, `waiting`, `lobby`, `paused`, `sold_out`, and those of a ticket: `admitted`, `redeemed`, `completed`,
+ * `needs_level`, `needs_code`, `not_for_you`, `waiting`, `lobby`, `paused`, `sold_out`, and those of a ticket: `admitted`, `redeemed`, `completed`,
  * `expired`, `left`, `lost`, `refused`, `offered`, `held`, `booked`. In `waiting`, `paused` and `sold_out` the page shows
  * how many are ahead, the rope and the facts of a line: a kind whose waiting is none names states of its own.
  */
@@ -33,7 +33,9 @@ const JOIN_REFUSED = {
   sold_out: "closed",
   already_done: "closed",
   needs_level: "needs_level",
-  not_eligible: "needs_level",
+  needs_code: "needs_code",
+  bad_code: "needs_code",
+  not_eligible: "not_for_you",
   refused: "refused",
 };
 
@@ -50,11 +52,14 @@ export const JOIN_REFUSALS = Object.keys(JOIN_REFUSED);
  * @property {(id: string) => HTMLElement} $
  * @property {(id: string, value: string) => void} text writes only what has changed
  * @property {(id: string, value: string) => void} figure the same for a large figure, as large as its length allows
+ * @property {(tag: string, words: string, attributes?: Record<string, string>) => HTMLElement} element makes one
  * @property {(id: string, items: {key: string}[], make: (item: object) => HTMLElement) => void} list the children of an
  *   element, one an item in their order; `make` builds one anew whenever anything in its item has changed
  * @property {(frame: object) => Promise<import("../client.js").Frame | null>} press sends a command for the path in
  *   focus; the frame that answers, or null when it was refused (the page says why)
  * @property {() => import("../room_path.js").Path | null} focus
+ * @property {() => void} soon paints anew, when something came that is no frame
+ * @property {string} experience its id
  */
 
 export class Kind {
@@ -74,6 +79,9 @@ export class Kind {
     this.path = path;
   }
 
+  /** The path as a `welcome` shows it, at first and after every way back. @param {object} view */
+  viewed(view) {}
+
   /** Takes a frame of this path. @param {import("../client.js").Frame} frame */
   take(frame) {}
 
@@ -88,7 +96,7 @@ export class Kind {
     if (path.refusal !== null) return JOIN_REFUSED[path.refusal.reason];
     if (path.phase === "settling" || path.phase === "ended") return "closed";
     if (path.joinsItself) return "joining";
-    return path.view.access === "full" || path.view.access === "needs_level" ? path.view.access : "open";
+    return path.view.access ?? "open";
   }
 
   /** The same for a ticket that waits. @param {number} now */

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { Checking } from "../../../gateway/pages/kinds/draw_checking.js";
+import { checkingWords, clockWords, factWords } from "../../../gateway/pages/kinds/draw_words.js";
+import { Standing } from "../../../gateway/pages/room_state.js";
+import * as say from "../../../gateway/pages/room_words.js";
+import { welcome } from "./outside.mjs";
+
+const path = "vip";
+const DRAW_AT = 2_000_000;
+const JOINED = { type: "joined", path, ticket: 4, state: "waiting", receipt: "r", draw_at: DRAW_AT };
+const CLOSED = { type: "phase", path, phase: "settling", at: null, now: 0 };
+const RESULT = { type: "draw_result", path, proof: "/proof", winners: 2, entrants: 9 };
+const ADMITTED = { type: "admitted", path, admission: "aa", expires_at: 9e6, checkout_url: "https://s/", now: 0 };
+const BEACON = { source: "drand:aa", round: 7 };
+
+let standing;
+
+beforeEach(() => {
+  standing = new Standing({ get: () => null, set: () => {} });
+});
+
+/** A draw as a `welcome` shows it. */
+function view(more = {}) {
+  const said = welcome();
+  const times = { opens_at: null, closes_at: 1_900_000, draw_at: DRAW_AT };
+  const draw = { ...said.experience.paths[0], id: path, kind: "draw", details: { winner_count: 2 }, commitment: "c" };
+  said.experience.paths = [{ ...draw, ...times, ...more }];
+  return said;
+}
+
+function after(...frames) {
+  for (const frame of frames) standing.take(frame);
+  return standing.screen(1_000_000);
+}
+
+function controls(screen) {
+  return standing.focus.kind.controls(screen).map(({ label }) => label);
+}
+
+function words(screen) {
+  return say.words(screen, standing.focus.kind.constructor.WORDS);
+}
+
+test("entering, and withdrawing while entries are open", () => {
+  const open = after(view(), { ...CLOSED, phase: "open", at: 1_900_000 });
+  assert.deepEqual([open.state, open.closesAt, open.drawAt, controls(open)],
+    ["open", 1_900_000, DRAW_AT, ["Enter the draw"]]);
+  assert.equal(standing.joinable, null); // nobody enters without meaning it
+  const entered = after(JOINED);
+  assert.deepEqual([entered.state, entered.drawn, controls(entered)], ["entered", false, ["Withdraw my entry"]]);
+  const left = after({ type: "ticket", path, ticket: 4, state: "left", reason: "left" });
+  assert.deepEqual([words(left).headline, controls(left)], ["You have withdrawn", ["Enter the draw again"]]);
+  assert.deepEqual(controls(after(CLOSED)), []);
+});
+
+test("closed, then drawn", () => {
+  after(view(), JOINED);
+  const sealed = after(CLOSED);
+  assert.deepEqual([sealed.state, controls(sealed)], ["sealed", []]);
+  assert.equal(standing.screen(DRAW_AT).state, "drawing");
+  assert.match(words(standing.screen(DRAW_AT)).headline, /being made/);
+  after({ ...CLOSED, paused: "merchant" });
+  assert.equal(words(standing.screen(DRAW_AT)).title, "On hold");
+});
+
+test("a draw that names a beacon says what it waits for", () => {
+  after(view({ details: { winner_count: 2, beacon: BEACON } }), JOINED, CLOSED);
+  const drawing = standing.screen(DRAW_AT);
+  assert.equal(words(drawing).headline, "Waiting for the beacon");
+  assert.match(words(drawing).message, /round 7/);
+});
+
+test("won: a turn comes, and is the window of any path", () => {
+  const won = after(view(), JOINED, CLOSED, { ...RESULT, won: true, place: 1 });
+  assert.deepEqual([won.state, won.drawn, won.result.place], ["won", true, 1]);
+  const admitted = after(ADMITTED);
+  assert.deepEqual([admitted.state, words(admitted).title, controls(admitted)],
+    ["admitted", "You won", ["I don’t want it any more"]]);
+  assert.equal(words(after({ type: "ticket", path, ticket: 4, state: "left", reason: "declined" })).title, "Passed on");
+});
+
+test("not won: the reserve, and then up, or nothing", () => {
+  const reserve = after(view(), JOINED, CLOSED, { ...RESULT, won: false, reserve: true });
+  assert.deepEqual([reserve.state, reserve.drawn, controls(reserve)], ["reserve", true, []]);
+  assert.equal(after({ ...RESULT, won: true }, ADMITTED).state, "admitted");
+});
+
+test("not drawn", () => {
+  const lost = after(view(), JOINED, CLOSED, { ...RESULT, won: false, reserve: false },
+    { type: "ticket", path, ticket: 4, state: "lost", reason: "not_drawn" });
+  assert.deepEqual([lost.state, lost.drawn, words(lost).title], ["lost", true, "Not drawn"]);
+  const ended = { type: "ticket", path, ticket: 4, state: "lost", reason: "ended" };
+  assert.equal(words(after(ended)).title, "Ended");
+});
+
+test("a result goes with its ticket", () => {
+  after(view(), JOINED, CLOSED, { ...RESULT, won: false, reserve: true }, view());
+  assert.equal(standing.screen(0).state, "reserve"); // coming back shows no hole
+  assert.equal(after({ ...JOINED, ticket: 5 }).result, null);
+});
+
+test("what is known of it", () => {
+  const open = after(view());
+  assert.deepEqual(factWords(open).map(({ key }) => key), ["Winners", "Drawn"]);
+  const won = after(JOINED, CLOSED, { ...RESULT, won: true, place: 1 });
+  assert.deepEqual(factWords(won), [
+    { key: "Winners", value: "2" },
+    { key: "Entries", value: "9" },
+    { key: "Drawn as", value: "number 1" },
+  ]);
+  assert.match(clockWords("open", DRAW_AT), /^until entries close, /);
+  assert.equal(clockWords("sealed", null), "until the draw");
+});
+
+const ANSWER = { findings: [], unproven: null, beacon: null, tickets: 9, winners: 2, own: null };
+
+function verdict(answer) {
+  return checkingWords({ state: "idle", done: 0, total: 0, answer: { ...ANSWER, ...answer } });
+}
+
+test("the check says what it found, and what it cannot know", () => {
+  assert.match(verdict({ verdict: "ok" }).verdict, /^It matches.*no public beacon.*could have known/);
+  assert.match(verdict({ verdict: "ok", beacon: BEACON }).verdict, /^It matches.*round 7/);
+  const fails = verdict({ verdict: "fails", findings: [{ field: "root", what: "says a" }] });
+  assert.match(fails.verdict, /^It does not match/);
+  assert.deepEqual(fails.findings, [{ key: "root", text: "root: says a" }]);
+  assert.match(verdict({ verdict: "unproven", beacon: BEACON, unproven: "no known chain" }).verdict, /no known chain\. Who/);
+  assert.match(verdict({ verdict: "undrawn" }).verdict, /has not been made/);
+  const own = (part) => verdict({ verdict: "ok", own: { ticket: 4, hats: 1, place: 0, ...part } }).verdict;
+  assert.match(own({}), /Your entry \(number 5\) was in the hat with one lot\.$/);
+  assert.match(own({ hats: 3, place: 2 }), /with 3 lots and was drawn as number 2\.$/);
+  assert.match(own({ hats: 0 }), /was not in the hat/);
+  const running = { state: "running", done: 0, total: 0, answer: null };
+  assert.equal(checkingWords(running).verdict, "Drawing again in your browser…");
+  assert.match(checkingWords({ ...running, done: 1000, total: 5000 }).verdict, /1,000 of 5,000 entries/);
+});
+
+test("a proof that cannot be had is no verdict", async () => {
+  const checking = new Checking();
+  let painted = 0;
+  await checking.run("http://127.0.0.1:9/proof", null, () => (painted += 1));
+  assert.deepEqual([checking.state, checking.answer.verdict, painted], ["idle", "unread", 1]);
+});
