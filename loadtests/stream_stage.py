@@ -66,6 +66,9 @@ class AppliedPart(msgspec.Struct, array_like=True):
     events: msgspec.Raw
 
 
+_decoder = msgspec.msgpack.Decoder(AppliedPart)
+
+
 class Stage:
     """A store, an engine and ``senders`` senders, ready: the experience is configured and batch 1 of sender 0 applied.
 
@@ -83,6 +86,8 @@ class Stage:
         self.engines: list[subprocess.Popen[str]] = []
         self._after = START_ID
         self._epoch = 0
+        self._applied: dict[bytes, int] = {}
+        self._seen_ns = 0
         self.commits: list[tuple[bytes, int, int]] = []
         self.changes: list[tuple[int, int]] = []
 
@@ -160,23 +165,32 @@ class Stage:
         return found
 
     def wait_committed(self, numbers: dict[bytes, int], timeout_s: float) -> int:
-        """Read the log until every sender's number is applied; answers the instant (ns) of the last entry read."""
-        missing, until_s = dict(numbers), time.monotonic() + timeout_s
-        decoder = msgspec.msgpack.Decoder(AppliedPart)
-        seen_ns = 0
-        while missing:
+        """Read the log until every sender's number is applied; answers the instant (ns) of the last entry read.
+
+        One read may bring more than was waited for, and then nothing may come any more: what was read before counts.
+        """
+        until_s = time.monotonic() + timeout_s
+        while missing := [sender for sender, number in numbers.items() if self._applied.get(sender, 0) < number]:
             if time.monotonic() > until_s:
-                raise RuntimeError(f"the engine has not applied {len(missing)} senders' batches in {timeout_s:g} s")
-            for epoch, payload in self._read_log():
-                seen_ns = time.monotonic_ns()
-                if epoch != self._epoch:
-                    self._epoch = epoch
-                    self.changes.append((epoch, seen_ns))
-                for sender, number in decoder.decode(payload).applied.items():
-                    self.commits.append((sender, number, seen_ns))
-                    if number >= missing.get(sender, number + 1):
-                        del missing[sender]
-        return seen_ns
+                raise RuntimeError(self._late(numbers, missing, timeout_s))
+            self._read_on()
+        return self._seen_ns
+
+    def _read_on(self) -> None:
+        for epoch, payload in self._read_log():
+            self._seen_ns = time.monotonic_ns()
+            if epoch != self._epoch:
+                self._epoch = epoch
+                self.changes.append((epoch, self._seen_ns))
+            for sender, number in _decoder.decode(payload).applied.items():
+                self.commits.append((sender, number, self._seen_ns))
+                self._applied[sender] = number
+
+    def _late(self, numbers: dict[bytes, int], missing: Sequence[bytes], timeout_s: float) -> str:
+        """What is missing, and how much of the machine the engines had so far."""
+        stands = ", ".join(f"{self._applied.get(sender, 0):,} of {numbers[sender]:,}" for sender in missing)
+        cpu = ", ".join(f"{cpu_ns(one.pid) / SECOND_NS:.1f} s" for one in self.engines if one.poll() is None)
+        return f"not applied within {timeout_s:g} s: {stands} batches, {len(self.changes)} take-overs; engines had {cpu}"
 
     def fill(self, count: int) -> int:
         """Have ``count`` people join, as fast as they can; the number of the next batch of each sender."""
