@@ -190,7 +190,8 @@ class Stage:
         """What is missing, and how much of the machine the engines had so far."""
         stands = ", ".join(f"{self._applied.get(sender, 0):,} of {numbers[sender]:,}" for sender in missing)
         cpu = ", ".join(f"{cpu_ns(one.pid) / SECOND_NS:.1f} s" for one in self.engines if one.poll() is None)
-        return f"not applied within {timeout_s:g} s: {stands} batches, {len(self.changes)} take-overs; engines had {cpu}"
+        tries = f"{len(self.changes)} take-overs; engines had {cpu}"
+        return f"not applied within {timeout_s:g} s: {stands} batches; {tries}"
 
     def fill(self, count: int) -> int:
         """Have ``count`` people join, as fast as they can; the number of the next batch of each sender."""
