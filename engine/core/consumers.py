@@ -1,12 +1,13 @@
 """What consumers may ask: join, leave, decline, rejoin, choose, enter a code, attach, and what their path's own kind
 takes. A "no" is a value and changes nothing.
 
-Joining is the hot path of the engine, so the ordinary case, a new consumer in a path that is open, does little more
-than append to the ticket arrays.
+Joining is the hot path of the engine, so the ordinary case, new consumers in a path that is open to everybody, is done
+for many at once and does little more than append to the ticket arrays (`join_together`).
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from engine.core import entry
@@ -17,6 +18,7 @@ from protocol.commands import (
     Attach,
     BookingCommand,
     Choose,
+    Command,
     Decline,
     EnterCode,
     Join,
@@ -34,6 +36,38 @@ if TYPE_CHECKING:
     from engine.core.path import Path
 
 HATS_MAX = 255
+
+
+def join_together(experience: Experience, commands: list[Command], start: int) -> int:
+    """Take in the ordinary ones of the joins from ``start`` on at once: of new consumers, into one path that takes
+    everybody. Answers the index of the first command that is none of them; `join` does the same one by one."""
+    first = commands[start]
+    assert isinstance(first, Join), "begins with a join"
+    path = experience.paths.get(first.path) if first.path else experience.by_priority[0]
+    if path is None or not path.takes_everybody:
+        return start
+    names = (path.id, "") if path is experience.by_priority[0] else (path.id,)
+    latest = path.tickets.latest
+    others = [other.tickets.latest for other in experience.by_priority if other is not path]
+    ticket = next_ticket = len(path.tickets)
+    consumers, hats = bytearray(), bytearray()
+    for command in islice(commands, start, None):
+        if type(command) is not Join or command.path not in names or command.credentials is not None:
+            break
+        consumer = command.consumer
+        if consumer in latest or _is_malformed(path, command) or (others and _is_known(consumer, others)):
+            break
+        latest[consumer] = next_ticket
+        next_ticket += 1
+        consumers += consumer
+        hats.append(command.hats)
+    if hats:
+        path.join_all(ticket, consumers, hats, experience.journal)
+    return start + len(hats)
+
+
+def _is_known(consumer: bytes, others: list[dict[bytes, int]]) -> bool:
+    return any(consumer in latest for latest in others)
 
 
 def join(experience: Experience, command: Join) -> Refusal | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.core.schedule import TAKING
 from engine.core.ticket import COMPLETED, REFUSED
 from protocol.commands import NOTHING, EnterCode, Join, Rejoin, TicketCommand
 from protocol.refusals import Reason, Refusal
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 Entrant = Join | Rejoin | TicketCommand | EnterCode
 """Commands that tell who somebody is: level, audiences, access code."""
 
-TAKING = frozenset({Phase.LOBBY, Phase.OPEN})
-"""Phases in which tickets are taken."""
-
 
 def join_refusal(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
     """Why a consumer cannot take a first ticket now, or None."""
@@ -27,15 +25,20 @@ def join_refusal(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
             opens = {} if path.opens_at is None else {"opens_at": path.opens_at}
             return Refusal(Reason.NOT_OPEN, {"path": path.id, **opens})
         return path.distribution.closed_refusal()
+    if path.guarded and (refusal := _guard_refusal(path, who, now_ms)):
+        return refusal
+    return path.distribution.join_refusal()
+
+
+def _guard_refusal(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
+    """Why this one may not join a path that is not for everybody, or None."""
     settings = path.settings
     if who.level < LEVELS.index(settings.min_level):
         return Refusal(Reason.NEEDS_LEVEL, {"path": path.id, "level": settings.min_level})
     brought = NOTHING if who.credentials is None else who.credentials
     if settings.audience is not None and settings.audience not in brought.audiences:
         return Refusal(Reason.NOT_ELIGIBLE, {"path": path.id})
-    if settings.access_code is not None and (refusal := _code_refusal(path, brought.code, now_ms)):
-        return refusal
-    return path.distribution.join_refusal()
+    return None if settings.access_code is None else _code_refusal(path, brought.code, now_ms)
 
 
 def rejoining_refusal(path: Path, who: Entrant, now_ms: int) -> Refusal | None:

@@ -178,13 +178,15 @@ class Experience:
     # Commands
 
     def _apply(self, batch: Batch) -> None:
-        for index, command in enumerate(batch.commands):
-            if type(command) is c.Join and self.document is not None:
-                outcome: Refusal | dict[str, Any] | None = consumers.join(self, command)
-                if outcome is None:
+        commands, joined_to = batch.commands, 0
+        for index, command in enumerate(commands):
+            if index < joined_to:
+                continue
+            if type(command) is c.Join and self.paths:
+                joined_to = consumers.join_together(self, commands, index)
+                if index < joined_to:
                     continue
-            else:
-                outcome = self._perform(command)
+            outcome = self._perform(command)
             if isinstance(outcome, Refusal):
                 self.journal.add(Refused(batch.sender, batch.number, index, outcome.reason.value, outcome.detail))
             elif outcome:

@@ -19,13 +19,13 @@ class Journal:
             self._end_joins()
         self._events.append(event)
 
-    def joined(self, path: str, ticket: int, consumer: bytes, hats: int) -> None:
-        """One join; tickets of a path come in order."""
+    def joined(self, path: str, first: int, consumers: bytes | bytearray, hats: bytes | bytearray) -> None:
+        """Joins, one a byte of ``hats``, 16 bytes of ``consumers`` each; tickets of a path come in order."""
         if path != self._path or not self._hats:
             self._end_joins()
-            self._path, self._first = path, ticket
-        self._consumers += consumer
-        self._hats.append(hats)
+            self._path, self._first = path, first
+        self._consumers += consumers
+        self._hats += hats
 
     def _end_joins(self) -> None:
         if self._hats:

@@ -11,7 +11,7 @@ from typing import Any
 from engine.core.admission import Meter
 from engine.core.choices import Choices
 from engine.core.journal import Journal
-from engine.core.schedule import SERVING
+from engine.core.schedule import SERVING, TAKING
 from engine.core.stock import Stock
 from engine.core.ticket import EXPIRED, Tickets
 from engine.core.turns import Turns
@@ -102,10 +102,21 @@ class Path(Turns):
         if self.choices is not None:
             self.choices.line_up(self.tickets)
 
+    @property
+    def takes_everybody(self) -> bool:
+        """Whether any new consumer may join now, however many come."""
+        plain = self.phase in TAKING and not self.guarded and self.choices is None
+        return plain and self.distribution.takes_everybody()
+
+    def join_all(self, first: int, consumers: bytearray, hats: bytearray, journal: Journal) -> None:
+        """New tickets from ``first`` on, for ``consumers`` (16 bytes each), who are known as their holders already."""
+        self.tickets.extend(consumers, hats)
+        journal.joined(self.settings.id, first, consumers, hats)
+
     def join(self, consumer: bytes, hats: int, variant: str, journal: Journal) -> int:
         """A new ticket, the next."""
         ticket = self.tickets.add(consumer, hats)
-        journal.joined(self.settings.id, ticket, consumer, hats)
+        journal.joined(self.settings.id, ticket, consumer, bytes((hats,)))
         if self.choices is not None:
             self.choices.want(ticket, variant)
             if variant:

@@ -9,17 +9,22 @@ from engine.core.journal import Journal
 from protocol import documents
 from protocol.distributions import MOVED_BY_PAUSE, kind_of
 from protocol.events import PhaseChanged
-from protocol.states import Phase
+from protocol.states import LEVELS, Phase
+
+TAKING = frozenset({Phase.LOBBY, Phase.OPEN})
+"""Phases in which tickets are taken."""
 
 SERVING = frozenset({Phase.OPEN, Phase.SETTLING})
 """Phases in which those who wait are admitted."""
 
 
 class Schedule:
-    """``opens_at`` None: at once; ``closes_at`` None: never. Both begin as the settings have them."""
+    """``opens_at`` None: at once; ``closes_at`` None: never. Both begin as the settings have them. ``guarded``: not
+    everybody may join."""
 
     def __init__(self, settings: documents.Path) -> None:
         self.settings = settings
+        self.guarded = _is_guarded(settings)
         self.phase = Phase.SCHEDULED
         self.paused = False
         self.ended_by_hand = False
@@ -33,6 +38,7 @@ class Schedule:
     def plan(self, settings: documents.Path) -> None:
         """Other settings hold from now on; a schedule that did not change keeps what was done by hand."""
         before, self.settings = self.settings, settings
+        self.guarded = _is_guarded(settings)
         if settings.opens_at != before.opens_at:
             self.opens_at = settings.opens_at
         if settings.closing != before.closing:
@@ -68,3 +74,7 @@ class Schedule:
         """Be in ``phase``."""
         self.phase = phase
         journal.add(PhaseChanged(self.id, phase, at, self.opens_at, self.closes_at, actor))
+
+
+def _is_guarded(settings: documents.Path) -> bool:
+    return settings.min_level != LEVELS[0] or settings.audience is not None or settings.access_code is not None

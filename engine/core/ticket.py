@@ -75,14 +75,18 @@ class Tickets:
 
     def add(self, consumer: bytes, hats: int) -> int:
         """The next ticket, waiting, for ``consumer`` (16 bytes)."""
-        ticket = len(self.states)
-        self.states.append(WAITING)
-        self.hats.append(hats)
-        self.reasons.append(0)
-        self.consumers += consumer
-        self.latest[consumer] = ticket
-        self.waiting += 1
+        ticket = self.latest[consumer] = len(self.states)
+        self.extend(consumer, bytes((hats,)))
         return ticket
+
+    def extend(self, consumers: bytes | bytearray, hats: bytes | bytearray) -> None:
+        """The next tickets, waiting, one a byte of ``hats``; ``latest`` names them already."""
+        count = len(hats)
+        self.states += bytes(count)
+        self.hats += hats
+        self.reasons += bytes(count)
+        self.consumers += consumers
+        self.waiting += count
 
     def move(self, ticket: int, state: TicketState, reason: str = "") -> None:
         """Change the state of a ticket. Raises IllegalMove for a move that is not in the table."""

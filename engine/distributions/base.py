@@ -75,6 +75,10 @@ class Distribution:
         """Why nobody can join any more."""
         return Refusal(Reason.CLOSED, {"path": self._path.id})
 
+    def takes_everybody(self) -> bool:
+        """Whether ``join_refusal`` says nothing, however many come; asked where joins are taken in together."""
+        return False
+
     def join_refusal(self) -> Refusal | None:
         """Why nobody can join now although the path takes joins, or None."""
         if self._path.sold_out and not self._path.may_return:

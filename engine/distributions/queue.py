@@ -58,6 +58,9 @@ class Queue(Distribution):
         if self._lobby is not None:
             self._lobby.put_away()
 
+    def takes_everybody(self) -> bool:
+        return self._capacity is None and not self._path.sold_out
+
     def join_refusal(self) -> Refusal | None:
         if refusal := super().join_refusal():
             return refusal
