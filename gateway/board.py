@@ -1,9 +1,11 @@
 """What stands on the board: the states of an experience that everybody sees alike, and positions with honest waits.
 
 A shared frame is encoded once for all its watchers; it is told again when anything in it but ``now`` has changed.
-The key of a state says of what it is the state, so that a slow line keeps only the newest of each.
+The key of a state says of what it is the state, so that a slow line keeps only the newest of each. A kind may say in
+one short frame what is new in many states; it is for those alone who have taken all that was told before.
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -56,6 +58,16 @@ class Notice(NamedTuple):
     frame: bytes
 
 
+class News(NamedTuple):
+    """What has changed in ``path``, for sockets of at least ``level``: whoever has heard all before is told ``frame``,
+    the others ``states``, (frame, key) each, which do not build on what was told before."""
+
+    path: str
+    level: int
+    frame: bytes
+    states: list[tuple[bytes, str | None]]
+
+
 class _Form(NamedTuple):
     """A notice but for the time, which stands between ``head`` and ``tail``; no ``tail``: there is none in it."""
 
@@ -81,41 +93,56 @@ class Board:
         self._told: dict[str, Shared] = {}
         self._stale = True
         self._outage = False
+        self._due_ms: int | None = None
         self._estimates: dict[str, tuple[int, Estimate]] = {}
-        self._forms: dict[tuple[str, bool], tuple[str, list[_Form]]] = {}
+        self._forms: dict[tuple[str, bool], tuple[str, int | None, list[_Form]]] = {}
+        self._encoded: dict[str, tuple[Shared, _Form]] = {}
         self._views: dict[tuple[str, int, bool], tuple[int, msgspec.Raw]] = {}
 
     def of_path(self, path_id: str, now_ms: int, *, outage: bool) -> list[Notice]:
         """All states of a path as they are now. What nobody was told before counts as told: there is no news in it."""
-        entry_id, forms = self._forms.get((path_id, outage), ("", []))
-        if entry_id != self._replica.entry_id:
-            forms = self._forms_of(path_id, outage)
-            self._forms[path_id, outage] = (self._replica.entry_id, forms)
+        entry_id, until_ms, forms = self._forms.get((path_id, outage), ("", None, []))
+        if entry_id != self._replica.entry_id or (until_ms is not None and now_ms >= until_ms):
+            states = self._states(path_id, now_ms, outage)
+            forms = [self._form(path_id, state, frame) for state, frame in states.items()]
+            self._forms[path_id, outage] = (self._replica.entry_id, self._changes_at(path_id, now_ms), forms)
+            for state, frame in states.items():
+                self._told.setdefault(state, frame)
         return [form.at(now_ms) for form in forms]
 
-    def _forms_of(self, path_id: str, outage: bool) -> list[_Form]:
-        forms = []
-        for state, frame in self._states(path_id, _NOW, outage).items():
-            self._told.setdefault(state, _timeless(frame))
-            notice = self._notice(path_id, state, frame)
-            head, field, tail = notice.frame.partition(_NOW_FIELD + b"%d" % _NOW)
-            forms.append(_Form(*notice[:3], head + _NOW_FIELD if field else head, tail if field else None))
-        return forms
-
-    def changed(self, now_ms: int, *, outage: bool) -> list[Notice]:
+    def changed(self, now_ms: int, *, outage: bool) -> list[News]:
         """The states of all paths that are not as they were first told, or as this said the last time."""
-        if not self._stale and outage == self._outage:
+        due = self._due_ms is not None and now_ms >= self._due_ms
+        if not (self._stale or due) and outage == self._outage:
             return []
         self._stale, self._outage = False, outage
-        news = []
+        news: list[News] = []
         present: dict[str, Shared] = {}
         for path_id in self._replica.paths:
-            for state, frame in self._states(path_id, now_ms, outage).items():
-                present[state] = _timeless(frame)
-                if self._told.get(state) != present[state]:
-                    news.append(self._notice(path_id, state, frame))
+            states = self._states(path_id, now_ms, outage)
+            present |= states
+            news += self._news(path_id, {key: one for key, one in states.items() if self._told.get(key) != one}, now_ms)
         self._told = present
+        instants = (self._changes_at(path_id, now_ms) for path_id in self._replica.paths)
+        self._due_ms = min((instant for instant in instants if instant is not None), default=None)
         return news
+
+    def _news(self, path_id: str, changed: dict[str, Shared], now_ms: int) -> Iterator[News]:
+        """What to tell of the states that have ``changed``."""
+        of_kind = [(self._told.get(key), frame) for key, frame in changed.items() if isinstance(frame, KindState)]
+        brief = self._kinds.of(self._replica.paths[path_id]).brief(of_kind) if of_kind else None
+        level, behind = self._level(path_id), []
+        for key, frame in changed.items():
+            text = self._form(path_id, key, frame).at(now_ms).frame
+            if brief is not None and isinstance(frame, KindState):
+                behind.append((text, key))
+            else:
+                yield News(path_id, level, text, [(text, key)])
+        if brief is not None:
+            yield News(path_id, level, codec.encode_frame(structs.replace(brief, now=now_ms)), [*behind])
+
+    def _changes_at(self, path_id: str, now_ms: int) -> int | None:
+        return self._kinds.of(self._replica.paths[path_id]).changes_at(self._replica.paths[path_id], now_ms)
 
     def experience(self, level: int, now_ms: int, *, outage: bool) -> msgspec.Raw:
         """The public view for consumers of ``level``, encoded: the same for all who come between two entries."""
@@ -216,19 +243,31 @@ class Board:
             seats.pacing.stir(why)
 
     def _states(self, path_id: str, now_ms: int, outage: bool) -> dict[str, Shared]:
+        """By key; instead of the time they have a mark for it."""
         path = self._replica.paths[path_id]
         states: dict[str, Shared] = {f"phase {path_id}": told.phase(path, now_ms, outage=outage)}
         for stock in told.stocks(self._replica, path_id):
             states[f"stock {path_id} {stock.product} {stock.variant}"] = stock
         if path.sold_out:
             states[f"sold_out {path_id}"] = told.sold_out(path, now_ms)
-        return states | dict(self._kinds.of(path).states(path, now_ms))
+        states |= self._kinds.of(path).states(path, now_ms)
+        return {key: _timeless(frame) for key, frame in states.items()}
 
-    def _notice(self, path_id: str, state: str, frame: Shared) -> Notice:
+    def _form(self, path_id: str, state: str, frame: Shared) -> _Form:
+        """The encoded form of a timeless ``frame``, made when it is another than the last one of its key."""
+        known, form = self._encoded.get(state, (None, None))
+        level = self._level(path_id)
+        if form is None or known != frame or form.level != level:
+            head, field, tail = codec.encode_frame(frame).partition(_NOW_FIELD + b"%d" % _NOW)
+            form = _Form(path_id, level, state, head + _NOW_FIELD if field else head, tail if field else None)
+            self._encoded[state] = (frame, form)
+        return form
+
+    def _level(self, path_id: str) -> int:
+        """From which level on a path is seen."""
         settings = self._replica.paths[path_id].settings
-        level = LEVELS.index(settings.min_level) if settings.hidden else 0
-        return Notice(path_id, level, state, codec.encode_frame(frame))
+        return LEVELS.index(settings.min_level) if settings.hidden else 0
 
 
 def _timeless(frame: Shared) -> Shared:
-    return frame if isinstance(frame, StockFrame) else structs.replace(frame, now=0)
+    return frame if isinstance(frame, StockFrame) else structs.replace(frame, now=_NOW)

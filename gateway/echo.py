@@ -9,6 +9,7 @@ Hands over to: `gateway.edge.parked`, which does all of it.
 import logging
 import resource
 import sys
+from collections.abc import Set
 from typing import Annotated, Any
 
 import typer
@@ -57,6 +58,9 @@ class Echo:
 
     def closed(self, slot: int, code: int) -> None:
         """Nothing is kept of it."""
+
+    def missed(self, slot: int, states: Set[str]) -> None:
+        """No state is told here."""
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """The ASGI app."""

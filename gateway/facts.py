@@ -19,7 +19,7 @@ from gateway.kinds import Kinds
 from gateway.pass_keys import PassKeysError
 from gateway.people import People, Person
 from gateway.proofs import Proofs
-from protocol.commands import Decline, Join, Leave, Rejoin
+from protocol.commands import Command, Decline, Join, Leave, Rejoin
 from protocol.events import (
     Admitted,
     AnyEvent,
@@ -98,6 +98,14 @@ class Facts:
         yield from self._kinds.of(path).held(path, holding.ticket, now_ms)
         if holding.state not in _TOLD_OTHERWISE:
             yield told.ticket(holding)
+
+    def of_repeated(self, person: Person, command: Command, now_ms: int) -> Any:
+        """The fact (a frame) that stands for what ``command`` asks for, which was done before; None: there is none."""
+        path = self._replica.paths.get(getattr(command, "path", ""))
+        if path is None or not isinstance(command, self._kinds.of(path).REPEATED):
+            return None
+        ticket = self._people.seats(path.settings.id).ticket_of(person.number)
+        return next(iter(self._kinds.of(path).held(path, ticket, now_ms)), None)
 
     def learn_joined(self, event: Joined) -> list[tuple[Person, int]]:
         """(person, ticket) of those of ``event`` who are here; they hold these tickets from now on."""

@@ -9,7 +9,7 @@ Hands over to: `gateway.rooms` (one experience), `gateway.io` (the store), `gate
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -114,6 +114,13 @@ class Hub:
         room = self._by_number.get(self.sockets.room_of(slot))
         if room is not None:
             room.leave(self.sockets.at(slot))
+
+    def missed(self, slot: int, states: Set[str]) -> None:
+        """A socket of the lot keeps up again, and did not hear the latest of ``states``."""
+        room = self._by_number.get(self.sockets.room_of(slot))
+        if room is not None:
+            with self._fault_of(room):
+                room.tell_missed(self.sockets.at(slot), states)
 
     async def drain(self) -> None:
         """Send every socket away, spread over the drain time; returns when all are gone."""

@@ -18,6 +18,7 @@ from gateway.edge.parked.fallback import park
 from gateway.hub import Hub
 from gateway.identity import SUBPROTOCOL
 from gateway.problems import problem
+from gateway.sockets import TOGETHER_BYTES_MAX
 from protocol.close_codes import CloseCode
 from protocol.refusals import Reason, Refusal
 
@@ -49,7 +50,8 @@ class Live:
         if isinstance(arrival, Refusal):
             await self._refuse(arrival, scope, receive, send)
             return
-        first, as_of = self._first_frames(arrival), arrival.room.as_of
+        first = self._first_frames(arrival)
+        as_of = arrival.room.as_of if len(first) > 1 else None
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
         for frame in first:
@@ -69,18 +71,19 @@ class Live:
             await send({"type": "websocket.close"})
 
     def _first_frames(self, arrival: Arrival) -> list[bytes]:
-        """`welcome`, and the states where the engine need not be asked anything first."""
+        """`welcome`, and the states where they are short and the engine need not be asked anything first."""
         room, session = arrival.room, arrival.identity.session
         welcome = conversations.welcome(
             room, session, arrival.new_session, conversations.tickets(room, session.consumer)
         )
-        return [welcome] if arrival.commands else [welcome, *room.first_states(session.level, arrival.watched)]
+        states = [] if arrival.commands else room.first_states(session.level, arrival.watched)
+        return [welcome, *states] if sum(map(len, states)) <= TOGETHER_BYTES_MAX else [welcome]
 
-    def _parked(self, slot: int, arrival: Arrival, as_of: tuple[str, bool], *, line: bool) -> None:
+    def _parked(self, slot: int, arrival: Arrival, as_of: tuple[str, bool] | None, *, line: bool) -> None:
         room = arrival.room
         if not room.live:  # its log turned out to be another one while the handshake was answered
             self._hub.lot.close(slot, CloseCode.BUSY)
             return
         socket = conversations.enter(room, slot, arrival.identity.session, arrival.watched, line=line)
-        if arrival.commands or room.as_of != as_of:  # the states that were told first are not those of now
+        if arrival.commands or room.as_of != as_of:  # no states were told first, or not those of now
             room.open(socket, arrival.commands)

@@ -10,7 +10,7 @@ their way), `gateway.rounds` (pacing), `gateway.hub` (all rooms).
 
 import os
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Set
 from itertools import islice
 
 import numpy as np
@@ -380,6 +380,13 @@ class Room:
         for path in paths:
             for notice in self.board.of_path(path, self.now_ms(), outage=self.away):
                 self.voice.say(socket, notice.frame, notice.state)
+
+    def tell_missed(self, socket: Socket, states: Set[str]) -> None:
+        """Tell ``socket`` how those of ``states``, by their keys, stand that everybody sees alike."""
+        for path in self.watched_paths(socket) if self.live else ():
+            for notice in self.board.of_path(path, self.now_ms(), outage=self.away):
+                if notice.state in states:
+                    self.voice.tell(socket, notice.frame, notice.state)
 
     def first_states(self, level: int, watched: frozenset[str] | None) -> list[bytes]:
         """The same for a socket that is not in the room yet, and is told them as its first frames."""

@@ -7,6 +7,7 @@ checked again before it is told: nobody who was admitted hears of a position aft
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from gateway import told
 from gateway.edge.parked.lot import Stamps
@@ -28,10 +29,10 @@ QUIET_S = KEEPALIVE_MS // 1_000 + 1
 
 async def tell_round(room: Room) -> None:
     """Shared states and positions of one room, as far as they are due."""
-    for notice in room.board.changed(room.now_ms(), outage=room.away):
+    for news in room.board.changed(room.now_ms(), outage=room.away):
         slots = room.people.everybody()
-        slots = slots[room.people.sockets.open_ones(slots, notice.path, notice.level)]
-        await _tell_shared(room, slots, room.people.sockets.lot.stamps(slots), notice.frame, notice.state)
+        slots = slots[room.people.sockets.open_ones(slots, news.path, news.level)]
+        await _tell_shared(room, slots, room.people.sockets.lot.stamps(slots), news.frame, news.states)
     for path_id in list(room.replica.paths):
         await _tell_positions(room, path_id, room.people.seats(path_id))
 
@@ -39,7 +40,7 @@ async def tell_round(room: Room) -> None:
 async def tell_announcements(room: Room) -> None:
     """What everybody in the room is to be told."""
     for slots, stamps, frame in room.announcements():
-        await _tell_shared(room, slots, stamps, frame, None)
+        await _tell_shared(room, slots, stamps, frame, [(frame, None)])
 
 
 async def sweep(room: Room) -> None:
@@ -59,10 +60,12 @@ async def sweep(room: Room) -> None:
         await asyncio.sleep(0)
 
 
-async def _tell_shared(room: Room, slots: Slots32, stamps: Stamps, frame: bytes, state: str | None) -> None:
+async def _tell_shared(
+    room: Room, slots: Slots32, stamps: Stamps, frame: bytes, states: Sequence[tuple[bytes, str | None]]
+) -> None:
     for start in range(0, len(slots), CHUNK_SOCKETS):
         chunk = slice(start, start + CHUNK_SOCKETS)
-        room.voice.tell_slots(slots[chunk], frame, state, stamps[chunk])
+        room.voice.tell_slots(slots[chunk], frame, stamps[chunk], states)
         await asyncio.sleep(0)
 
 

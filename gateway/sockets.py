@@ -25,6 +25,8 @@ from protocol.sessions import Session
 NO_ROOM = 0
 NONE = -1
 STAMP_MASK = 0xFFFF_FFFF
+TOGETHER_BYTES_MAX = 16_384
+"""Of one write. States beyond it are told one by one, so that what a slow socket keeps of them is bounded."""
 
 Slots32 = NDArray[np.int32]
 
@@ -171,14 +173,18 @@ class Socket:
             self._all.lot.tell(self.slot, frame, state)
 
     def tell_together(self, frames: list[tuple[bytes, str | None]], now_ms: int) -> None:
-        """The same for several at once, each with its state's key: one write where nothing stands in the way."""
+        """The same for several at once, each with its state's key: one write where nothing stands in the way, for
+        facts of any length and for the states among and behind them as far as they are short."""
         lot, slot = self._all.lot, self.slot
         if len(frames) == 1 or not self.here or self._all.lines.one[slot] or not lot.keeps_up(slot):
             for frame, state in frames:
                 self.tell(frame, state, now_ms)
             return
+        count = _together(frames)
         self._all.told.one[slot] = now_ms // 1_000
-        lot.put(slot, b"".join([text_frame(frame) for frame, _ in frames]))
+        lot.put(slot, b"".join([text_frame(frame) for frame, _ in frames[:count]]))
+        for frame, state in frames[count:]:
+            self.tell(frame, state, now_ms)
 
     def close(self, code: int) -> None:
         """End it once everything told before is through. Idempotent."""
@@ -192,3 +198,13 @@ class Socket:
     def may_speak(self, now_ms: int, per_second: int) -> bool:
         """Take one frame of its budget."""
         return self._all.budgets.take(self.slot, now_ms, per_second)
+
+
+def _together(frames: list[tuple[bytes, str | None]]) -> int:
+    """How many of ``frames``, from the first on, go out in one write."""
+    size = count = 0
+    for number, (frame, state) in enumerate(frames, 1):
+        size += len(frame)
+        if state is None or size <= TOGETHER_BYTES_MAX:
+            count = number
+    return count

@@ -27,10 +27,14 @@ from protocol import codec
 from protocol.commands import Attach, EnterCode, Join
 from protocol.events import AnyEvent, Attached, Holding, Joined, NoticePosted, Returned
 from protocol.frame_base import Ref
+from protocol.kind_events import BookingCancelled, HoldEnded
 from protocol.states import LIVE, TicketState
 
 if TYPE_CHECKING:
     from gateway.rooms import Room
+
+_WAITS = Joined | Returned | HoldEnded | BookingCancelled
+"""What makes a ticket wait, or wait again."""
 
 
 class Telling:
@@ -110,7 +114,7 @@ class Telling:
             if isinstance(event, Joined):
                 self._joined.add((socket, path))
                 self._watch(socket, path)
-        if isinstance(event, Joined | Returned):
+        if isinstance(event, _WAITS):
             ticket = self._room.people.seats(path).ticket_of(fact.person.number)
             self._waiting.setdefault(path, {})[ticket] = sockets
             if isinstance(event, Returned):
@@ -202,7 +206,7 @@ class Telling:
         elif isinstance(asked.command, EnterCode):
             self._reply(asked, codec.encode_frame(told.code_result(answer.content, asked.ref)))
         elif not asked.answered and not asked.opening:
-            self._reply(asked, ok(asked.ref, self._now_ms))
+            self._reply(asked, self._standing(asked) or ok(asked.ref, self._now_ms))
         if not asked.opening:
             return
         socket.opening -= 1
@@ -212,6 +216,15 @@ class Telling:
             self._room.open(socket, [Attach(self._room.people.person(socket).consumer)])
         elif socket.opening == 0:
             self._opened.append(socket)
+
+    def _standing(self, asked: Asked) -> bytes | None:
+        """The fact that stands already, where a command was one that was sent before."""
+        assert asked.socket is not None, "only sockets are answered with frames"
+        person = self._room.people.person(asked.socket)
+        frame = self._room.facts.of_repeated(person, asked.command, self._now_ms)
+        if frame is None:
+            return None
+        return codec.encode_frame(frame if asked.ref is None else structs.replace(frame, ref=asked.ref))
 
     def _reply(self, asked: Asked, frame: bytes) -> None:
         assert asked.socket is not None, "only sockets are answered with frames"

@@ -57,7 +57,10 @@ _PUBLIC_TERMS: Final = {
         *("style", "currency", "start_price", "quantity", "increments", "extend_window_seconds", "extend_by_seconds"),
         *("max_extensions", "second_chance", "floor_price", "drop_amount", "drop_interval_seconds"),
     ),
-    "appointment": ("location", "time_zone", "duration_minutes", "hold_seconds", "cancel_cutoff_minutes", "checkout"),
+    "appointment": (
+        *("location", "time_zone", "duration_minutes", "hold_seconds", "min_notice_minutes", "max_advance_days"),
+        *("cancel_cutoff_minutes", "checkout"),
+    ),
     "timed_release": ("limit",),
     "waitlist": ("strategy", "claim_window_seconds"),
 }

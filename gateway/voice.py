@@ -94,11 +94,14 @@ class Voice:
         for socket in sockets:
             self.tell(socket, frame, state)
 
-    def tell_slots(self, slots: Slots32, frame: bytes, state: str | None, stamps: NDArray[np.uint32]) -> None:
-        """Tell the same ``frame`` now to those of ``slots`` who are still whom `Lot.stamps` named."""
+    def tell_slots(
+        self, slots: Slots32, frame: bytes, stamps: NDArray[np.uint32], states: Sequence[tuple[bytes, str | None]]
+    ) -> None:
+        """Tell the same ``frame`` now to those of ``slots`` who are still whom `Lot.stamps` named; ``states``, each
+        with its key, to those who may not have taken all that was told before."""
         if len(slots):
             self._sockets.told.all[slots] = self._monotonic_ms() // 1_000
-            self._sockets.lot.tell_all(slots, frame, state, stamps)
+            self._sockets.lot.tell_all(slots, frame, None, stamps, states)
             self._metrics.count(frame, len(slots))
 
     def tell_each(self, slots: Slots32, frames: Sequence[bytes], state: str) -> None:

@@ -62,6 +62,8 @@ class BidStatusFrame(ServerFrameBase, frozen=True, tag="bid_status"):
 
 # Appointment
 
+GivenBack = Literal["cancelled", "merchant", "hold_over"]
+
 
 class SlotView(Struct, frozen=True):
     """A slot, and how many of its places are free."""
@@ -74,11 +76,15 @@ class SlotView(Struct, frozen=True):
 
 
 class SlotsFrame(ServerFrameBase, frozen=True, tag="slots"):
-    """State: all slots of a path at first, then those whose free places have changed."""
+    """State: all slots of a path at first, in as many frames as it takes, then those whose free places have changed.
+    Where there are ``since`` and ``until`` (null: for ever), no other slots begin from the one until the other: what
+    was told of such before is no more."""
 
     path: str
     slots: list[SlotView]
     now: int
+    since: int | UnsetType = UNSET
+    until: int | None | UnsetType = UNSET
 
 
 class HeldFrame(ServerFrameBase, frozen=True, tag="held"):
@@ -101,10 +107,12 @@ class BookedFrame(ServerFrameBase, frozen=True, tag="booked"):
 
 
 class CancelledFrame(ServerFrameBase, frozen=True, tag="cancelled"):
-    """Fact: the place in ``slot`` is given back; the ticket waits again."""
+    """Fact: the place in ``slot`` is given back (``cancelled``), by the merchant (``merchant``), or its hold ran out
+    (``hold_over``); the ticket waits again."""
 
     path: str
     slot: str
+    reason: GivenBack
     ref: Ref | UnsetType = UNSET
 
 

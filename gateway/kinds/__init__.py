@@ -5,6 +5,7 @@ Hands over to: the files of the kinds. A kind that is not named here tells nothi
 
 from typing import Final
 
+from gateway.kinds.appointment import AppointmentTelling
 from gateway.kinds.base import KindTelling
 from gateway.kinds.draw import DrawTelling
 from gateway.kinds.queue import QueueTelling
@@ -14,7 +15,8 @@ from protocol.path_replica import PathReplica
 from protocol.replica import Replica
 
 TELLINGS: Final[dict[str, type[KindTelling]]] = {
-    **dict.fromkeys(("timed_release", "waitlist", "auction", "appointment"), KindTelling),
+    **dict.fromkeys(("timed_release", "waitlist", "auction"), KindTelling),
+    "appointment": AppointmentTelling,
     "draw": DrawTelling,
     "queue": QueueTelling,
 }

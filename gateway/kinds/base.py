@@ -4,8 +4,10 @@
 - ``held``: which facts of its own still hold for a ticket; told to whoever comes (back), behind ``joined``,
   ``admitted`` and ``offer``, which are told for every kind.
 - ``admitted``: what is told, in front of ``admitted``, to whom the kind has just let in.
-- ``states``: what everybody sees alike, by the key of the state; ``SHARED``: the events that may change it. The board
-  tells it at first and whenever it has changed, the newest alone.
+- ``states``: what everybody sees alike, by the key of the state; ``SHARED``: the events that may change it, and
+  ``changes_at`` when time alone will. The board tells it at first and whenever it has changed, the newest alone.
+  ``brief``: many changes in one frame, for those who have heard all before.
+- ``REPEATED``: the commands that may be sent again, and are then answered by what ``held`` tells first.
 
 Who is asked for a position while they wait is `gateway.told.shows_places`. What stands here is a kind that tells
 nothing of its own.
@@ -16,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
-from gateway.fact import Fact, FactFrame
+from gateway.fact import Commands, Fact, FactFrame
 from gateway.people import People, Person
 from protocol.kind_frames import HighBidFrame, SlotsFrame
 from protocol.path_replica import PathReplica
@@ -30,6 +32,7 @@ class KindTelling:
 
     FACTS: ClassVar[dict[type, Callable[[Any, Any, int], Iterator[Fact]]]] = {}
     SHARED: ClassVar[tuple[type, ...]] = ()
+    REPEATED: ClassVar[Commands] = ()
 
     def __init__(self, replica: Replica, people: People) -> None:
         self._replica = replica
@@ -46,6 +49,15 @@ class KindTelling:
     def states(self, path: PathReplica, now_ms: int) -> Iterable[tuple[str, KindState]]:
         """(key, frame) of what everybody sees of the path."""
         return ()
+
+    def changes_at(self, path: PathReplica, now_ms: int) -> int | None:
+        """When, after ``now_ms`` (log's time), the states change without an event; None: never."""
+        return None
+
+    def brief(self, changed: list[tuple[Any, Any]]) -> KindState | None:
+        """One frame that says what is new in states of one path, (told before or None, now) each; None: each is told
+        as it is."""
+        return None
 
     def _here(self, path: str, tickets: Iterable[int]) -> Iterator[tuple[int, Person]]:
         """Those of ``tickets`` whose owners are here, with them; they wait no more, as far as positions go."""

@@ -31,26 +31,30 @@ if TYPE_CHECKING:
 
 
 class Place(Struct, frozen=True, gc=False, array_like=True):
-    """A place in ``slot``: held until ``hold_until``, or, where that is None, booked with ``confirmation``."""
+    """A place in ``slot``: held until ``hold_until``, or, where that is None, booked with ``confirmation``.
+    ``moves``: how often the booking was moved to another slot."""
 
     slot: str
     hold_until: int | None
     confirmation: str
+    moves: int = 0
 
 
 class AppointmentReplica(KindReplica):
-    """``places``: what each ticket has, or had when it came or did not."""
+    """``places``: what each ticket has, or had when it came or did not; ``taken``: how many places of each slot that
+    makes; ``over``: what was held for those whose holds have ended last."""
 
     def __init__(self, path: PathReplica) -> None:
         super().__init__(path)
         self.places: dict[int, Place] = {}
-        self._taken: Counter[str] = Counter()
+        self.over: dict[int, Place] = {}
+        self.taken: Counter[str] = Counter()
 
     def free(self) -> dict[str, int]:
         """How many places of every slot are free, in order of time."""
         terms = self._path.settings.distribution
         assert isinstance(terms, Appointment), "the replica of an appointment belongs to a path with slots"
-        return {slot: terms.capacity_per_slot - self._taken[slot] for slot in slots_of(terms)}
+        return {slot: terms.capacity_per_slot - self.taken[slot] for slot in slots_of(terms)}
 
     def find(self, confirmation: str) -> int | None:
         """The ticket of a confirmation code, or None."""
@@ -59,12 +63,12 @@ class AppointmentReplica(KindReplica):
     def _put(self, ticket: int, place: Place) -> None:
         self._drop(ticket)
         self.places[ticket] = place
-        self._taken[place.slot] += 1
+        self.taken[place.slot] += 1
 
     def _drop(self, ticket: int) -> None:
         place = self.places.pop(ticket, None)
         if place is not None:
-            self._taken[place.slot] -= 1
+            self.taken[place.slot] -= 1
 
     def _held(self, event: SlotHeld) -> None:
         self._path.close_ticket(event.ticket, TicketState.HELD)
@@ -74,13 +78,15 @@ class AppointmentReplica(KindReplica):
         self.places[event.ticket] = structs.replace(self.places[event.ticket], hold_until=event.hold_until)
 
     def _hold_ended(self, event: HoldEnded) -> None:
+        self.over = {ticket: self.places[ticket] for ticket in event.tickets}
         for ticket in event.tickets:
             self._drop(ticket)
             self._path.wait_again(ticket)
 
     def _booked(self, event: Booked) -> None:
+        moves = self.places[event.ticket].moves + 1 if event.instead_of else 0
         self._path.close_ticket(event.ticket, TicketState.BOOKED)
-        self._put(event.ticket, Place(event.slot, None, event.confirmation))
+        self._put(event.ticket, Place(event.slot, None, event.confirmation, moves))
 
     def _cancelled(self, event: BookingCancelled) -> None:
         self._drop(event.ticket)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 
 import pytest
 
@@ -21,6 +22,9 @@ class Deaf:
 
     def closed(self, slot: int, code: int) -> None:
         assert slot >= 0
+
+    def missed(self, slot: int, states: Set[str]) -> None:
+        raise AssertionError
 
 
 def test_facts_are_kept_and_states_replaced() -> None:

@@ -133,12 +133,14 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
         {"type": "bid_status", "path": "sale", "status": "leading", "max": "20.00", "price": "12.00", "ref": 1},
     ),
     (
-        kind_frames.SlotsFrame("fitting", [kind_frames.SlotView("s", 7, 9, "Berlin", 2)], 5),
+        kind_frames.SlotsFrame("fitting", [kind_frames.SlotView("s", 7, 9, "Berlin", 2)], 5, 0, None),
         {
             "type": "slots",
             "path": "fitting",
             "slots": [{"id": "s", "start": 7, "end": 9, "location": "Berlin", "free": 2}],
             "now": 5,
+            "since": 0,
+            "until": None,
         },
     ),
     (
@@ -149,7 +151,10 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
         kind_frames.BookedFrame("fitting", "s", "ABC"),
         {"type": "booked", "path": "fitting", "slot": "s", "confirmation": "ABC"},
     ),
-    (kind_frames.CancelledFrame("fitting", "s"), {"type": "cancelled", "path": "fitting", "slot": "s"}),
+    (
+        kind_frames.CancelledFrame("fitting", "s", "hold_over"),
+        {"type": "cancelled", "path": "fitting", "slot": "s", "reason": "hold_over"},
+    ),
     (
         kind_frames.OfferFrame("late", "ab", 9, 5, price="12.00", reserved=False),
         {

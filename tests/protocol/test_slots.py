@@ -140,6 +140,12 @@ def test_what_a_document_cannot_ask_for(raw: dict[str, Any], path: str) -> None:
     assert [problem.path for problem in caught.value.problems] == [f"paths[1].distribution.{path}"]
 
 
+def test_windows_that_take_turns_in_an_hour_that_comes_twice_are_in_order_of_time() -> None:
+    """02:00 to 02:30 comes at 00:00 and at 01:00 UTC, 02:30 to 03:00 half an hour behind each."""
+    _, terms = _parsed(_raw(("2026-10-25", "02:00", "02:30"), ("2026-10-25", "02:30", "03:00")))
+    assert _shown(list(slots_of(terms).values())) == ["25T00:00", "25T00:30", "25T01:00", "25T01:30"]
+
+
 def test_windows_may_touch_and_lie_on_the_same_day() -> None:
     _, terms = _parsed(_raw(("2026-07-01", "12:00", "12:30"), ("2026-07-01", "10:00", "12:00")))
     assert len(slots_of(terms)) == 5

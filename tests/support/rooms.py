@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -89,7 +90,10 @@ class Stage:
         raise AssertionError("nobody hears a lot that is not open")
 
     def closed(self, slot: int, code: int) -> None:
-        raise AssertionError("nobody is lost by a lot that is not open")
+        self.room.leave(self.sockets.at(slot))
+
+    def missed(self, slot: int, states: Set[str]) -> None:
+        self.room.tell_missed(self.sockets.at(slot), states)
 
     def answer(self, *events: Any, **options: Any) -> None:
         """The engine applies all that was sent so far; these are the events of it."""

@@ -1,9 +1,9 @@
 """What one slow socket could not take yet. It exists only while the socket is behind. Pure; ticks are arguments.
 
 First stands what is left of a frame that is half written: it must go out whole, whatever is told meanwhile. Behind it
-wait whole frames in the order of telling, behind them the close. A state for which there is no room is dropped, for a
-newer one will come. A fact is never dropped: one for which there is no room means that the socket is too slow to be
-held on to.
+wait whole frames in the order of telling, behind them the close. A state for which there is no room is dropped, and its
+key noted: it is to be told as it stands when all is through. A fact is never dropped: one for which there is no room
+means that the socket is too slow to be held on to.
 """
 
 from enum import Enum
@@ -35,9 +35,9 @@ class LastWords:
 class Backlog:
     """``since`` and ``progress``: the ticks at which it fell behind and last took a byte. ``drop_at``: when the socket
     is dropped, whatever is through by then; None while there is hope. ``last_words``: follow when all is through, and
-    nothing follows them."""
+    nothing follows them. ``missed``: the keys of the states for which there was no room."""
 
-    __slots__ = ("_bytes_max", "_rest", "_untold", "drop_at", "last_words", "progress", "since")
+    __slots__ = ("_bytes_max", "_rest", "_untold", "drop_at", "last_words", "missed", "progress", "since")
 
     def __init__(self, rest: Bytes, tick: int, bytes_max: int) -> None:
         self._rest = rest
@@ -46,14 +46,20 @@ class Backlog:
         self.since = self.progress = tick
         self.drop_at: int | None = None
         self.last_words: LastWords | None = None
+        self.missed: set[str] = set()
 
     def add(self, frame: bytes, state: str | None) -> Kept:
         """Keep ``frame`` until there is room in the socket. ``state`` None: a fact."""
         untold = self._untold
         replaces = state is not None and untold.drop(state)
         if len(untold) and untold.size + len(frame) > self._bytes_max:
-            return Kept.DROPPED if state is not None else Kept.TOO_MUCH
+            if state is None:
+                return Kept.TOO_MUCH
+            self.missed.add(state)
+            return Kept.DROPPED
         untold.add(frame, state)
+        if state is not None:
+            self.missed.discard(state)
         return Kept.DROPPED if replaces else Kept.WAITS
 
     def next(self) -> Bytes | None:

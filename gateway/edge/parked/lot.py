@@ -31,7 +31,7 @@ from gateway.edge.parked.hearing import Hearing
 from gateway.edge.parked.keepalive import KeepAlive
 from gateway.edge.parked.limits import PRODUCT, Limits
 from gateway.edge.parked.port import Handler, Owner, Port
-from gateway.edge.parked.sending import Sending
+from gateway.edge.parked.sending import Keyed, Sending
 from gateway.edge.parked.slots import CLOSING, GONE, LINE, NO_FILE, PORT, SLOW, Slots
 from protocol.close_codes import CloseCode
 
@@ -150,10 +150,19 @@ class Lot:
         else:
             self._sending.put(slot, text_frame(text), state)
 
-    def tell_all(self, slots: Slots32, text: bytes, state: str | None, stamps: Stamps | None = None) -> None:
+    def tell_all(
+        self,
+        slots: Slots32,
+        text: bytes,
+        state: str | None,
+        stamps: Stamps | None = None,
+        instead: Sequence[Keyed] = (),
+    ) -> None:
         """Tell all of ``slots``, each of which stands there once, the same: framed once. The caller cuts into chunks.
 
         ``stamps`` as `stamps` gave them before a wait; those who are not the same any more are passed over.
+        ``instead``: the whole states, (text, key) each, of which ``text`` says only what is new: for those who may not
+        have taken all that was told before.
         """
         if stamps is not None:
             slots = slots[self._slots.same(slots, stamps)]
@@ -161,9 +170,11 @@ class Lot:
         plain = self._slots.plain(slots)
         special = slots[~plain]
         slots = slots[plain] if len(special) else slots
-        self._sending.put_all(slots, frame, state)
+        framed = [(text_frame(whole), key) for whole, key in instead] or [(frame, state)]
+        self._sending.put_all(slots, frame, framed)
         for slot in special.tolist():
-            self._tell_special(slot, text, frame, state)
+            for (whole, key), (in_frame, _) in zip(instead or [(text, state)], framed, strict=True):
+                self._tell_special(slot, whole, in_frame, key)
 
     def tell_each(
         self, slots: Slots32, texts: Sequence[bytes], state: str | None, stamps: Stamps | None = None
@@ -287,10 +298,12 @@ class Lot:
             self._owners[slot] = owner
         return slot
 
-    def _through(self, slot: int) -> None:
+    def _through(self, slot: int, missed: set[str]) -> None:
         owner = self._owners.get(slot)
         if owner is not None:
             owner.drained(slot)
+        elif missed:
+            self._handler.missed(slot, missed)
 
     def _broke(self, slot: int, error: OSError) -> None:
         """The kernel times those who confirm nothing: the slow ones often sooner than the ladder does."""

@@ -1,12 +1,13 @@
 """Where the lot meets others: who hears what sockets say, and who writes where there is no descriptor."""
 
+from collections.abc import Set
 from typing import Protocol
 
 from gateway.edge.parked.backlog import Bytes
 
 
-class Handler(Protocol):
-    """Who hears what the sockets of a process say: one object for all. It may tell and close, and never waits."""
+class Hearer(Protocol):
+    """Who hears what sockets say. It may tell and close, and never waits."""
 
     def received(self, slot: int, message: str | bytes) -> None: ...
 
@@ -15,7 +16,15 @@ class Handler(Protocol):
         ...
 
 
-class Owner(Handler, Protocol):
+class Handler(Hearer, Protocol):
+    """Who hears what the sockets of a process say: one object for all."""
+
+    def missed(self, slot: int, states: Set[str]) -> None:
+        """The socket was slow and keeps up again; of ``states``, by their keys, it was not told the latest."""
+        ...
+
+
+class Owner(Hearer, Protocol):
     """Who has one socket for itself until it is parked."""
 
     def drained(self, slot: int) -> None:

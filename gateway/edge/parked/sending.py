@@ -24,13 +24,16 @@ from gateway.edge.parked.port import Port
 from gateway.edge.parked.slots import CLOSE_SENT, CLOSING, ENDED, GONE, PORT, SLOW, Slots
 from protocol.close_codes import CloseCode
 
+Keyed = tuple[bytes, str | None]
+"""A frame, and the key of the state that it is; None: a fact."""
+
 LOST = -1
 _MUTE = GONE | CLOSING | ENDED
 
 
 class Sending:
-    """``tick`` is set by whoever turns the wheel. ``lost(slot, reset)``, ``broke(slot, error)`` and ``through(slot)``
-    are told: it is over, the system says so, it keeps up again."""
+    """``tick`` is set by whoever turns the wheel. ``lost(slot, reset)``, ``broke(slot, error)`` and ``through(slot,
+    missed)`` are told: it is over, the system says so, it keeps up again, but for the states ``missed``."""
 
     def __init__(
         self,
@@ -41,7 +44,7 @@ class Sending:
         limits: Limits,
         lost: Callable[[int, bool], None],
         broke: Callable[[int, OSError], None],
-        through: Callable[[int], None],
+        through: Callable[[int, set[str]], None],
     ) -> None:
         self.tick = 0
         self._slots = slots
@@ -67,17 +70,18 @@ class Sending:
             self._slots.told[slot] = self.tick
             self._counts.frames += 1
             if taken != len(frame):
-                self._fall_behind(slot, frame, taken, state)
+                self._fall_behind(slot, frame, taken, ((frame, state),))
 
-    def put_all(self, slots: NDArray[np.int32], frame: bytes, state: str | None) -> None:
-        """Write ``frame`` to all of ``slots``: open bare descriptors that keep up, each of which stands there once. The
-        loop over them is the interpreter's own, and the rare ones come after it."""
+    def put_all(self, slots: NDArray[np.int32], frame: bytes, states: Sequence[Keyed]) -> None:
+        """Write ``frame`` to all of ``slots``: open bare descriptors that keep up, each of which stands there once;
+        whoever takes nothing of it keeps ``states`` instead. The loop over them is the interpreter's own, and the rare
+        ones come after it."""
         assert len(set(slots.tolist())) == len(slots), "a slot that stands there twice would get half a frame"
         taken = _written(self._slots.files_of(slots), repeat(frame))
         self._note_told(slots)
         if taken.count(len(frame)) != len(taken):
             for slot, count in zip(slots.tolist(), taken, strict=True):
-                self._after(slot, frame, count, state)
+                self._after(slot, frame, count, states)
 
     def put_each(self, slots: NDArray[np.int32], frames: Sequence[bytes], state: str | None) -> None:
         """The same with a frame of its own for each."""
@@ -86,7 +90,7 @@ class Sending:
         self._note_told(slots)
         if taken != [len(frame) for frame in frames]:
             for slot, frame, count in zip(slots.tolist(), frames, taken, strict=True):
-                self._after(slot, frame, count, state)
+                self._after(slot, frame, count, ((frame, state),))
 
     def say(self, slot: int, data: bytes) -> None:
         """Write ``data``, the first bytes of a socket: of any length, and whole."""
@@ -161,16 +165,17 @@ class Sending:
         self._slots.mark_told(slots, self.tick)
         self._counts.frames += len(slots)
 
-    def _after(self, slot: int, frame: bytes, taken: int, state: str | None) -> None:
+    def _after(self, slot: int, frame: bytes, taken: int, states: Sequence[Keyed]) -> None:
         if taken == LOST:
             self._lost(slot, False)
         elif taken != len(frame):
-            self._fall_behind(slot, frame, taken, state)
+            self._fall_behind(slot, frame, taken, states)
 
-    def _fall_behind(self, slot: int, frame: bytes, taken: int, state: str | None) -> None:
-        backlog = self._begin_backlog(slot, memoryview(frame)[taken:] if taken else b"")
-        if not taken:
-            backlog.add(frame, state)
+    def _fall_behind(self, slot: int, frame: bytes, taken: int, states: Sequence[Keyed]) -> None:
+        """What is begun is ended; what is not is kept as ``states``."""
+        self._begin_backlog(slot, memoryview(frame)[taken:] if taken else b"")
+        for kept, state in () if taken else states:
+            self._keep(slot, kept, state)
 
     def _begin_backlog(self, slot: int, rest: Bytes) -> Backlog:
         backlog = self._backlogs[slot] = Backlog(rest, self.tick, self._limits.kept_bytes_max)
@@ -206,7 +211,7 @@ class Sending:
             self._said_last(slot, backlog.last_words.shut, backlog.drop_at)
         else:
             self._slots.wheel.set(slot, self.tick + 1)
-            self._through(slot)
+            self._through(slot, backlog.missed)
 
     def _said_last(self, slot: int, shut: bool, drop_at: int | None) -> None:
         self._slots.flags[slot] |= CLOSE_SENT

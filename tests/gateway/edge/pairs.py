@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 
 from gateway.edge.parked.limits import PRODUCT, Limits
 from gateway.edge.parked.listening import listening_socket
@@ -25,12 +25,16 @@ class Heard:
     def __init__(self) -> None:
         self.messages: list[tuple[int, str | bytes]] = []
         self.codes: list[tuple[int, int]] = []
+        self.states: list[tuple[int, set[str]]] = []
 
     def received(self, slot: int, message: str | bytes) -> None:
         self.messages.append((slot, message))
 
     def closed(self, slot: int, code: int) -> None:
         self.codes.append((slot, code))
+
+    def missed(self, slot: int, states: Set[str]) -> None:
+        self.states.append((slot, set(states)))
 
 
 class Ground:

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,9 @@ class Room:
 
     def closed(self, slot: int, code: int) -> None:
         self.codes.append(code)
+
+    def missed(self, slot: int, states: Set[str]) -> None:
+        raise AssertionError("nobody is told a state")
 
     # The app
 

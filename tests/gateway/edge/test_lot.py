@@ -363,6 +363,24 @@ class Narrow:
         self.ends.append("drop")
 
 
+async def test_what_says_only_what_is_new_is_not_for_those_who_may_be_behind() -> None:
+    kept = len(text_frame(b"all 1"))
+    with ground(Limits(kept_bytes_max=2 * kept)) as at:
+        ports = [Narrow() for _ in range(3)]
+        _, full, behind = slots = [at.lot.moor(port, b"") for port in ports]
+        ports[0].room = 1_000
+        at.lot.tell(behind, b"begun")
+        whole: list[tuple[bytes, str | None]] = [(b"all 1", "1"), (b"all 2", "2"), (b"all 3", "3")]
+        at.lot.tell_all(slots_of(*slots), b"new", None, None, whole)
+        assert ports[0].out == b"".join(text_frame(text) for text, _ in whole), "a port may be behind, for all we know"
+        for port, slot in zip(ports, slots, strict=True):
+            port.room = 1_000
+            at.lot.room(slot)
+        assert ports[1].out == text_frame(b"all 1") + text_frame(b"all 2")
+        assert ports[2].out == text_frame(b"begun") + text_frame(b"all 1")
+        assert at.heard.states == [(full, {"3"}), (behind, {"2", "3"})]
+
+
 async def test_a_port_has_the_same_ladder() -> None:
     with ground() as at:
         port = Narrow()

@@ -4,7 +4,7 @@ import asyncio
 import random
 import socket
 from collections import deque
-from collections.abc import Sized
+from collections.abc import Set, Sized
 
 import numpy as np
 import pytest
@@ -78,6 +78,9 @@ class People:
 
     def closed(self, slot: int, code: int) -> None:
         del self.by_slot[slot]
+
+    def missed(self, slot: int, states: Set[str]) -> None:
+        raise AssertionError("nobody is told a state")
 
 
 def told_to(data: bytes) -> set[bytes]:
@@ -158,6 +161,9 @@ async def test_nothing_is_used_again_in_the_turn_in_which_it_was_lost() -> None:
         def closed(self, slot: int, code: int) -> None:
             self.gone.append(slot)
 
+        def missed(self, slot: int, states: Set[str]) -> None:
+            raise AssertionError("nobody is told a state")
+
     with ground() as at:
         meddler = Meddler(at)
         at.lot._handler = meddler
@@ -191,6 +197,8 @@ class Forgetful:
     def received(self, slot: int, message: str | bytes) -> None: ...
 
     def closed(self, slot: int, code: int) -> None: ...
+
+    def missed(self, slot: int, states: Set[str]) -> None: ...
 
 
 def left_over(lot: Lot) -> int:

@@ -45,6 +45,9 @@ def test_without_room_a_state_is_dropped_and_a_fact_is_too_much() -> None:
     assert backlog.add(b"s", "position") is Kept.DROPPED
     assert backlog.add(b"f", None) is Kept.TOO_MUCH
     assert drained(backlog) == b"rest" + b"x" * 30
+    assert backlog.missed == {"position"}
+    assert backlog.add(b"t", "position") is Kept.WAITS
+    assert backlog.missed == set()
 
 
 def test_last_words_come_last_and_once() -> None:
