@@ -1,6 +1,7 @@
 """The demo experience: put there once through the control interface, as any merchant would, and then left alone.
 
-A restart finds it in the log and changes nothing, so the tickets of a demo survive one.
+A restart finds it in the log and changes nothing, so the tickets of a demo survive one. What has its time has it soon
+after the first start; the instants that stand in ``demo.json`` itself are far away.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import importlib.resources
 import json
+import time
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 
 EXPERIENCE = "demo"
+DRAW_CLOSES_AFTER_MS = 10 * 60_000
 POLL_INTERVAL_MS = 100
 REQUEST_TIMEOUT_MS = 10_000
 
@@ -22,9 +25,12 @@ class DemoError(Exception):
     """The waiting room did not get ready, or refused the demo experience; the text says why."""
 
 
-def document(checkout_url: str) -> dict[str, Any]:
-    """The demo experience with its checkout at `checkout_url`."""
+def document(checkout_url: str, now_ms: int) -> dict[str, Any]:
+    """The demo experience with its checkout at `checkout_url`, as it begins at `now_ms` (epoch)."""
     raw: dict[str, Any] = json.loads((importlib.resources.files("deploy") / "demo.json").read_text())
+    for path in raw["paths"]:
+        if path["distribution"]["kind"] == "draw":
+            path["distribution"]["closes_at"] = now_ms + DRAW_CLOSES_AFTER_MS
     return raw | {"checkout_url": checkout_url}
 
 
@@ -64,7 +70,8 @@ async def ensure(room: str, control_key: str, checkout_url: str) -> bool:
         try:
             there = await client.get(address)
             made = there.status_code != HTTPStatus.OK
-            wanted = document(checkout_url) if made else there.json() | {"checkout_url": checkout_url}
+            begun = document(checkout_url, time.time_ns() // 1_000_000)
+            wanted = begun if made else there.json() | {"checkout_url": checkout_url}
             if not made and wanted == there.json():
                 return False
             answer = await client.put(address, json=wanted)

@@ -147,7 +147,7 @@ function showWaiting(screen) {
 function showClocks(screen, now) {
   const until = screen.opensAt;
   figure("opens-in", until === null ? "Soon" : say.clock(until - now));
-  text("opens-at", until === null ? "" : `opens ${say.instant(until)}`);
+  text("opens-at", until === null ? "" : `opens ${say.instant(until, now)}`);
   if (screen.expiresAt === null) {
     $("time-left").parentElement.hidden = true; // checked out elsewhere: the window is not told again
     return showRope(screen.progress);

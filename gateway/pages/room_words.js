@@ -9,6 +9,7 @@ const LOCALE = "en";
 const number = new Intl.NumberFormat(LOCALE);
 const SECONDS_A_MINUTE = 60;
 const SECONDS_AN_HOUR = 3600;
+const WEEK_MS = 6 * 24 * SECONDS_AN_HOUR * 1000; // in seven days it is the same day again
 const FINE_UNTIL_MINUTES = 60; // longer waits are said in steps of five minutes
 const COARSE_STEP_MINUTES = 5;
 
@@ -48,9 +49,10 @@ export function spoken(ms) {
   return `${Math.round(seconds / SECONDS_AN_HOUR)} hours`;
 }
 
-/** A day and a time of day, where the consumer is. @param {number} at epoch ms */
-export function instant(at) {
-  return new Date(at).toLocaleString(undefined, { weekday: "long", hour: "2-digit", minute: "2-digit" });
+/** A day and a time of day, where the consumer is; one that is not this week by its date. @param {number} at epoch ms */
+export function instant(at, now) {
+  const day = at - now < WEEK_MS ? { weekday: "long" } : { day: "numeric", month: "long" };
+  return new Date(at).toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
 }
 
 function coarse(minutes) {

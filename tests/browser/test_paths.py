@@ -78,9 +78,50 @@ def test_an_address_that_names_another_kind_joins_nothing(launch: str, page: Pag
     assert in_state(page, "open", "waiting") == "open"
 
 
+def test_a_path_that_opens_with_a_code(up: Stack, merchant: Merchant, page: Page) -> None:
+    code = {"code": "SESAME", "max_uses": 1}
+    friends = {"id": "friends", "name": "Friends", "access_code": code, "distribution": QUEUE}
+    merchant.put_paths("with-code", f"{up.shop}/checkout", [GENERAL, friends])
+    page.goto(f"{up.room}/r/with-code")
+    in_state(page, "waiting")
+    page.get_by_role("link", name="Friends").click()
+    in_state(page, "needs_code")
+    page.get_by_label("Your code").fill("MELON")
+    page.get_by_role("button", name="Enter").click()
+    expect(page.locator("#message")).to_contain_text("This code does not open it.")
+    picture(page, "path-code")
+    page.get_by_label("Your code").fill("SESAME")
+    page.keyboard.press("Enter")
+    in_state(page, "waiting")
+
+
+def test_terms_stand_beside_what_joins(up: Stack, merchant: Merchant, page: Page) -> None:
+    terms = {"text": "One pair a person.", "url": "https://shop.example/terms"}
+    merchant.put_paths("with-terms", f"{up.shop}/checkout", [GENERAL, MEMBERS | {"terms": terms}])
+    page.goto(f"{up.room}/r/with-terms#members")
+    in_state(page, "waiting")
+    page.locator("#leave").click()
+    page.locator("#confirm-yes").click()
+    in_state(page, "left")
+    expect(page.locator("#terms")).to_have_text("One pair a person. Terms")
+    expect(page.get_by_role("link", name="Terms")).to_have_attribute("href", "https://shop.example/terms")
+    picture(page, "path-terms")
+
+
 def test_one_path_needs_no_chooser(up: Stack, merchant: Merchant, page: Page) -> None:
     merchant.put("one-way", f"{up.shop}/checkout")
     page.goto(f"{up.room}/r/one-way")
     in_state(page, "waiting")
     expect(page.locator("#paths")).to_be_hidden()
     expect(page.locator("#path-name")).to_be_hidden()
+
+
+def test_the_demo_has_a_draw_beside_its_queue(up: Stack, page: Page) -> None:
+    page.goto(f"{up.room}/r/demo")
+    assert in_state(page, "waiting", "admitted", "open") != "open"  # the queue comes first
+    page.get_by_role("link", name="VIP draw").click()
+    in_state(page, "open")
+    page.get_by_role("button", name="Enter the draw").click()
+    in_state(page, "entered")
+    expect(page.locator("#draw-facts")).to_contain_text("Winners3")
+    picture(page, "demo-draw")

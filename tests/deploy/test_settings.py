@@ -73,6 +73,15 @@ def test_a_taken_port_is_named() -> None:
 
 
 def test_the_demo_document_is_sound() -> None:
-    experience = documents.parse(demo.document("http://127.0.0.1:9001/checkout"), demo.EXPERIENCE)
+    experience = documents.parse(demo.document("http://127.0.0.1:9001/checkout", 1_000), demo.EXPERIENCE)
     assert experience.checkout_url == "http://127.0.0.1:9001/checkout"
-    assert not documents.warnings(experience)
+    assert max(experience.paths, key=lambda path: path.priority).id == "general"
+    assert {problem.path for problem in documents.warnings(experience)} == {
+        "paths[1].min_level",  # in a demo one person may enter many times
+        "paths[1].distribution.beacon",  # whose rounds come from elsewhere
+    }
+
+
+def test_what_has_its_time_in_the_demo_has_it_soon() -> None:
+    draw = demo.document("http://127.0.0.1:9001/checkout", 1_000)["paths"][1]["distribution"]
+    assert draw["closes_at"] == 1_000 + demo.DRAW_CLOSES_AFTER_MS

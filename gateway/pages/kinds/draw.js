@@ -72,7 +72,7 @@ export class Draw extends Kind {
 
   show(page, screen, now) {
     this.#showClock(page, screen, now);
-    page.list("draw-facts", factWords(screen), ({ key, value }) => {
+    page.list("draw-facts", factWords(screen, now), ({ key, value }) => {
       const fact = page.element("div", "");
       fact.append(page.element("dt", key), page.element("dd", value));
       return fact;
@@ -91,7 +91,7 @@ export class Draw extends Kind {
   #showClock(page, screen, now) {
     const until = screen.state === "open" ? screen.closesAt : screen.drawAt;
     page.figure("draw-in", until === null ? "Soon" : say.clock(until - now));
-    page.text("draw-in-label", clockWords(screen.state, until));
+    page.text("draw-in-label", clockWords(screen.state, until, now));
   }
 
   #showChecking(page, screen) {

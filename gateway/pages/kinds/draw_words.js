@@ -3,6 +3,7 @@
 import { count, instant, lostWords } from "../room_words.js";
 
 const KEPT = "You may close this page: your entry is kept.";
+const OUTAGE = "Something on our side stopped for a moment. Your entry is safe.";
 const FAIR = "Chance decides, not speed: when you enter makes no difference.";
 
 /** By state: headline, message and title. */
@@ -18,10 +19,14 @@ export const STATES = {
     screen.isOver
       ? ["The draw is over", "It has been decided, and anybody can check how.", "Over"]
       : ["Entries are closed", "This draw takes no more entries.", "Closed"],
-  entered: () => ["You are in the draw", `As soon as it is decided you are told here. ${KEPT}`, "Entered"],
-  sealed: () => [
+  entered: (screen) => [
+    "You are in the draw",
+    screen.paused === "outage" ? OUTAGE : `As soon as it is decided you are told here. ${KEPT}`,
+    "Entered",
+  ],
+  sealed: (screen) => [
     "Entries are closed",
-    `Your entry is in the hat, and nothing can be added or taken out unseen. ${KEPT}`,
+    screen.paused === "outage" ? OUTAGE : `Your entry is in the hat, and none can be added or taken out. ${KEPT}`,
     "Entered, drawn soon",
   ],
   drawing: drawingWords,
@@ -56,6 +61,7 @@ const WITHDRAWN = (screen) => [
 ];
 
 function drawingWords(screen) {
+  if (screen.paused === "outage") return ["A short interruption", OUTAGE, "On hold"];
   if (screen.paused !== null) {
     return ["The draw is on hold", "It is drawn as soon as the shop goes on. Your entry is safe.", "On hold"];
   }
@@ -94,19 +100,19 @@ export const CONTROLS = {
   },
 };
 
-/** Below the countdown. @param {string} state @param {number | null} until epoch ms */
-export function clockWords(state, until) {
+/** Below the countdown. @param {string} state @param {number | null} until epoch ms @param {number} now */
+export function clockWords(state, until, now) {
   const what = state === "open" ? "until entries close" : "until the draw";
-  return until === null ? what : `${what}, ${instant(until)}`;
+  return until === null ? what : `${what}, ${instant(until, now)}`;
 }
 
 /** What is known of the draw, as terms and what they are. @returns {{key: string, value: string}[]} */
-export function factWords({ result, winners, drawAt, drawn }) {
+export function factWords({ result, winners, drawAt, drawn }, now) {
   const facts = [];
   if (winners !== null) facts.push({ key: "Winners", value: count(winners) });
   if (result?.entrants !== undefined) facts.push({ key: "Entries", value: count(result.entrants) });
   if (result?.place !== undefined) facts.push({ key: "Drawn as", value: `number ${count(result.place)}` });
-  if (!drawn && drawAt !== null) facts.push({ key: "Drawn", value: instant(drawAt) });
+  if (!drawn && drawAt !== null) facts.push({ key: "Drawn", value: instant(drawAt, now) });
   return facts;
 }
 

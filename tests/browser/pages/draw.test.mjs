@@ -63,6 +63,9 @@ test("closed, then drawn", () => {
   assert.match(words(standing.screen(DRAW_AT)).headline, /being made/);
   after({ ...CLOSED, paused: "merchant" });
   assert.equal(words(standing.screen(DRAW_AT)).title, "On hold");
+  for (const state of ["entered", "sealed", "drawing"]) {
+    assert.match(words({ ...sealed, state, paused: "outage" }).message, /Your entry is safe/);
+  }
 });
 
 test("a draw that names a beacon says what it waits for", () => {
@@ -103,15 +106,16 @@ test("a result goes with its ticket", () => {
 
 test("what is known of it", () => {
   const open = after(view());
-  assert.deepEqual(factWords(open).map(({ key }) => key), ["Winners", "Drawn"]);
+  assert.deepEqual(factWords(open, 0).map(({ key }) => key), ["Winners", "Drawn"]);
   const won = after(JOINED, CLOSED, { ...RESULT, won: true, place: 1 });
-  assert.deepEqual(factWords(won), [
+  assert.deepEqual(factWords(won, 0), [
     { key: "Winners", value: "2" },
     { key: "Entries", value: "9" },
     { key: "Drawn as", value: "number 1" },
   ]);
-  assert.match(clockWords("open", DRAW_AT), /^until entries close, /);
-  assert.equal(clockWords("sealed", null), "until the draw");
+  assert.match(clockWords("open", DRAW_AT, 0), /^until entries close, \w+day /);
+  assert.match(clockWords("sealed", 30 * 86_400_000, 0), /^until the draw, .*January/);
+  assert.equal(clockWords("sealed", null, 0), "until the draw");
 });
 
 const ANSWER = { findings: [], unproven: null, beacon: null, tickets: 9, winners: 2, own: null };
