@@ -5,7 +5,8 @@ the state of every ticket and checks, entry by entry:
 
 - the chain and the dense sequence (through ``protocol.replica``'s rules, checked here again by hand);
 - that time never goes back, and that what a step did by itself was due between the last step and this one;
-- that tickets are dense, and that a consumer never has two live ones in a path;
+- that tickets are dense, that a consumer never has two live ones in a path, nor more than the settings allow: so often
+  again, so many by an access code, or in one path alone;
 - that every admission is whose turn it is, as its kind has it, and no admission id comes twice;
 - that in any span of t ms between two changes of the rate at most ``rate * t / 60000 + burst`` were admitted;
 - that open windows never exceed ``max_active``, nor open and completed ones ``max_admissions``, nor the stock;
@@ -32,6 +33,7 @@ from protocol import kind_events as k
 from protocol.codec import decode_entry, next_chain
 from protocol.distributions import method_of
 from protocol.documents import Experience, with_release_rate
+from protocol.states import LIVE
 from protocol.streams import GENESIS_CHAIN, START_ID, parse_entry_id
 
 _EXPERIENCE_BURST_MS = 1_000
@@ -143,6 +145,21 @@ class Audit:
         for index in range(len(event.hats)):
             consumer = event.consumers[index * e.CONSUMER_BYTES : (index + 1) * e.CONSUMER_BYTES]
             path.join(event.first + index, consumer, event.hats[index])
+            self._has_one_path(path, consumer)
+
+    def _returned(self, event: e.Returned) -> None:
+        path = self.paths[event.path]
+        path.returned(event)
+        self._has_one_path(path, path.consumers[event.ticket])
+
+    def _has_one_path(self, path: AuditedPath, consumer: bytes) -> None:
+        if self.document is None or not self.document.one_path:
+            return
+        for other in self.paths.values():
+            ticket = other.latest.get(consumer)
+            if other is not path and ticket is not None and other.states[ticket] in LIVE:
+                where = f"{other.settings.id} and {path.settings.id}"
+                raise Broken(f"one person has one path, but a consumer has tickets in {where}")
 
     def _admitted(self, event: e.Admitted) -> None:
         path, more = self.paths[event.path], False
@@ -196,6 +213,7 @@ class Audit:
         e.Configured: _configured,
         e.ReleaseRateChanged: _rate_changed,
         e.Joined: _joined,
+        e.Returned: _returned,
         e.Admitted: _admitted,
         e.StockChanged: _stock,
     }
@@ -209,7 +227,6 @@ _OF_PATHS: dict[type, Callable[[AuditedPath, Any], None]] = {
     e.TicketRefused: lambda path, event: path.refused(event),
     e.Redeemed: lambda path, event: path.redeemed(event),
     e.Completed: lambda path, event: path.complete(event),
-    e.Returned: lambda path, event: path.returned(event),
     e.WindowMoved: lambda path, event: path.window_moved(event),
     e.WaitingLost: lambda path, event: path.waiting_lost(event),
     k.TicketsLost: lambda path, event: path.tickets_lost(event),

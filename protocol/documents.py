@@ -254,8 +254,6 @@ def _relation_problems(document: Experience, experience_id: str) -> Iterator[Pro
         yield Problem("time_zone", f"{document.time_zone!r} is not a time zone of the IANA database")
     if not _is_web_address(document.checkout_url):
         yield Problem("checkout_url", "must be an address such as https://shop.example/checkout")
-    if document.one_path:
-        yield Problem("one_path", "must be false: not run in this version")
     yield from _repeats("paths", [path.id for path in document.paths])
     yield from _repeats("products", [product.id for product in document.products])
     variants = [variant.id for product in document.products for variant in product.variants]

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     ALREADY_DONE = "already_done"
     NOT_TAKEN = "not_taken"
     LIMIT_REACHED = "limit_reached"
+    ONE_PATH = "one_path"
     TOO_LOW = "too_low"
     BID_STANDS = "bid_stands"
     HOLD_OVER = "hold_over"
@@ -78,6 +79,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ALREADY_DONE: Meaning(False, 409, "This was done already and cannot be done again."),
     Reason.NOT_TAKEN: Meaning(False, 409, "This way in is of another kind and does not take that."),
     Reason.LIMIT_REACHED: Meaning(False, 409, "You have as many as one person can have."),
+    Reason.ONE_PATH: Meaning(False, 409, "One person has one way in here, and you have another; leave that first."),
     Reason.TOO_LOW: Meaning(True, 409, "This is less than the least that is taken now."),
     Reason.BID_STANDS: Meaning(False, 409, "A bid that was accepted cannot be withdrawn."),
     Reason.HOLD_OVER: Meaning(False, 409, "The hold is over."),

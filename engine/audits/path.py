@@ -6,6 +6,7 @@ Hands over to: the kinds, which say otherwise who is next, and check what only t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from protocol.documents import Path
 from protocol.states import LIVE, TicketState
 
 _GIVEN_UP = frozenset({TicketState.WAITING, TicketState.OFFERED, TicketState.ADMITTED, TicketState.REDEEMED})
+_SPENT = frozenset({TicketState.COMPLETED, TicketState.REFUSED})
 _LOST = frozenset({TicketState.WAITING, TicketState.OFFERED, TicketState.HELD})
 
 
@@ -38,6 +40,7 @@ class AuditedPath:
         self.consumers: list[bytes] = []
         self.hats: list[int] = []
         self.latest: dict[bytes, int] = {}
+        self.spent: dict[bytes, int] = {}
         self.windows: dict[int, int] = {}
         self.completed = 0
         self.admitted = 0
@@ -56,6 +59,7 @@ class AuditedPath:
         self.consumers, self.windows, self.completed = consumers, windows, completed
         self.latest = {consumer: ticket for ticket, consumer in enumerate(consumers)}
         self._waiting = [ticket for ticket, state in enumerate(self.states) if state == TicketState.WAITING]
+        self.spent = Counter(consumers[ticket] for ticket, state in enumerate(self.states) if state in _SPENT)
 
     def resume_kind(self, own: list[Any], offers: list[Any]) -> None:
         """What a snapshot says of the kind: ``own``, as its distribution stores it, and the open ``offers``."""
@@ -116,11 +120,22 @@ class AuditedPath:
         before = self.latest.get(consumer)
         if before is not None and self.states[before] in LIVE:
             raise Broken(f"tickets {before} and {ticket} are both live and of one consumer")
+        if self.spent.get(consumer, 0) >= self.settings.joins_per_consumer:
+            raise Broken(f"ticket {ticket} is of a consumer who has had all that one can have")
         self.states.append(TicketState.WAITING)
         self.consumers.append(consumer)
         self.hats.append(hats)
         self.latest[consumer] = ticket
         heappush(self._waiting, ticket)
+        self.code_is_used()
+
+    def code_is_used(self) -> None:
+        """One more is live: no more than the access code allows. Raises Broken."""
+        code = self.settings.access_code
+        if code is not None and code.max_uses is not None:
+            uses = sum(state in LIVE or state == TicketState.COMPLETED for state in self.states)
+            if uses > code.max_uses:
+                raise Broken(f"{uses} use the access code, which may be used {code.max_uses} times")
 
     def admit(self, ticket: int, event: e.Admitted) -> bool:
         """A window opens; answers whether it is one more than was counted, and not what an offer has kept."""
@@ -161,6 +176,9 @@ class AuditedPath:
             self.shelves.move(self.allotted.get(ticket, ""), 1)
         self.allotted.pop(ticket, None)
         self.states[ticket] = state
+        if state in _SPENT:
+            consumer = self.consumers[ticket]
+            self.spent[consumer] = self.spent.get(consumer, 0) + 1
 
     def expired(self, event: e.Expired) -> None:
         for ticket in event.tickets:
@@ -194,6 +212,7 @@ class AuditedPath:
 
     def returned(self, event: e.Returned) -> None:
         self.wait_again(event.ticket, (TicketState.EXPIRED,))
+        self.code_is_used()
 
     def window_moved(self, event: e.WindowMoved) -> None:
         if event.expires_at <= self.windows[event.ticket]:

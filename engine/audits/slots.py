@@ -91,7 +91,7 @@ class AuditedSlots:
     def came(self, event: k.CheckedIn) -> None:
         """Somebody is here."""
         self._path.expect(event.ticket, {_BOOKED})
-        self._path.states[event.ticket] = TicketState.COMPLETED
+        self._path.close(event.ticket, TicketState.COMPLETED)
 
     def did_not_come(self, event: k.NotShown) -> None:
         """Somebody is not."""

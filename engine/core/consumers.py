@@ -86,13 +86,19 @@ def _join_path(experience: Experience, path: Path, command: Join) -> Refusal | N
     if last is not None and _keeps(path, last, command):
         return _attached(experience, consumer)
     check = entry.join_refusal if last is None else entry.rejoining_refusal
-    refusal = check(path, command, experience.now_ms)
+    refusal = check(path, command, experience.now_ms) or _one_path_refusal(experience, path, consumer)
     if refusal is not None:
-        return _attached(experience, consumer) if command.implicit and last is not None else refusal
+        knows_them = last is not None or refusal.reason == Reason.ONE_PATH
+        return _attached(experience, consumer) if command.implicit and knows_them else refusal
     if _is_malformed(path, command):
         return Refusal(Reason.INVALID, {"path": path.id})
     _take_ticket(experience, path, command)
     return None
+
+
+def _one_path_refusal(experience: Experience, path: Path, consumer: bytes) -> Refusal | None:
+    assert experience.document is not None, "there is a path"
+    return entry.one_path_refusal(experience.by_priority, path, consumer) if experience.document.one_path else None
 
 
 def _is_malformed(path: Path, command: entry.Entrant) -> bool:
@@ -174,6 +180,8 @@ def rejoin(experience: Experience, command: Rejoin) -> Refusal | None:
     if ticket is None:
         return Refusal(Reason.NO_TICKET, {"path": path.id})
     if path.may_rejoin(ticket):
+        if refusal := entry.return_refusal(path) or _one_path_refusal(experience, path, command.consumer):
+            return refusal
         path.take_back(ticket, experience.journal)
         return None
     if path.tickets.states[ticket] == EXPIRED:
@@ -198,7 +206,8 @@ def choose(experience: Experience, command: Choose) -> Refusal | None:
 
 def enter_code(experience: Experience, command: EnterCode) -> Refusal | dict[str, Any]:
     """Go in by an access code: ``advanced`` with a ticket on its path, ``unchanged`` where there is one already, there
-    or on a path that comes before it, ``gated`` where the code is right and something else stands in the way."""
+    or on a path that comes before it, ``gated`` where the code is right and something else stands in the way. Where one
+    person has one path, the old place is given up for the new one."""
     code, now_ms = (NOTHING if command.credentials is None else command.credentials).code, experience.now_ms
     path = next((one for one in experience.by_priority if entry.opens_with(one, code, now_ms)), None)
     if path is None:
@@ -207,13 +216,23 @@ def enter_code(experience: Experience, command: EnterCode) -> Refusal | dict[str
     if any(one.tickets.live(command.consumer) is not None for one in better):
         _attached(experience, command.consumer)
         return {"outcome": "unchanged", "path": path.id}
+    one_path = _one_path_refusal(experience, path, command.consumer)
+    given_up = list(entry.live_elsewhere(experience.by_priority, path, command.consumer)) if one_path else []
     refusal = entry.refusal_of(path, command, now_ms)
+    if refusal is None and not all(_can_be_left(*place) for place in given_up):
+        refusal = one_path
     if refusal is not None:
         return {"outcome": "gated", "path": path.id, "reason": refusal.reason.value}
     if _is_malformed(path, command):
         return Refusal(Reason.INVALID, {"path": path.id})
+    for other, ticket in given_up:
+        other.give_up(ticket, "left", now_ms, experience.journal)
     _take_ticket(experience, path, command)
     return {"outcome": "advanced", "path": path.id}
+
+
+def _can_be_left(path: Path, ticket: int) -> bool:
+    return path.tickets.states[ticket] == WAITING and path.distribution.leave_refusal(ticket) is None
 
 
 def act(experience: Experience, command: TicketCommand | BookingCommand) -> Refusal | dict[str, Any] | None:
@@ -224,7 +243,7 @@ def act(experience: Experience, command: TicketCommand | BookingCommand) -> Refu
     if type(command) not in path.distribution.TAKES:
         return Refusal(Reason.NOT_TAKEN, {"path": path.id})
     ticket, at = path.tickets.live(command.consumer), experience.now_ms
-    if ticket is None and (refusal := _taking_refusal(path, command, at)):
+    if ticket is None and (refusal := _taking_refusal(experience, path, command)):
         return refusal
     if path.paused and type(command) in path.distribution.HALTED:
         return Refusal(Reason.PAUSED, {"path": path.id})
@@ -235,12 +254,12 @@ def act(experience: Experience, command: TicketCommand | BookingCommand) -> Refu
     return path.distribution.act(command, ticket, at, experience.journal)
 
 
-def _taking_refusal(path: Path, command: TicketCommand | BookingCommand, now_ms: int) -> Refusal | None:
+def _taking_refusal(experience: Experience, path: Path, command: TicketCommand | BookingCommand) -> Refusal | None:
     if not isinstance(command, TicketCommand):
         return Refusal(Reason.NO_TICKET, {"path": path.id})
     if _is_malformed(path, command):
         return Refusal(Reason.INVALID, {"path": path.id})
-    return entry.refusal_of(path, command, now_ms)
+    return entry.refusal_of(path, command, experience.now_ms) or _one_path_refusal(experience, path, command.consumer)
 
 
 def attach(experience: Experience, command: Attach) -> Refusal | None:

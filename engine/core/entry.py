@@ -1,13 +1,16 @@
-"""Who may take a ticket in a path: phase, level, audience, access code, and what the distribution says. A "no" is a
-value, and the first that stands in the way is the one that is told."""
+"""Who may take a ticket in a path: phase, level, audience, access code, what the distribution says, and, where one
+person has one path, whether they have another. A "no" is a value, and the first that stands in the way is the one that
+is told."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from engine.core.schedule import TAKING
 from engine.core.ticket import COMPLETED, REFUSED
 from protocol.commands import NOTHING, EnterCode, Join, Rejoin, TicketCommand
+from protocol.documents import AccessCode
 from protocol.refusals import Reason, Refusal
 from protocol.states import LEVELS, Phase
 
@@ -57,6 +60,27 @@ def refusal_of(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
     return rejoining_refusal(path, who, now_ms) if had_one else join_refusal(path, who, now_ms)
 
 
+def live_elsewhere(paths: Iterable[Path], path: Path, consumer: bytes) -> Iterator[tuple[Path, int]]:
+    """The other paths of these where the consumer has a live ticket, each with that."""
+    for other in paths:
+        ticket = other.tickets.live(consumer)
+        if other is not path and ticket is not None:
+            yield other, ticket
+
+
+def one_path_refusal(paths: Iterable[Path], path: Path, consumer: bytes) -> Refusal | None:
+    """Why somebody who may have one path cannot have this one, or None."""
+    for other, ticket in live_elsewhere(paths, path, consumer):
+        return Refusal(Reason.ONE_PATH, {"path": other.id, "state": other.tickets.state(ticket).word})
+    return None
+
+
+def return_refusal(path: Path) -> Refusal | None:
+    """Why a missed turn cannot be taken back although it would be forgiven: others have used up the code."""
+    code = path.settings.access_code
+    return Refusal(Reason.BAD_CODE, {"path": path.id}) if code is not None and _is_used_up(path, code) else None
+
+
 def opens_with(path: Path, code: str, now_ms: int) -> bool:
     """Whether ``code`` is the path's own and can still be used."""
     return path.settings.access_code is not None and _code_refusal(path, code, now_ms) is None
@@ -68,11 +92,11 @@ def _code_refusal(path: Path, code: str, now_ms: int) -> Refusal | None:
     if not code:
         return Refusal(Reason.NEEDS_CODE, {"path": path.id})
     over = wanted.expires_at is not None and wanted.expires_at <= now_ms
-    if code != wanted.code or over or (wanted.max_uses is not None and _uses(path) >= wanted.max_uses):
+    if code != wanted.code or over or _is_used_up(path, wanted):
         return Refusal(Reason.BAD_CODE, {"path": path.id})
     return None
 
 
-def _uses(path: Path) -> int:
-    """Live and completed tickets. Counting runs at memory speed, and only where a code is used."""
-    return path.tickets.alive + path.tickets.states.count(COMPLETED)
+def _is_used_up(path: Path, code: AccessCode) -> bool:
+    """Uses are live and completed tickets. Counting runs at memory speed, and only where a code is used."""
+    return code.max_uses is not None and path.tickets.alive + path.tickets.states.count(COMPLETED) >= code.max_uses

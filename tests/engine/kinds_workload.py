@@ -47,6 +47,7 @@ class KindsWorkload(Workload):
         if not products:
             paths = [path | {"product_selection": "checkout"} for path in paths]
         over_all = {"release_rate_per_minute": self._maybe(0.3, 60, 600), "max_active": self._maybe(0.2, 2, 5)}
+        over_all["one_path"] = chance.random() < 0.2
         chance.shuffle(paths)
         return document(paths=paths, products=products, **over_all)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from protocol import commands as c
+from protocol.documents import Experience as Document
 from tests.engine.kinds_workload import PATHS, KindsWorkload
 from tests.engine.kinds_workload import WORDS as KINDS_WORDS
 from tests.engine.stage import START_MS, Stage
@@ -21,7 +23,8 @@ JOINING = ("join", "join", "join", "implicit", "leave", "decline", "rejoin")
 
 
 class ModelledKinds(KindsWorkload):
-    """Timed releases and waitlists where people take what there is, and need neither code nor audience."""
+    """Timed releases and waitlists where people take what there is, need neither code nor audience, and may be in more
+    than one path."""
 
     WORDS = tuple(word for word in KINDS_WORDS if word not in {"any", "attach", "configure", *CHOOSING})
 
@@ -29,6 +32,9 @@ class ModelledKinds(KindsWorkload):
         if act.word == "claim":
             return [c.Claim(consumer(act.who), PATHS[act.which % 3])]
         return super().commands_of(act, stage)
+
+    def _document(self) -> Document:
+        return structs.replace(super()._document(), one_path=False)
 
     def _main_path(self, path_id: str) -> dict[str, Any]:
         raw = super()._main_path(path_id)

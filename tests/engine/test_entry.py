@@ -6,7 +6,7 @@ from typing import Any
 
 from protocol import commands as c
 from protocol.commands import Credentials
-from protocol.events import Answered, Attached, Joined
+from protocol.events import Answered, Attached, Joined, Left
 from protocol.kind_events import Chosen, HoldingDetails
 from tests.engine.stage import ACTOR, Stage, only
 from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant
@@ -94,6 +94,54 @@ def test_the_right_code_does_not_help_against_what_else_is_in_the_way() -> None:
     assert _enters(stage, ALICE) == gated
     assert stage.states("press") == []
     assert _enters(stage, ALICE, level=2)["outcome"] == "advanced"
+
+
+def _one_path(**fields: Any) -> Stage:
+    """For the press with a code, and for everybody: one person has one of them."""
+    press = _path("press", priority=30, access_code=CODE | fields)
+    return Stage(document(paths=[_path(priority=10), press], one_path=True))
+
+
+def test_where_one_person_has_one_path_there_is_no_other() -> None:
+    stage = _one_path()
+    stage.later(0, _joins(ALICE, "general"))
+    elsewhere = ("one_path", {"path": "general", "state": "waiting"})
+    assert stage.refusal(_joins(ALICE, "press", code="OPEN")) == elsewhere
+    assert stage.refusal(_joins(ALICE, "press"))[0] == "needs_code"
+    brought = Credentials(code="OPEN")
+    assert only(stage.later(0, c.Join(ALICE, "press", True, credentials=brought)), Attached)
+    stage.later(0, c.Leave(ALICE, "general"), _joins(ALICE, "press", code="OPEN"))
+    assert (stage.states(), stage.states("press")) == (["left"], ["waiting"])
+
+
+def test_where_one_person_has_one_path_a_code_moves_them() -> None:
+    stage = _one_path()
+    stage.later(0, _joins(ALICE, "general"), _joins(BOB, "general"), c.AdmitNow(ACTOR, "", "general", 1))
+    assert _enters(stage, ALICE) == {"outcome": "gated", "path": "press", "reason": "one_path"}
+    assert (stage.states(), stage.states("press")) == (["admitted", "waiting"], [])
+    events = stage.later(0, c.EnterCode(BOB, credentials=Credentials(code="OPEN")))
+    assert [type(event) for event in events] == [Left, Joined, Attached, Answered]
+    assert (stage.states(), stage.states("press")) == (["admitted", "left"], ["waiting"])
+
+
+def test_where_one_person_has_one_path_a_bid_or_a_claim_elsewhere_takes_no_ticket() -> None:
+    drop = {"id": "drop", "distribution": {"kind": "timed_release"}}
+    stage = Stage(document(paths=[_path(), drop], one_path=True))
+    stage.later(0, _joins(ALICE, "general"))
+    assert stage.refusal(c.Claim(ALICE, "drop"))[0] == "one_path"
+    stage.later(0, _joins(BOB, "drop"))
+    assert stage.refusal(c.Claim(ALICE, "drop"))[0] == "one_path"
+
+
+def test_a_missed_turn_is_not_taken_back_beside_another_path_nor_beyond_the_uses_of_the_code() -> None:
+    stage = _one_path(max_uses=1)
+    stage.later(0, _joins(ALICE, "press", code="OPEN"), c.AdmitNow(ACTOR, "", "press", 1))
+    stage.later(10_000, _joins(ALICE, "general"))
+    assert stage.refusal(c.Rejoin(ALICE, "press"))[0] == "one_path"
+    stage.later(0, c.Leave(ALICE, "general"), _joins(BOB, "press", code="OPEN"))
+    assert stage.refusal(c.Rejoin(ALICE, "press")) == ("bad_code", {"path": "press"})
+    stage.later(0, c.Leave(BOB, "press"), c.Rejoin(ALICE, "press"))
+    assert stage.states("press") == ["waiting", "left"]
 
 
 def test_a_code_that_is_nobodys_is_refused() -> None:

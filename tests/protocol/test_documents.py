@@ -160,7 +160,6 @@ def test_a_value_out_of_bounds_is_refused(fields: dict[str, Any], path: str) -> 
         ({"checkout_url": "https://shop.example:99999/"}, "checkout_url"),
         ({"checkout_url": "http://x y/"}, "checkout_url"),
         ({"checkout_url": "http://shop.example/\n"}, "checkout_url"),
-        ({"one_path": True}, "one_path"),
         ({"paths": [raw_path(), raw_path()]}, "paths"),
         ({"products": [raw_product(raw_variant()), raw_product(raw_variant("43"))]}, "products"),
         ({"products": [raw_product(raw_variant(), raw_variant())]}, "products variants"),
@@ -174,8 +173,8 @@ def test_fields_that_contradict_one_another_are_refused(fields: dict[str, Any], 
 
 
 def test_every_contradiction_is_told_at_once() -> None:
-    raw = raw_document(time_zone="Mars", one_path=True, paths=[raw_path(), raw_path(variants=["1"])])
-    assert list(_problems(raw)) == ["time_zone", "one_path", "paths", "paths[1].variants"]
+    raw = raw_document(time_zone="Mars", paths=[raw_path(), raw_path(variants=["1"])])
+    assert list(_problems(raw)) == ["time_zone", "paths", "paths[1].variants"]
 
 
 def test_a_variant_named_twice_in_a_path_is_refused() -> None:

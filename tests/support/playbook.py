@@ -113,6 +113,8 @@ class Playbook:
         if over_all := re.fullmatch(r"over all paths: (.*)", what):
             for name, value in _pairs(over_all[1]):
                 self._fields[_OVER_ALL[name]] = _number(value)
+        elif what == "one path":
+            self._fields["one_path"] = True
         elif stock := re.fullmatch(r"stock (?:of (\S+) )?(\d+)", what):
             self._stock[stock[1] or "shoe"] = int(stock[2])
         else:
