@@ -1,6 +1,7 @@
 """What stands on the board: the states of an experience that everybody sees alike, and positions with honest waits.
 
-A shared frame is encoded once for all its watchers; it is told again when anything in it but ``now`` has changed.
+A shared frame is encoded once for all its watchers; it is told again when anything in it but ``now`` has changed: by
+the next round, or sooner where its kind says that it is prompt.
 The key of a state says of what it is the state, so that a slow line keeps only the newest of each. A kind may say in
 one short frame what is new in many states; it is for those alone who have taken all that was told before.
 """
@@ -91,7 +92,9 @@ class Board:
         self._people = people
         self._kinds = kinds
         self._told: dict[str, Shared] = {}
+        self._told_promptly: dict[str, Shared] = {}
         self._stale = True
+        self._prompt_stale = False
         self._outage = False
         self._due_ms: int | None = None
         self._estimates: dict[str, tuple[int, Estimate]] = {}
@@ -103,15 +106,16 @@ class Board:
         """All states of a path as they are now. What nobody was told before counts as told: there is no news in it."""
         entry_id, until_ms, forms = self._forms.get((path_id, outage), ("", None, []))
         if entry_id != self._replica.entry_id or (until_ms is not None and now_ms >= until_ms):
-            states = self._states(path_id, now_ms, outage)
-            forms = [self._form(path_id, state, frame) for state, frame in states.items()]
+            states, prompt = self._states(path_id, now_ms, outage), self._prompt_states(path_id, now_ms)
+            forms = [self._form(path_id, state, frame) for state, frame in (states | prompt).items()]
             self._forms[path_id, outage] = (self._replica.entry_id, self._changes_at(path_id, now_ms), forms)
-            for state, frame in states.items():
-                self._told.setdefault(state, frame)
+            self._told = states | self._told
+            self._told_promptly = prompt | self._told_promptly
         return [form.at(now_ms) for form in forms]
 
     def changed(self, now_ms: int, *, outage: bool) -> list[News]:
-        """The states of all paths that are not as they were first told, or as this said the last time."""
+        """The states of all paths that are not as they were first told, or as this said the last time; without the
+        prompt ones."""
         due = self._due_ms is not None and now_ms >= self._due_ms
         if not (self._stale or due) and outage == self._outage:
             return []
@@ -125,6 +129,22 @@ class Board:
         self._told = present
         instants = (self._changes_at(path_id, now_ms) for path_id in self._replica.paths)
         self._due_ms = min((instant for instant in instants if instant is not None), default=None)
+        return news
+
+    @property
+    def is_prompted(self) -> bool:
+        """Whether a prompt state may have changed since `changed_promptly`."""
+        return self._prompt_stale and any(self._kinds.of(path).PROMPT for path in self._replica.paths.values())
+
+    def changed_promptly(self, now_ms: int) -> list[News]:
+        """The same as `changed`, of the prompt states alone."""
+        self._prompt_stale = False
+        before, self._told_promptly = self._told_promptly, {}
+        news: list[News] = []
+        for path_id in self._replica.paths:
+            states = self._prompt_states(path_id, now_ms)
+            self._told_promptly |= states
+            news += self._news(path_id, {key: one for key, one in states.items() if before.get(key) != one}, now_ms)
         return news
 
     def _news(self, path_id: str, changed: dict[str, Shared], now_ms: int) -> Iterator[News]:
@@ -215,7 +235,8 @@ class Board:
         """``event``, of the log's time ``now_ms``, is about to be applied: note from which instant on the rate is
         measured, and what everybody who waits is told at once."""
         paths = self._replica.paths
-        self._stale = self._stale or isinstance(event, _SHARED_EVENTS)
+        shared = isinstance(event, _SHARED_EVENTS)
+        self._stale, self._prompt_stale = self._stale or shared, self._prompt_stale or shared
         match event:
             case Joined(path=path):
                 if paths[path].roster.waiting == 0:
@@ -243,15 +264,21 @@ class Board:
             seats.pacing.stir(why)
 
     def _states(self, path_id: str, now_ms: int, outage: bool) -> dict[str, Shared]:
-        """By key; instead of the time they have a mark for it."""
+        """By key, without the prompt ones; instead of the time they have a mark for it."""
         path = self._replica.paths[path_id]
         states: dict[str, Shared] = {f"phase {path_id}": told.phase(path, now_ms, outage=outage)}
         for stock in told.stocks(self._replica, path_id):
             states[f"stock {path_id} {stock.product} {stock.variant}"] = stock
         if path.sold_out:
             states[f"sold_out {path_id}"] = told.sold_out(path, now_ms)
-        states |= self._kinds.of(path).states(path, now_ms)
+        if not self._kinds.of(path).PROMPT:
+            states |= self._kinds.of(path).states(path, now_ms)
         return {key: _timeless(frame) for key, frame in states.items()}
+
+    def _prompt_states(self, path_id: str, now_ms: int) -> dict[str, Shared]:
+        path = self._replica.paths[path_id]
+        kind = self._kinds.of(path)
+        return {key: _timeless(frame) for key, frame in kind.states(path, now_ms)} if kind.PROMPT else {}
 
     def _form(self, path_id: str, state: str, frame: Shared) -> _Form:
         """The encoded form of a timeless ``frame``, made when it is another than the last one of its key."""

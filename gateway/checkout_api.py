@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from starlette.responses import Response
 
+from gateway import told
 from gateway.api_keys import Scope
 from gateway.control.change import hub_of
 from gateway.endpoints import Call, Endpoint, Handler, Parameter, json_answer
@@ -44,7 +45,8 @@ class ExtendBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AdmissionAnswer(Struct, frozen=True):
-    """The admission after the command. ``pass`` is there when the window moved; instants are epoch milliseconds."""
+    """The admission after the command. ``pass`` is there when the window moved, as long as it is open; instants are
+    epoch milliseconds."""
 
     admission: str
     experience: str
@@ -95,7 +97,7 @@ async def _perform(call: Call, command: Callable[[bytes], CheckoutCommand]) -> R
         return outcome.refusal
     answer = msgspec.convert(outcome.answer | {"entry": outcome.entry}, AdmissionAnswer)
     if isinstance(sent, Extend):
-        answer = structs.replace(answer, pass_=_pass(hub, answer))
+        answer = structs.replace(answer, pass_=await _pass(hub, answer, admission))
     return json_answer(answer)
 
 
@@ -122,15 +124,23 @@ async def _experience_of(call: Call, admission: bytes) -> str | None:
     return None
 
 
-def _pass(hub: Hub, answer: AdmissionAnswer) -> str:
+async def _pass(hub: Hub, answer: AdmissionAnswer, admission: bytes) -> str | UnsetType:
+    """The new pass; UNSET when the window has been closed in the meantime."""
+    room = await hub.room(answer.experience)
+    found = None if room is None else room.replica.window_of(admission)
+    if room is None or found is None:
+        return UNSET
+    path_id, _, window = found
     claims = claims_of(
         hub.settings.token_issuer,
         answer.experience,
         answer.path,
         consumer=bytes.fromhex(answer.consumer),
-        admission=bytes.fromhex(answer.admission),
+        admission=admission,
         admitted_at=answer.admitted_at,
         expires_at=answer.expires_at,
+        variant=window.variant,
+        price=told.price(room.replica.paths[path_id], window.price),
     )
     return hub.keys.sign(claims, answer.kid)
 

@@ -25,8 +25,10 @@ Commands = tuple[type[ConsumerCommand], ...]
 
 
 class Fact(NamedTuple):
-    """``frame`` for all sockets of ``person``; it answers those of ``answers`` that one of them sent for its path."""
+    """``frame`` for all sockets of ``person``; it answers those of ``answers`` that one of them sent for its path, and
+    where there is an ``id``, only the one that has it."""
 
     person: Person
     frame: FactFrame
     answers: Commands = ()
+    id: str = ""

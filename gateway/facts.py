@@ -138,17 +138,16 @@ class Facts:
 
     def _admission(self, person: Person, holding: Holding, now_ms: int) -> Iterator[AdmittedFrame]:
         """The ``admitted`` frame with the pass, which is signed once for each end of the window."""
-        passes = person.passes
+        passes, path = person.passes, self._replica.paths[holding.path]
         signed = passes.get(holding.admission)
         if signed is None or signed[0] != holding.expires_at:
             try:
-                token = self._proofs.pass_of(person.consumer, self._replica.experience, holding)
+                token = self._proofs.pass_of(person.consumer, self._replica.experience, path, holding)
             except PassKeysError as error:
                 log.error("pass_not_signed", experience=self._replica.experience, why=str(error))
                 return
             signed = passes[holding.admission] = (holding.expires_at, token)
         assert self._replica.document is not None, "nobody is admitted before a document stands"
-        path = self._replica.paths[holding.path]
         yield told.admitted(path, holding, signed[1], self._replica.document.checkout_url, now_ms)
 
     def _window_moved(self, event: WindowMoved, now_ms: int) -> Iterator[Fact]:

@@ -1,8 +1,8 @@
 """The hub: all rooms of this process and what keeps them going. It decides nothing and waits for no socket.
 
-Four tasks serve every room: one reads events, one writes commands (on a Cluster each a shard), one goes the rounds, one
-tells announcements. A room
-is there for each experience that the store knows; one that is asked for and not known yet is looked up once.
+Five tasks serve every room: one reads events, one writes commands (on a Cluster each a shard), one goes the rounds, one
+tells announcements, one states that are prompt. A room is there for each experience that the store knows; one that is
+asked for and not known yet is looked up once.
 
 Hands over to: `gateway.rooms` (one experience), `gateway.io` (the store), `gateway.rounds` (what the clock tells).
 """
@@ -31,7 +31,7 @@ from gateway.outgoing import Answer
 from gateway.pass_keys import PassKeys
 from gateway.proofs import Proofs
 from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
-from gateway.rounds import ROUND_MS, SWEEP_MS, sweep, tell_announcements, tell_round
+from gateway.rounds import PROMPT_MS, ROUND_MS, SWEEP_MS, sweep, tell_announcements, tell_prompt, tell_round
 from gateway.settings import GatewaySettings
 from gateway.sockets import Sockets
 from protocol.commands import Command
@@ -87,6 +87,7 @@ class Hub:
             **dict(self._links.runs()),
             "rounds": self._go_rounds(),
             "announcements": self._announce(),
+            "prompts": self._prompt(),
         }
         self._tasks = [asyncio.create_task(run, name=name) for name, run in runs.items()]
         for task in self._tasks:
@@ -269,6 +270,18 @@ class Hub:
             for room in list(self._rooms.values()):
                 with self._fault_of(room):
                     await tell_announcements(room)
+
+    async def _prompt(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self.sockets.prompted.wait()
+            self.sockets.prompted.clear()
+            next_s = loop.time() + PROMPT_MS / 1000
+            for room in list(self._rooms.values()):
+                with self._fault_of(room):
+                    if room.live and room.board.is_prompted:
+                        await tell_prompt(room)
+            await asyncio.sleep(max(0.0, next_s - loop.time()))
 
     @contextmanager
     def _fault_of(self, room: Room) -> Iterator[None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from protocol import passes
 from protocol.passes import PassClaims
@@ -40,9 +40,19 @@ class Jwks(Struct, frozen=True):
 
 
 def claims_of(
-    issuer: str, experience: str, path: str, *, consumer: bytes, admission: bytes, admitted_at: int, expires_at: int
+    issuer: str,
+    experience: str,
+    path: str,
+    *,
+    consumer: bytes,
+    admission: bytes,
+    admitted_at: int,
+    expires_at: int,
+    variant: str = "",
+    price: str | UnsetType = UNSET,
 ) -> PassClaims:
-    """What the pass of an admission says. Instants are epoch milliseconds here, seconds in the claims."""
+    """What the pass of an admission says. Instants are epoch milliseconds here, seconds in the claims. ``variant`` ""
+    and ``price`` UNSET: not settled by the path."""
     issued = admitted_at // 1_000
     return PassClaims(
         iss=issuer,
@@ -53,6 +63,8 @@ def claims_of(
         iat=issued,
         nbf=issued,
         exp=expires_at // 1_000,
+        variant=variant or UNSET,
+        price=price,
     )
 
 

@@ -3,8 +3,10 @@
 All claims come from the log and both signatures are deterministic, so it does not matter who is asked, or how often.
 """
 
+from gateway import told
 from gateway.pass_keys import PassKeys, claims_of
 from protocol.events import Holding
+from protocol.path_replica import PathReplica
 from protocol.sessions import Receipt, sign_receipt
 
 
@@ -21,8 +23,9 @@ class Proofs:
         receipt = Receipt(consumer, experience, holding.path, holding.ticket, holding.hats)
         return sign_receipt(receipt, self._session_key)
 
-    def pass_of(self, consumer: bytes, experience: str, holding: Holding) -> str:
-        """The pass of an admission. Raises PassKeysError when the key that the log names is not here."""
+    def pass_of(self, consumer: bytes, experience: str, path: PathReplica, holding: Holding) -> str:
+        """The pass of an admission of ``path``. Raises PassKeysError when the key that the log names is not here."""
+        window = path.windows[holding.ticket]
         claims = claims_of(
             self._issuer,
             experience,
@@ -31,5 +34,7 @@ class Proofs:
             admission=holding.admission,
             admitted_at=holding.admitted_at,
             expires_at=holding.expires_at,
+            variant=window.variant,
+            price=told.price(path, window.price),
         )
         return self._keys.sign(claims, holding.kid)

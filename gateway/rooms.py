@@ -160,6 +160,8 @@ class Room:
             telling.forget(self._apply(event, entry.now_ms))
             telling.hear(event)
         telling.finish()
+        if self.board.is_prompted:
+            self.people.sockets.prompted.set()
 
     def _learn(self, entry: Entry, settled: list[tuple[Asked, Answer]]) -> None:
         for event in entry.events:

@@ -1,5 +1,6 @@
 """The round: what is told by the clock and not by an event. Shared states that changed, positions that are due, signs
-of life for sockets that have heard nothing for long.
+of life for sockets that have heard nothing for long. Prompt states (`gateway.kinds.base`) have a round of their own: at
+once after a change, and the next one ``PROMPT_MS`` later at the earliest; while none of them changes there is none.
 
 A round never holds the event loop for long: it goes by chunks and lets others run in between. What changed meanwhile is
 checked again before it is told: nobody who was admitted hears of a position afterwards.
@@ -10,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from gateway import told
+from gateway.board import News
 from gateway.edge.parked.lot import Stamps
 from gateway.fanout import KEEPALIVE_MS, Due
 from gateway.people import Seats
@@ -20,6 +22,7 @@ from protocol import codec
 from protocol.close_codes import CloseCode
 
 ROUND_MS = 250
+PROMPT_MS = 100
 SWEEP_MS = 4_000
 CHUNK_SOCKETS = 500
 CHUNK_POSITIONS = 100
@@ -30,11 +33,15 @@ QUIET_S = KEEPALIVE_MS // 1_000 + 1
 async def tell_round(room: Room) -> None:
     """Shared states and positions of one room, as far as they are due."""
     for news in room.board.changed(room.now_ms(), outage=room.away):
-        slots = room.people.everybody()
-        slots = slots[room.people.sockets.open_ones(slots, news.path, news.level)]
-        await _tell_shared(room, slots, room.people.sockets.lot.stamps(slots), news.frame, news.states)
+        await _tell_news(room, news)
     for path_id in list(room.replica.paths):
         await _tell_positions(room, path_id, room.people.seats(path_id))
+
+
+async def tell_prompt(room: Room) -> None:
+    """Prompt states of one room that changed."""
+    for news in room.board.changed_promptly(room.now_ms()):
+        await _tell_news(room, news)
 
 
 async def tell_announcements(room: Room) -> None:
@@ -58,6 +65,12 @@ async def sweep(room: Room) -> None:
             if socket.here:
                 _tell_sign_of_life(room, socket)
         await asyncio.sleep(0)
+
+
+async def _tell_news(room: Room, news: News) -> None:
+    slots = room.people.everybody()
+    slots = slots[room.people.sockets.open_ones(slots, news.path, news.level)]
+    await _tell_shared(room, slots, room.people.sockets.lot.stamps(slots), news.frame, news.states)
 
 
 async def _tell_shared(

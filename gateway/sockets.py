@@ -35,13 +35,15 @@ class Sockets:
     """By slot: ``rooms`` (NO_ROOM: nobody's), ``persons`` in that room, ``nexts`` of the same consumer (NONE: the
     last), ``levels``, ``watched`` (see `Watchings`), ``opening`` (answers of the handshake still to come),
     ``lines`` (whether it is a line), ``expires`` of the session (epoch seconds), ``told`` (second of our
-    monotonic clock in which it was last told anything). ``announced``: set when a room has something for everybody."""
+    monotonic clock in which it was last told anything). ``announced``: set when a room has something for everybody;
+    ``prompted``: when a state has changed that does not wait for the round."""
 
     def __init__(self, lot: Lot) -> None:
         self.lot = lot
         self.watchings = Watchings()
         self.budgets = Budgets()
         self.announced = asyncio.Event()
+        self.prompted = asyncio.Event()
         self.on_open: dict[int, Callable[[], None]] = {}
         self.rooms = Column("I", NO_ROOM)
         self.persons = Column("i", NONE)

@@ -9,7 +9,6 @@ Hands over to: `gateway.voice`, which keeps what must wait for durability.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,7 @@ class Telling:
         self._voice = room.voice
         self._now_ms = now_ms
         self._settled = settled
-        self._asked: dict[tuple[Socket, type[object], str], deque[Asked]] = {}
+        self._asked: dict[tuple[Socket, type[object], str], list[Asked]] = {}
         self._seeking: dict[Socket, list[Asked]] = {}
         self._held: dict[int, list[Holding]] = {}
         self._answers: dict[Asked, bytes] = {}
@@ -55,10 +54,10 @@ class Telling:
         self._new_paths: dict[Socket, list[str]] = {}
         self._refused: set[Socket] = set()
         self._opened: list[Socket] = []
-        for asked, _ in settled:
+        for asked, answer in settled:
             asked.answered = False  # it may have been before, by an entry that was lost
-            if asked.socket is not None and asked.socket.here:
-                self._asked.setdefault((asked.socket, type(asked.command), asked.path), deque()).append(asked)
+            if asked.socket is not None and asked.socket.here and answer.refusal is None:
+                self._asked.setdefault((asked.socket, type(asked.command), asked.path), []).append(asked)
                 if asked.opening or isinstance(asked.command, Join):
                     self._seeking.setdefault(asked.socket, []).append(asked)
 
@@ -125,9 +124,8 @@ class Telling:
         for command in fact.answers:
             for where in (path, ""):
                 waiting = self._asked.get((socket, command, where), ())
-                while waiting:
-                    asked = waiting.popleft()
-                    if not asked.answered:
+                for asked in waiting:
+                    if not asked.answered and fact.id in ("", getattr(asked.command, "id", "")):
                         return asked
         return None
 

@@ -34,27 +34,33 @@ class DrawResultFrame(ServerFrameBase, frozen=True, tag="draw_result"):
 
 
 class HighBidFrame(ServerFrameBase, frozen=True, tag="high_bid"):
-    """State of an auction, at most ten a second. English: ``amount`` is the price of a unit now (null before a bid),
-    ``min_next`` the least maximum that is taken. Dutch: ``amount`` is the price now, ``left`` how many units."""
+    """State of an auction, at most ten a second. English: ``amount`` is the price of a unit now (null while there are
+    no bids), ``min_next`` the least maximum that is taken. Dutch: ``price`` is the price now (absent before the
+    opening), ``next_drop_at`` when it falls (absent where it stays), ``left`` how many units can still be taken."""
 
     path: str
-    amount: str | None
     currency: str
     closes_at: int | None
     now: int
+    amount: str | UnsetType | None = UNSET
     bids: int | UnsetType = UNSET
     min_next: str | UnsetType = UNSET
     reserve_met: bool | UnsetType = UNSET
     extensions: int | UnsetType = UNSET
+    price: str | UnsetType = UNSET
     next_drop_at: int | UnsetType = UNSET
     left: int | UnsetType = UNSET
 
 
+BidStatus = Literal["leading", "outbid", "won", "lost"]
+
+
 class BidStatusFrame(ServerFrameBase, frozen=True, tag="bid_status"):
-    """Fact: how one's own bid does. ``max`` is one's own maximum, ``price`` what a winner pays."""
+    """Fact: how one's own bid does. ``max`` is one's own maximum, ``price`` what a winner pays: in a Dutch auction,
+    where ``won`` says that a unit is taken, what one has claimed it at."""
 
     path: str
-    status: Literal["leading", "outbid", "won", "lost"]
+    status: BidStatus
     max: str | UnsetType = UNSET
     price: str | UnsetType = UNSET
     ref: Ref | UnsetType = UNSET

@@ -12,14 +12,15 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from msgspec import Struct, ValidationError, convert
+from msgspec import UNSET, Struct, UnsetType, ValidationError, convert, to_builtins
 
 PASS_LENGTH_MAX = 2_000
 
 
 class PassClaims(Struct, frozen=True):
     """What a pass says. Times are epoch seconds; ``aud`` is the experience, ``sub`` the consumer (hexadecimal),
-    ``jti`` the admission (hexadecimal)."""
+    ``jti`` the admission (hexadecimal). ``variant`` and ``price`` (in the currency of the path) where the path has
+    settled them."""
 
     iss: str
     aud: str
@@ -29,6 +30,8 @@ class PassClaims(Struct, frozen=True):
     iat: int
     nbf: int
     exp: int
+    variant: str | UnsetType = UNSET
+    price: str | UnsetType = UNSET
 
 
 class PassError(ValueError):
@@ -43,7 +46,7 @@ class PassError(ValueError):
 def sign(claims: PassClaims, kid: str, key: Ed25519PrivateKey) -> str:
     """The pass as a compact JWT; equal claims give equal bytes."""
     header = _encode({"alg": "EdDSA", "kid": kid, "typ": "JWT"})
-    body = _encode({field: getattr(claims, field) for field in claims.__struct_fields__})
+    body = _encode(to_builtins(claims))
     return f"{header}.{body}.{_base64(key.sign(f'{header}.{body}'.encode()))}"
 
 

@@ -6,6 +6,7 @@ Hands over to: the files of the kinds. A kind that is not named here tells nothi
 from typing import Final
 
 from gateway.kinds.appointment import AppointmentTelling
+from gateway.kinds.auction import AuctionTelling
 from gateway.kinds.base import KindTelling
 from gateway.kinds.draw import DrawTelling
 from gateway.kinds.queue import QueueTelling
@@ -15,8 +16,9 @@ from protocol.path_replica import PathReplica
 from protocol.replica import Replica
 
 TELLINGS: Final[dict[str, type[KindTelling]]] = {
-    **dict.fromkeys(("timed_release", "waitlist", "auction"), KindTelling),
+    **dict.fromkeys(("timed_release", "waitlist"), KindTelling),
     "appointment": AppointmentTelling,
+    "auction": AuctionTelling,
     "draw": DrawTelling,
     "queue": QueueTelling,
 }

@@ -6,7 +6,7 @@
 - ``admitted``: what is told, in front of ``admitted``, to whom the kind has just let in.
 - ``states``: what everybody sees alike, by the key of the state; ``SHARED``: the events that may change it, and
   ``changes_at`` when time alone will. The board tells it at first and whenever it has changed, the newest alone.
-  ``brief``: many changes in one frame, for those who have heard all before.
+  ``brief``: many changes in one frame, for those who have heard all before. ``PROMPT``: they do not wait for the round.
 - ``REPEATED``: the commands that may be sent again, and are then answered by what ``held`` tells first.
 
 Who is asked for a position while they wait is `gateway.told.shows_places`. What stands here is a kind that tells
@@ -32,6 +32,7 @@ class KindTelling:
 
     FACTS: ClassVar[dict[type, Callable[[Any, Any, int], Iterator[Fact]]]] = {}
     SHARED: ClassVar[tuple[type, ...]] = ()
+    PROMPT: ClassVar[bool] = False
     REPEATED: ClassVar[Commands] = ()
 
     def __init__(self, replica: Replica, people: People) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from protocol.kind_events import AuctionEnded, BidPlaced, EndMoved, PriceChanged, PriceDropped, UnitTaken
+from protocol.kind_frames import BidStatus
 from protocol.kinds.base import KindReplica
 from protocol.states import TicketState
 
@@ -34,10 +35,12 @@ class AuctionReplica(KindReplica):
         self.next_drop_at: int | None = None
         self.taken: dict[int, int] = {}
 
-    def status(self, ticket: int) -> str:
-        """``leading``, ``outbid``, ``won`` or ``lost``; "" for who has not bid."""
+    def status(self, ticket: int) -> BidStatus | None:
+        """How the bid of ``ticket`` does; None for who has neither bid nor taken a unit."""
+        if ticket in self.taken:
+            return "lost" if self._path.states[ticket] == TicketState.LOST else "won"
         if ticket not in self.maxima:
-            return ""
+            return None
         if self.winners is not None:
             return "won" if ticket in self.winners else "lost"
         if self._path.states[ticket] != TicketState.WAITING:
@@ -46,8 +49,11 @@ class AuctionReplica(KindReplica):
 
     def left(self, quantity: int) -> int:
         """How many of ``quantity`` units of a Dutch auction nobody has, nor waits for after a claim."""
-        waiting = sum(self._path.states[ticket] == TicketState.WAITING for ticket in self.taken)
-        return quantity - waiting - len(self._path.windows) - self._path.completed
+        return quantity - self.claimed() - len(self._path.windows) - self._path.completed
+
+    def claimed(self) -> int:
+        """How many units of a Dutch auction are taken by somebody who waits for their turn."""
+        return sum(self._path.states[ticket] == TicketState.WAITING for ticket in self.taken)
 
     def image(self) -> Any:
         standing = [self.price, self.bids, self.min_next, self.reserve_met, self.extensions, self.next_drop_at]

@@ -35,13 +35,13 @@ def _stored(kind: AuctionReplica) -> AuctionReplica:
 
 def test_it_follows_bids_until_the_hammer() -> None:
     path, kind = _path(4)
-    assert (kind.price, kind.min_next, kind.status(0)) == (None, None, "")
+    assert (kind.price, kind.min_next, kind.status(0)) == (None, None, None)
     _apply(kind, BidPlaced("auction", 5, 100, 1, 200, True, 60, 0, [0], [], 0, 500, "a"))
     _apply(kind, BidPlaced("auction", 6, 600, 2, 700, True, 70, 1, [1], [0], 1, 900, "b"))
     _apply(kind, BidPlaced("auction", 7, 700, 3, 800, True, 70, 1, [], [], 2, 600, "c"))
     for one in (kind, _stored(kind)):
         assert (one.price, one.bids, one.min_next, one.reserve_met, one.extensions) == (700, 3, 800, True, 1)
-        assert [one.status(ticket) for ticket in range(4)] == ["outbid", "leading", "outbid", ""]
+        assert [one.status(ticket) for ticket in range(4)] == ["outbid", "leading", "outbid", None]
     assert path.closes_at == 70
     path.close_ticket(2, TicketState.REFUSED)
     _apply(kind, PriceChanged("auction", 8, 700, 3, 800, True, 70, 1, [0], [1]), EndMoved("auction", 75, None))
@@ -49,18 +49,22 @@ def test_it_follows_bids_until_the_hammer() -> None:
     assert path.closes_at == 75
     _apply(kind, AuctionEnded("auction", 75, 700, [0]))
     for one in (kind, _stored(kind)):
-        assert [one.status(ticket) for ticket in range(4)] == ["won", "lost", "lost", ""]
+        assert [one.status(ticket) for ticket in range(4)] == ["won", "lost", "lost", None]
 
 
 def test_it_follows_a_price_that_falls() -> None:
     path, kind = _path(3)
     _apply(kind, PriceDropped("auction", 5, 300, 15), UnitTaken("auction", 6, 1, 300))
-    assert (kind.price, kind.next_drop_at, kind.left(3)) == (300, 15, 2)
+    assert (kind.price, kind.next_drop_at, kind.left(3), kind.claimed()) == (300, 15, 2, 1)
+    assert [kind.status(ticket) for ticket in (0, 1)] == [None, "won"]
     path.close_ticket(1, TicketState.ADMITTED)
     path.windows[1] = OpenWindow(bytes(16), "k1", 6, 600, "", 300)
     _apply(kind, EndMoved("auction", 65, 20), PriceDropped("auction", 20, 200, None))
     for one in (kind, _stored(kind)):
         assert (one.price, one.next_drop_at, one.left(3), one.taken) == (200, None, 2, {1: 300})
+        assert (one.claimed(), one.status(1)) == (0, "won")
+    path.close_ticket(1, TicketState.LOST)
+    assert (kind.status(1), kind.left(3)) == ("lost", 3)
 
 
 @pytest.mark.parametrize("image", [None, 5])

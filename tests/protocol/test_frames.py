@@ -113,7 +113,7 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
     ),
     (
         kind_frames.HighBidFrame(
-            "sale", "12.00", "EUR", 9, 5, bids=2, min_next="13.00", reserve_met=True, extensions=0
+            "sale", "EUR", 9, 5, "12.00", bids=2, min_next="13.00", reserve_met=True, extensions=0
         ),
         {
             "type": "high_bid",
@@ -126,6 +126,19 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
             "min_next": "13.00",
             "reserve_met": True,
             "extensions": 0,
+        },
+    ),
+    (
+        kind_frames.HighBidFrame("clock", "EUR", None, 5, price="30.00", next_drop_at=7, left=2),
+        {
+            "type": "high_bid",
+            "path": "clock",
+            "currency": "EUR",
+            "closes_at": None,
+            "now": 5,
+            "price": "30.00",
+            "next_drop_at": 7,
+            "left": 2,
         },
     ),
     (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from msgspec import structs
+from msgspec import structs, to_builtins
 
 from protocol import passes
 from protocol.passes import PassClaims, PassError, sign, verify
@@ -32,7 +32,7 @@ def _json(value: Any) -> str:
 
 
 def _claims(**fields: Any) -> dict[str, Any]:
-    return structs.asdict(CLAIMS) | fields
+    return dict(to_builtins(CLAIMS)) | fields
 
 
 def _signed(header: Any, claims: Any) -> str:
@@ -64,6 +64,14 @@ def test_a_pass_is_a_jwt_of_three_parts_with_the_algorithm_named() -> None:
     assert json.loads(urlsafe_b64decode(claims + "==")) == _claims()
     assert len(urlsafe_b64decode(signature + "==")) == 64
     assert len(PASS) <= passes.PASS_LENGTH_MAX
+
+
+def test_what_the_path_has_settled_stands_in_the_pass() -> None:
+    settled = structs.replace(CLAIMS, variant="42", price="130.00")
+    token = sign(settled, "k1", KEY)
+    claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+    assert claims == _claims(variant="42", price="130.00")
+    assert verify(token, KEYS, audience="drop", issuer=ISSUER, now=NOW) == settled
 
 
 def test_a_pass_with_any_changed_character_is_refused() -> None:
