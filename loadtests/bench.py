@@ -7,6 +7,7 @@
     stanchion bench replay    the speed and the memory of a replay of ten million commands
     stanchion bench ranks     positions of a gateway's sockets in a big roster
     stanchion bench draw      order, proof and check of a big draw with hats
+    stanchion bench auction   bids on one item through sockets: until they are answered, until all know of them
     stanchion bench edge      memory, frames, handshakes and latency of sockets on a real stack, beside the floors
     stanchion bench storm     what must hold: a storm of reconnects, clients that do not read, coming and going, a drain
     stanchion bench drills    what must hold: power cuts, stopped writers, clocks that jump, answers and commands lost
@@ -15,8 +16,8 @@
     stanchion bench all       all of them but the drills, the chaos, the million and the replay
 
 Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_growth``, ``bench_replay``,
-``bench_ranks``, ``bench_draw``, ``bench_edge``, ``bench_storm``, ``bench_drills``, ``bench_chaos``,
-``bench_million``; ``report`` writes what they find.
+``bench_ranks``, ``bench_draw``, ``bench_auction``, ``bench_edge``, ``bench_storm``, ``bench_drills``,
+``bench_chaos``, ``bench_million``; ``report`` writes what they find.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ import httpx
 import redis
 
 from loadtests import engine_charts
+from loadtests.auction_seen import Sizes as AuctionSizes
+from loadtests.bench_auction import bench_auction
 from loadtests.bench_chaos import Plan, bench_chaos
 from loadtests.bench_draw import bench_draw
 from loadtests.bench_drills import DRILLS, Asked, bench_drills
@@ -53,10 +56,12 @@ FAILURE = 1
 SIGNALLED = 128
 SECONDS_STREAM = 10
 SECONDS_EDGE = 60
+SECONDS_AUCTION = 20
 SECONDS_DRILLS = 10
 SECONDS_TAKEOVER = 12
 SOCKETS_RANKS = 20_000
 SOCKETS_EDGE = 15_000
+SOCKETS_AUCTION = 2_000
 SOCKETS_STORM = 20_000
 SOCKETS_FAILOVER = 50
 SOCKETS_CHAOS = 5_000
@@ -133,6 +138,14 @@ def _draw(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     bench_draw(parts, report, entrants=asked.entrants, pairs=asked.pairs)
 
 
+def _auction(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    sockets, seconds = asked.sockets or SOCKETS_AUCTION, asked.seconds or SECONDS_AUCTION
+    if sockets > SOCKETS_EDGE_MAX:
+        raise RuntimeError(f"--sockets is {sockets}; allowed for auction: at most {SOCKETS_EDGE_MAX}")
+    sizes = AuctionSizes(asked.bidders, sockets, asked.bids, seconds)
+    bench_auction(parts, report, sizes, _pictures(asked))
+
+
 def _edge(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     sockets = asked.sockets or SOCKETS_EDGE
     if sockets > SOCKETS_EDGE_MAX:
@@ -180,6 +193,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "replay": _replay,
     "ranks": _ranks,
     "draw": _draw,
+    "auction": _auction,
     "edge": _edge,
     "storm": _storm,
     "drills": _drills,
@@ -206,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds",
         type=_between(1, 300),
         help=f"how long that rate is kept, or a moving queue watched, in s; {SECONDS_STREAM} ({SECONDS_TAKEOVER} for "
-        f"takeover, {SECONDS_DRILLS} for a drill) and {SECONDS_EDGE}",
+        f"takeover, {SECONDS_DRILLS} for a drill) and {SECONDS_EDGE}; how long is bid, {SECONDS_AUCTION}",
     )
     parser.add_argument("--tickets", type=_between(200, 10_000_000), default=1_000_000, help="tickets at a take-over")
     parser.add_argument("--standby", choices=("warm", "cold"), default="warm", help="what takes over")
@@ -222,9 +236,12 @@ def _parser() -> argparse.ArgumentParser:
         "--sockets",
         type=_between(1, 2_000_000),
         help=f"places that are asked for ({SOCKETS_RANKS:,}), or sockets held: edge {SOCKETS_EDGE:,}, "
-        f"storm {SOCKETS_STORM:,}, chaos {SOCKETS_CHAOS:,}, failover {SOCKETS_FAILOVER}, million {SOCKETS_MILLION:,}",
+        f"auction {SOCKETS_AUCTION:,}, who watch, storm {SOCKETS_STORM:,}, chaos {SOCKETS_CHAOS:,}, "
+        f"failover {SOCKETS_FAILOVER}, million {SOCKETS_MILLION:,}",
     )
     parser.add_argument("--queue", type=_between(100, 10_000_000), default=100_000, help="who waits before the sockets")
+    parser.add_argument("--bidders", type=_between(1, 10_000), default=300, help="who bids in the auction")
+    parser.add_argument("--bids", type=_between(1, 20_000), default=2_000, help="bids/s of all bidders together")
     parser.add_argument("--handshakes", type=_between(1, 18_000), default=10_000, help="handshakes of a turn")
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=RUNS, help="runs of the storm")
     parser.add_argument(

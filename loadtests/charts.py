@@ -33,8 +33,20 @@ def draw(figures: Sequence[Figure], turns: Mapping[int, int], folder: Path) -> N
         _memory(axes, by_name["P1 user memory per parked socket that holds a ticket"])
     with picture(folder / "edge_frames.png", "CPU of a frame to one of many sockets") as axes:
         _frames(axes, [figure for name, figure in by_name.items() if name.endswith("CPU per socket")])
-    with picture(folder / "edge_turns.png", "From the decision to admit until the frame is there") as axes:
-        _turns(axes, turns)
+    shares_chart({"admitted": turns}, "From the decision to admit until the frame is there", folder / "edge_turns.png")
+
+
+def shares_chart(delays: Mapping[str, Mapping[int, int]], title: str, file: Path) -> None:
+    """Draw what share of the frames came within how long. ``delays``: by what is told, frames by tenths of a ms."""
+    if not pictures_can_be_made():
+        return
+    with picture(file, title) as axes:
+        for (what, steps), color in zip(delays.items(), (OURS, FLOOR), strict=False):
+            _shares(axes, what, steps, color)
+        axes.set_xscale("log")
+        axes.set_xlabel("ms")
+        axes.set_ylabel("% of the frames")
+        axes.legend(frameon=False, loc="lower right")
 
 
 def pictures_can_be_made() -> bool:
@@ -91,18 +103,16 @@ def _frames(axes: Axes, figures: Sequence[Figure]) -> None:
     axes.legend(frameon=False)
 
 
-def _turns(axes: Axes, turns: Mapping[int, int]) -> None:
-    steps = sorted(turns)
-    total = sum(turns.values())
-    shares = [seen / total for seen in accumulate(turns[step] for step in steps)]
+def _shares(axes: Axes, what: str, delays: Mapping[int, int], color: str) -> None:
+    steps = sorted(delays)
+    total = sum(delays.values())
+    shares = [seen / total for seen in accumulate(delays[step] for step in steps)]
     late_ms = [(step + 1) * LATENCY_STEP_MS for step in steps]
-    axes.step(late_ms, [100 * share for share in shares], where="post", color=OURS)
+    label = f"{what} ({total:,} frames)"
+    axes.step(late_ms, [100 * share for share in shares], where="post", color=color, label=label)
     for share in SHARES:
         at = next(late for late, so_far in zip(late_ms, shares, strict=True) if so_far >= share)
         axes.axvline(at, color=FLOOR, linewidth=0.8)
         axes.annotate(
             f"p{100 * share:.0f}: {at:.1f} ms", (at, 100 * share - 8), xytext=(4, 0), textcoords="offset points"
         )
-    axes.set_xscale("log")
-    axes.set_xlabel("ms")
-    axes.set_ylabel(f"% of {total:,} frames")

@@ -79,7 +79,12 @@ class Room:
 
     def configure(self, experience: str, **distribution: Any) -> None:
         """Make an experience with one queue, changed by ``distribution``, and open it."""
-        self._ask("PUT", f"/v1/control/experiences/{experience}", document(experience, **distribution))
+        self.put(document(experience, **distribution))
+
+    def put(self, whole: dict[str, Any]) -> None:
+        """Make the experience of this document, and return when it is open."""
+        experience = whole["id"]
+        self._ask("PUT", f"/v1/control/experiences/{experience}", whole)
         self._until(lambda: self.stats(experience)["phase"] == "open", READY_S, f"{experience} to open")
 
     def limit(self, experience: str, **limits: Any) -> None:

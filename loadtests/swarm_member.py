@@ -22,7 +22,7 @@ import traceback
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -115,13 +115,16 @@ class Heard(Struct):
 
 
 class Member:
-    """Performs jobs."""
+    """Performs jobs. ``SWARM``: what it is a swarm of; ``JOBS``: which jobs it knows."""
+
+    SWARM: ClassVar[type[Swarm]] = Swarm
+    JOBS: ClassVar[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(AnyJob)
 
     def __init__(self) -> None:
-        self._swarm = Swarm(Target("127.0.0.1", 1, "/", None), 0)
+        self._swarm = self.SWARM(Target("127.0.0.1", 1, "/", None), 0)
 
-    def perform(self, job: AnyJob) -> Heard:
-        """Do one job."""
+    def perform(self, job: Any) -> Heard:
+        """Do one job of ``JOBS``."""
         begun_ns = time.monotonic_ns()
         late = False
         try:
@@ -138,7 +141,7 @@ class Member:
         """Hear whoever has something to say."""
         self._swarm.turn()
 
-    def _do(self, job: AnyJob) -> None:
+    def _do(self, job: Any) -> None:
         match job:
             case Gather():
                 self._gather(job)
@@ -160,7 +163,7 @@ class Member:
     def _gather(self, job: Gather) -> None:
         raise_file_limit(job.sockets)
         tokens = [] if job.key_file is None else list(_tokens(Path(job.key_file), job.first, job.sockets))
-        self._swarm = Swarm(
+        self._swarm = self.SWARM(
             Target.of(job.url, job.join),
             job.sockets,
             session=tokens.__getitem__ if tokens else None,
@@ -195,11 +198,11 @@ def consumer_of(number: int) -> bytes:
     return blake2b(number.to_bytes(8, "big"), digest_size=CONSUMER_BYTES).digest()
 
 
-def serve(file: int) -> None:
-    """Perform the jobs that come from the socket ``file`` until it ends."""
+def serve(file: int, member: Member) -> None:
+    """Let ``member`` perform the jobs that come from the socket ``file`` until it ends."""
     os.write(file, b"%d\n" % os.getpid())
-    member, waiting = Member(), b""
-    decoder, told = msgspec.json.Decoder(AnyJob), select.poll()
+    waiting = b""
+    told = select.poll()
     told.register(file, select.POLLIN)
     while True:
         if not told.poll(0):
@@ -210,7 +213,7 @@ def serve(file: int) -> None:
             return
         *lines, waiting = (waiting + read).split(b"\n")
         for line in lines:
-            _say(file, msgspec.json.encode(member.perform(decoder.decode(line))) + b"\n")
+            _say(file, msgspec.json.encode(member.perform(member.JOBS.decode(line))) + b"\n")
 
 
 def _say(file: int, answer: bytes) -> None:
@@ -218,8 +221,8 @@ def _say(file: int, answer: bytes) -> None:
         answer = answer[os.write(file, answer) :]
 
 
-def _fork(file: int, files: list[int], parent: int) -> int:
-    """A member for ``file``; its pid."""
+def _fork(file: int, files: list[int], parent: int, member: type[Member]) -> int:
+    """A ``member`` for ``file``; its pid."""
     pid = os.fork()
     if pid:
         return pid
@@ -228,7 +231,7 @@ def _fork(file: int, files: list[int], parent: int) -> int:
         for other in files:
             if other != file:
                 os.close(other)
-        serve(file)
+        serve(file, member())
     except Exception:
         traceback.print_exc()
         raise
@@ -242,13 +245,13 @@ def _pass_on(number: int, running: set[int]) -> None:
             os.kill(pid, number)
 
 
-def main() -> None:
-    """Fork a member for each descriptor, and wait for all of them; SIGTERM is passed on."""
+def main(member: type[Member]) -> None:
+    """Fork a ``member`` for each descriptor, and wait for all of them; SIGTERM is passed on."""
     gc.collect()
     gc.freeze()
     files, running = [int(word) for word in sys.argv[1:]], set[int]()
     for file in files:
-        running.add(_fork(file, files, os.getpid()))
+        running.add(_fork(file, files, os.getpid(), member))
     for file in files:
         os.close(file)
     signal.signal(signal.SIGTERM, lambda number, _frame: _pass_on(number, running))
@@ -258,4 +261,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Member)

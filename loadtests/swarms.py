@@ -14,7 +14,7 @@ import msgspec
 
 from loadtests.children import end, start
 from loadtests.swarm import sources_of
-from loadtests.swarm_member import AnyJob, Gather, Heard
+from loadtests.swarm_member import Gather, Heard, Job
 from loadtests.swarm_seen import percentile_ms
 
 SOCKETS_PER_MEMBER = 18_000
@@ -30,7 +30,7 @@ class SwarmProcess:
         self._jobs, self._answers = control.makefile("w"), control.makefile("r")
         self.pid = int(self._line())
 
-    def begin(self, job: AnyJob) -> None:
+    def begin(self, job: Job) -> None:
         """Give it a job; `heard` has its answer."""
         self._jobs.write(msgspec.json.encode(job).decode() + "\n")
         self._jobs.flush()
@@ -39,7 +39,7 @@ class SwarmProcess:
         """The answer to the job that was begun first. Raises RuntimeError when the member has ended."""
         return _heard.decode(self._line())
 
-    def do(self, job: AnyJob) -> Heard:
+    def do(self, job: Job) -> Heard:
         """Give it a job and wait for the answer."""
         self.begin(job)
         return self.heard()
@@ -57,12 +57,12 @@ class SwarmProcess:
 
 
 @contextmanager
-def members(count: int) -> Iterator[list[SwarmProcess]]:
-    """So many members, forked from one process; they are ended at the end."""
+def members(count: int, module: str = "loadtests.swarm_member") -> Iterator[list[SwarmProcess]]:
+    """So many members, forked from one process that runs ``module``; they are ended at the end."""
     with ExitStack() as exits:
         ours, theirs = zip(*(socket.socketpair() for _ in range(count)), strict=True)
         files = [one.fileno() for one in theirs]
-        command = [sys.executable, "-m", "loadtests.swarm_member", *map(str, files)]
+        command = [sys.executable, "-m", module, *map(str, files)]
         process = start(command, stdin=subprocess.DEVNULL, pass_fds=files)
         exits.callback(end, process, END_S)
         for one in theirs:
@@ -85,7 +85,7 @@ def crowd_of(sockets: int) -> Iterator[list[SwarmProcess]]:
         yield crowd
 
 
-def all_do(swarms: Sequence[SwarmProcess], job: AnyJob) -> list[Heard]:
+def all_do(swarms: Sequence[SwarmProcess], job: Job) -> list[Heard]:
     """Give all the same job at once, and wait for all answers."""
     for swarm in swarms:
         swarm.begin(job)

@@ -79,6 +79,23 @@ def _figures(lines: str) -> list[dict[str, Any]]:
         ),
         ("replay", ["--commands", "2000"], ["replay of a long log"]),
         (
+            "auction",
+            ["--sockets", "20", "--bidders", "5", "--bids", "100", "--seconds", "2"],
+            [
+                f"auction: {figure}"
+                for figure in (
+                    "bids through sockets",
+                    "bid to bid_status, p99",
+                    "bid to high_bid, p99",
+                    "bids without an answer",
+                    "accepted bids that the log does not show",
+                    "high bids that fell",
+                    "sockets that do not know of the last bid",
+                    "promises broken in the log",
+                )
+            ],
+        ),
+        (
             "million",
             ["--sockets", "60", "--seconds", "1"],
             [
@@ -119,6 +136,7 @@ def test_a_bench_writes_its_figures(bench: str, arguments: list[str], names: lis
         assert {"value", "unit", "bar", "spread", "samples", "machine", "at"} <= set(figure)
         assert isinstance(figure["value"], float) and set(figure["machine"]) == MACHINE
         assert ("ratio" in figure) == ("floor" in figure)
+        assert figure["detail"].get("holds", True), figure
 
 
 @pytest.mark.slow
