@@ -6,6 +6,7 @@ It uses the public interface alone, as any shop would: the JWKS, `redeem`, `comp
 - Then it is redeemed, which only works once: that, not the signature, is what makes it single use.
 - From there on the browser is known by the shop's own cart cookie (signed, HttpOnly), and the pass is out of the
   address, so it stands in no history, log or `Referer`.
+- A price or a variant that the pass names was settled in the waiting room: it is what is sold, for that.
 - Every refusal is a page that names its reason, also as `data-reason`.
 
 Hands over to: `protocol.passes` for the check; the pages lie in `deploy/shop/`.
@@ -32,7 +33,7 @@ import httpx
 import msgspec
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from msgspec import Meta
+from msgspec import Meta, structs
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -118,11 +119,14 @@ class Refusal(Exception):
 
 
 class Cart(msgspec.Struct, frozen=True):
-    """What the cart cookie says: the admission it was redeemed for, until when (epoch ms), and the order once paid."""
+    """What the cart cookie says: the admission it was redeemed for, until when (epoch ms), the order once paid; the
+    price and the variant where the pass has named them."""
 
     admission: str
     expires_at: int
     order: str = ""
+    price: str = ""
+    variant: str = ""
 
 
 class WaitingRoom:
@@ -232,7 +236,7 @@ class Shop:
         cart = self._cart(request)
         if cart is None:
             raise Refusal("closed")
-        paid = cart if cart.order else Cart(cart.admission, cart.expires_at, f"order-{cart.admission[:12]}")
+        paid = cart if cart.order else structs.replace(cart, order=f"order-{cart.admission[:12]}")
         await self._room.complete(paid.admission, paid.order)
         return self.with_cart(paid)
 
@@ -250,14 +254,16 @@ class Shop:
         claims = await self._room.check(token)
         if cart is not None and cart.admission == claims.jti:
             return RedirectResponse("/checkout", HTTPStatus.SEE_OTHER, HEADERS)
-        return self.with_cart(Cart(claims.jti, await self._room.redeem(claims.jti)))
+        settled = {"price": claims.price or "", "variant": claims.variant or ""}
+        return self.with_cart(Cart(claims.jti, await self._room.redeem(claims.jti), **settled))
 
     async def _till(self, cart: Cart) -> Response:
         products = await self._room.products()
         variants = [
-            (f"{product['name']} {variant['name']}", f"{variant['price']} {variant['currency']}")
+            (f"{product['name']} {variant['name']}", f"{cart.price or variant['price']} {variant['currency']}")
             for product in products
             for variant in product["variants"]
+            if cart.variant in ("", variant["id"])
         ]
         options = "".join(f"<option>{escape(name)} – {escape(price)}</option>" for name, price in variants)
         left_ms = max(0, cart.expires_at - int(time.time() * 1000))

@@ -115,7 +115,7 @@ async function press(frame) {
 
 /** @param {import("./kinds/kind.js").Control} control */
 async function pressControl({ frame, ask }) {
-  if (ask === undefined || (await confirmed(ask))) await press(frame);
+  return ask === undefined || (await confirmed(ask)) ? press(frame) : null;
 }
 
 function tellProblem(refused) {

@@ -26,7 +26,7 @@ let themed = "";
 /**
  * Shows where the consumer stands.
  * @param {import("./room_state.js").Standing} standing @param {import("./client.js").LinkState} link
- * @param {number} now server's clock, ms @param {import("./kinds/kind.js").Page & {control: Function}} page
+ * @param {number} now server's clock, ms @param {import("./kinds/kind.js").Page} page
  */
 export function show(standing, link, now, page) {
   const screen = standing.screen(now);

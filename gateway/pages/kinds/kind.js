@@ -57,6 +57,8 @@ export const JOIN_REFUSALS = Object.keys(JOIN_REFUSED);
  *   element, one an item in their order; `make` builds one anew whenever anything in its item has changed
  * @property {(frame: object) => Promise<import("../client.js").Frame | null>} press sends a command for the path in
  *   focus; the frame that answers, or null when it was refused (the page says why)
+ * @property {(control: Control) => Promise<import("../client.js").Frame | null>} control the same for a control, whose
+ *   question is asked first; null also when the answer was no
  * @property {() => import("../room_path.js").Path | null} focus
  * @property {() => void} soon paints anew, when something came that is no frame
  * @property {string} experience its id
