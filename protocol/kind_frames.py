@@ -35,8 +35,9 @@ class DrawResultFrame(ServerFrameBase, frozen=True, tag="draw_result"):
 
 class HighBidFrame(ServerFrameBase, frozen=True, tag="high_bid"):
     """State of an auction, at most ten a second. English: ``amount`` is the price of a unit now (null while there are
-    no bids), ``min_next`` the least maximum that is taken. Dutch: ``price`` is the price now (absent before the
-    opening), ``next_drop_at`` when it falls (absent where it stays), ``left`` how many units can still be taken."""
+    no bids), ``min_next`` the least maximum that is taken, ``reserve_met`` is there where a reserve is. Dutch:
+    ``price`` is the price now (absent before the opening), ``next_drop_at`` when it falls (absent where it stays),
+    ``left`` how many units can still be taken."""
 
     path: str
     currency: str

@@ -123,6 +123,6 @@ def _english(path: PathReplica, terms: Auction, now_ms: int) -> HighBidFrame:
         amount=None if kind.price is None else decimal_string(kind.price, currency),
         bids=kind.bids,
         min_next=decimal_string(start if kind.min_next is None else kind.min_next, currency),
-        reserve_met=kind.reserve_met or terms.reserve_price is None,
+        reserve_met=UNSET if terms.reserve_price is None else kind.reserve_met,
         extensions=kind.extensions,
     )

@@ -14,19 +14,15 @@ export class Auction extends Kind {
   static NAME = "Auction";
   static WORDS = STATES;
   static CONTROLS = CONTROLS;
-  static FOOT_NOTE = "The highest maximum wins, and pays no more than it takes to win. A late bid moves the end.";
+  static FOOT_NOTE = "The price is the same for everybody, and nobody is told what others would pay.";
 
   #stands = null; // the newest `high_bid`
   #own = null; // the newest `bid_status`
   #offer = null;
-  #hadReserve = false;
   #sent = null; // the last bid, so that the same one again is the same
 
   take(frame) {
-    if (frame.type === "high_bid") {
-      this.#stands = frame;
-      this.#hadReserve ||= frame.reserve_met === false;
-    }
+    if (frame.type === "high_bid") this.#stands = frame;
     if (frame.type === "bid_status") this.#own = frame;
     if (frame.type === "offer") this.#offer = frame;
     if (frame.type === "admitted" || frame.type === "ticket") this.#offer = null;
@@ -59,7 +55,7 @@ export class Auction extends Kind {
       start: details.start_price ?? null,
       bids: stands?.bids ?? 0,
       minNext: stands?.min_next ?? null,
-      reserve: this.#hadReserve ? stands.reserve_met : null,
+      reserve: stands?.reserve_met ?? null,
       extensions: stands?.extensions ?? 0,
       endsIn: phase === "open" && stands?.closes_at ? stands.closes_at - now : null,
       dropsIn: stands?.next_drop_at === undefined ? null : (stands?.next_drop_at ?? now) - now,

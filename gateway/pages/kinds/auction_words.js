@@ -44,17 +44,18 @@ export const STATES = {
   expired: () => ["Your time has passed", "The time is over, and what you could have had is yours no more.", "Time is over"],
   left: () => ["You passed it on", "Thank you for telling us. It goes to somebody else.", "Passed on"],
   lost: (screen) => LOST[screen.reason] ?? lostWords(screen),
-  closed: (screen) => [
-    "The auction is over",
-    screen.dutch || screen.reserve !== false ? "The hammer has fallen." : "The reserve was not reached, so nobody has won.",
-    "Over",
-  ],
+  closed: (screen) => ["The auction is over", overWords(screen), "Over"],
 };
 
 const LOST = {
   outbid: ["You did not win", "The hammer has fallen, and others went higher. Thank you for bidding.", "Not won"],
   ended: ["The auction is over", "It ended before you had bid high enough, or at all.", "Over"],
 };
+
+function overWords({ dutch, left, reserve }) {
+  if (dutch) return left === 0 ? "Everything is taken." : "Its time is over.";
+  return reserve === false ? "The reserve was not reached, so nobody has won." : "The hammer has fallen.";
+}
 
 function openWords(screen) {
   if (screen.paused !== null) return held(screen);
@@ -108,10 +109,11 @@ export function factWords(screen) {
     if (state === "offered") add("Take it within", clock(screen.claimIn));
     return facts;
   }
-  if (screen.endsIn !== null) add("Ends in", clock(screen.endsIn));
+  const runs = (ms) => (screen.paused === null ? clock(ms) : "on hold");
+  if (screen.endsIn !== null) add("Ends in", runs(screen.endsIn));
   if (screen.extensions > 0) add("Extended", screen.extensions === 1 ? "once" : `${count(screen.extensions)} times`);
   if (screen.dutch) {
-    if (screen.dropsIn !== null) add("Next drop in", clock(screen.dropsIn));
+    if (screen.dropsIn !== null) add("Next drop in", runs(screen.dropsIn));
     if (screen.left !== null) add("Left", count(screen.left));
     return facts;
   }

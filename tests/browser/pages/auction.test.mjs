@@ -67,11 +67,12 @@ test("leading, outbid, and the reserve that is met", () => {
   assert.deepEqual([outbid.state, facts(outbid).Reserve, facts(outbid).Extended], ["outbid", "met", "2 times"]);
   assert.deepEqual(controls(outbid), []);
   const paused = after({ ...OPEN, paused: "merchant" });
-  assert.deepEqual([paused.state, words(paused).headline], ["outbid", "The auction is paused"]);
+  assert.deepEqual([paused.state, words(paused).headline, facts(paused)["Ends in"]],
+    ["outbid", "The auction is paused", "on hold"]);
 });
 
 test("without a reserve nothing is said of one", () => {
-  assert.equal(facts(after(view(), OPEN, { ...HIGH, reserve_met: true })).Reserve, undefined);
+  assert.equal(facts(after(view(), OPEN, { ...HIGH, reserve_met: undefined })).Reserve, undefined);
 });
 
 test("the hammer: the winner pays the price, the others hear it", () => {
@@ -111,6 +112,8 @@ test("a Dutch price falls until it is taken", () => {
   assert.equal(words(floor).message, "This is the lowest it gets. Whoever takes it first has it.");
   assert.deepEqual(controls(after({ ...OPEN, paused: "outage" })), []);
   assert.deepEqual(controls(after(OPEN, { ...DUTCH, left: 0 })), []);
+  assert.equal(words({ ...floor, state: "closed", left: 0 }).message, "Everything is taken.");
+  assert.equal(words({ ...floor, state: "closed" }).message, "Its time is over.");
   const won = after(JOINED, status("won", { price: "10.00", max: undefined }));
   assert.deepEqual([won.state, words(won).headline], ["won", "It is yours"]);
 });
