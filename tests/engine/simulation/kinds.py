@@ -15,6 +15,7 @@ from typing import Any
 from protocol import commands as c
 from protocol.distributions import kind_of
 from protocol.documents import Experience as Document
+from protocol.kinds.appointment import AppointmentReplica
 from protocol.path_replica import PathReplica
 from tests.engine.simulation.plan import Step
 from tests.engine.simulation.world import BEGAN_MS
@@ -122,7 +123,8 @@ def of_consumer(step: Step, who: bytes, path: str) -> c.Command | None:
 
 def of_merchant(step: Step, actor: str, key: str, path: str, known: list[PathReplica]) -> c.Command:
     """What the step's word asks of the merchant; bookings are those that some gateway knows."""
-    codes = [place.confirmation for one in known for place in getattr(one.kind, "places", {}).values()]
+    booked = [one.kind.places.values() for one in known if isinstance(one.kind, AppointmentReplica)]
+    codes = [place.confirmation for places in booked for place in places]
     code = codes[step.who % len(codes)] if codes else "NONE"
     kinds: dict[str, Callable[[], c.Command]] = {
         "offer": lambda: c.Offer(actor, key, path, 1 + step.who % 3),
