@@ -70,7 +70,7 @@ BUGS = (
         "self.stock.give_back(variant)\n        self.given_back",
         "self.given_back",
     ),
-    Bug("a rejoin breaks FIFO", "engine/distributions/queue.py", "self._head = min(self._head, ticket)", "_ = ticket"),
+    Bug("a rejoin breaks FIFO", "engine/distributions/queue.py", "self._head = min(self._head, place)", "_ = place"),
     Bug(
         "an admission id is used twice",
         "engine/core/turns.py",
