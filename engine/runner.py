@@ -10,14 +10,12 @@ What can go wrong, and what is done:
 
 - The store is away: the commit is tried again for ``COMMIT_MS_MAX``. After that nobody knows whether the entries came
   through: the states ahead of their logs are thrown away and rebuilt; the others take over anew, behind their own end.
-- An append is refused: somebody else writes, or a failover lost commands or entries. The state is thrown away; where
-  somebody else writes, the shard is left to them for a while.
 - A step is more than a second late with a deadline pending: people lost some of their time, so it takes over anew,
   which makes good for the gap.
 - A batch does not decode or raises: the state is rebuilt and goes on with care (``engine.poison``).
-- What was followed does not fit the log at a take-over: it is restored from a snapshot on.
 - A log cannot be followed, or a deadline raises: that experience is ``stopped``, not served by this process any more;
   the others go on. It is tried again after a restart. Both are ``degraded`` in the metrics, and an error in the log.
+- An append is refused, or a take-over is: see ``engine.succession``.
 
 SIGTERM ends it in order: what is under way is committed, the leases are released, another engine goes on at once.
 
@@ -32,6 +30,7 @@ from typing import Protocol
 import structlog
 from redis.exceptions import RedisError
 
+from engine.commit import COMMIT_MS_MAX, commit
 from engine.duties import Duties
 from engine.io import store
 from engine.io.append import Append, Outcome
@@ -42,24 +41,19 @@ from engine.io.streams import Found
 from engine.making import Child
 from engine.metrics import Metrics
 from engine.poison import PoisonError
-from engine.restoration import Restoration
 from engine.settings import EngineSettings
 from engine.shadows import Shadows
 from engine.snapshots import Snapshots
 from engine.standby import Standby
-from engine.takeover import LogError, behind_log, writer_changed
+from engine.succession import Succession
 from engine.writer import STEP_ENTRIES_MAX, Writer
-from protocol.streams import parse_entry_id
 
 BLOCK_MS = 100
-COMMIT_MS_MAX = 1_000
 BACKOFF_MS_MIN = 50
 BACKOFF_MS_MAX = 1_000
-RESTORE_SLICE_MS = 50
 LOOKS_PER_BEAT = 4
 GATHER_SENDERS_MIN = 4
 GATHER_MS_MAX = 50
-TAKE_OVER_TRIES = 3
 OWNER_BYTES = 8
 
 assert BLOCK_MS < COMMIT_MS_MAX and BACKOFF_MS_MIN < BACKOFF_MS_MAX
@@ -91,6 +85,9 @@ class Runner:
         self._shadows = Shadows(outside, warm=settings.standby == "warm")
         self._waits = settings.wait_replicas > 0
         self._duties = Duties(metrics, waits=self._waits)
+        self._succession = Succession(
+            settings, metrics, outside, self._duties, self._leases, self._standby, self._shadows
+        )
         self._snapshots = snapshots
         self._wakes: dict[str, str] = {}
         self._look_ms = 0
@@ -148,7 +145,7 @@ class Runner:
         if _steady_ms(reading) >= self._look_ms:
             await self._tend_leases(_steady_ms(reading))
         for experience in self._duties.to_take_over(self._leases.holds):
-            await self._take_over(experience)
+            await self._succession.take_over(experience)
         self._ask(reader)
         found = await reader.wait(self._patience_ms(self._outside.clocks()))
         await self._receive(reader.asked, found)
@@ -159,7 +156,7 @@ class Runner:
         now_ms = _steady_ms(self._outside.clocks())
         may_begin = not self._duties.restoring and not self._shadows.beginning
         self._snapshots.tend(self._duties.writers, now_ms, may_begin=may_begin)
-        await self._restore_some()
+        await self._succession.restore_some()
         self._shadows.advance(_steady_ms(self._outside.clocks()))
         if gather_ms:
             await self._outside.pause(min(gather_ms, self._patience_ms(self._outside.clocks())))
@@ -226,7 +223,7 @@ class Runner:
             now_ms = writer.clock.read(reading)
             due_ms = writer.due_ms()
             if writer.interrupted or writer.stalled(now_ms):
-                await self._take_over_anew(writer, now_ms)
+                await self._succession.take_over_anew(writer, now_ms)
             elif due_ms is not None and due_ms <= now_ms:
                 appends += self._step(writer, now_ms)
         if appends:
@@ -245,7 +242,7 @@ class Runner:
         return [append]
 
     async def _commit_steps(self, appends: list[Append], started: Reading) -> None:
-        outcomes = await self._commit(appends, started)
+        outcomes = await commit(self._outside, appends, started)
         now = self._outside.clocks()
         self._metrics.commit_seconds.observe((now.steady_ns - started.steady_ns) / 1e9)
         for append, outcome in zip(appends, outcomes, strict=True):
@@ -258,104 +255,7 @@ class Runner:
                 self._metrics.unconfirmed.inc(self._waits and outcome is not Outcome.CONFIRMED)
                 self._standby.note(writer.id, Sighting(append.end.entry_id, append.end.now_ms, started.steady_ns))
             else:
-                await self._refused(writer, outcome)
-
-    async def _commit(self, appends: list[Append], started: Reading) -> list[Outcome]:
-        """Try for ``COMMIT_MS_MAX``; an entry that is in already is answered so. Raises RedisError."""
-        while True:
-            try:
-                return await self._outside.commit(appends)
-            except RedisError:
-                tried_ms = (self._outside.clocks().steady_ns - started.steady_ns) // NS_PER_MS
-                if tried_ms + BACKOFF_MS_MIN > COMMIT_MS_MAX:
-                    raise
-                await self._outside.pause(BACKOFF_MS_MIN)
-
-    async def _refused(self, writer: Writer, outcome: Outcome) -> None:
-        self._metrics.refused_appends.labels(outcome.value).inc()
-        self._duties.drop(writer, outcome.value)
-        if outcome is not Outcome.COMMANDS_LOST and not await self._is_cut_short(writer):
-            await self._stand_back(self._duties.shards[writer.id])
-
-    async def _is_cut_short(self, writer: Writer) -> bool:
-        """Whether the log ends before our last entry: a failover lost it, which is no sign of anybody else."""
-        last = await self._outside.last_entry_id(writer.id)
-        return parse_entry_id(last)[1] < parse_entry_id(writer.end.entry_id)[1]
-
-    # Taking over
-
-    async def _take_over(self, experience: str) -> None:
-        """Become the writer, behind whatever the log ends with now; then it is restored."""
-        shard = self._duties.shards[experience]
-        for _ in range(TAKE_OVER_TRIES):
-            if not self._leases.holds(shard):  # it was left a moment ago
-                return
-            try:
-                taking = await behind_log(self._outside, experience, self._standby, waits=self._waits)
-            except LogError:
-                self._duties.stop(experience)
-                return
-            if taking.doubtful:
-                self._metrics.clocks_doubtful.inc()
-                log.error("clocks differ", experience=experience, taken_ms=taking.append.end.now_ms)
-            outcome = (await self._commit([taking.append], taking.reading))[0]
-            if outcome.committed:
-                restoration = self._shadows.take(experience, taking.append.end.entry_id)
-                self._duties.restoring[experience] = (restoration, taking.clock, taking.append)
-                self._took_over(taking.append)
-                return
-            self._metrics.refused_appends.labels(outcome.value).inc()
-            log.warning("take-over refused", experience=experience, why=outcome.value)
-        await self._stand_back(shard)
-
-    async def _take_over_anew(self, writer: Writer, now_ms: int) -> None:
-        """Take over behind our own last entry: the script proves that nobody else wrote, so the state holds."""
-        append = await writer_changed(self._outside, writer.id, writer.end, now_ms, waits=self._waits)
-        outcome = (await self._commit([append], self._outside.clocks()))[0]
-        if outcome.committed:
-            writer.changed(append)
-            self._took_over(append)
-        else:
-            await self._refused(writer, outcome)
-
-    def _took_over(self, append: Append) -> None:
-        self._metrics.take_overs.inc()
-        self._metrics.epoch.set(append.end.epoch)
-        log.info("took over", experience=append.experience, entry=append.end.entry_id, after=append.previous.entry_id)
-
-    async def _restore_some(self) -> None:
-        """One slice of one restoration."""
-        for experience, (restoration, _, _) in self._duties.restoring.items():
-            try:
-                restoration.advance(RESTORE_SLICE_MS)
-            except LogError as error:
-                await self._not_restored(experience, error)
-                return
-            if restoration.done:
-                self._duties.restored(experience)
-            return
-
-    async def _not_restored(self, experience: str, error: LogError) -> None:
-        """Called while handling ``error``. A log that somebody else writes by now may be trimmed where we read: it is
-        theirs, and nothing is wrong with it."""
-        restoration, clock, taken = self._duties.restoring[experience]
-        if await self._outside.last_entry_id(experience) != taken.end.entry_id:
-            log.warning("restoration given up", experience=experience, why=str(error))
-            del self._duties.restoring[experience]
-            await self._stand_back(self._duties.shards[experience])
-        elif restoration.resumed:
-            log.warning("restored from a snapshot on", experience=experience, why=str(error))
-            anew = Restoration(self._outside, experience, taken.end.entry_id)
-            self._duties.restoring[experience] = (anew, clock, taken)
-        else:
-            self._duties.stop(experience)
-
-    async def _stand_back(self, shard: int) -> None:
-        """Somebody else writes: leave the shard to them for one to two leases, so that two never chase each other."""
-        chance = int.from_bytes(self._outside.random_bytes(2), "big")
-        pause_ms = self._settings.lease_ms + self._settings.lease_ms * chance // 65_536
-        await self._leases.stand_back(shard, _steady_ms(self._outside.clocks()) + pause_ms)
-        self._duties.leave(shard)
+                await self._succession.refused(writer, outcome)
 
 
 def _steady_ms(reading: Reading) -> int:

@@ -97,13 +97,13 @@ BUGS = (
     ),
     Bug(
         "a take-over does not replay the tail",
-        "engine/runner.py",
+        "engine/succession.py",
         "self._shadows.take(experience, taking.append.end.entry_id)",
         "self._shadows.take(experience, taking.append.previous.entry_id)",
     ),
     Bug(
         "what a standby followed is not given up where the store has lost it",
-        "engine/runner.py",
+        "engine/succession.py",
         "        elif restoration.resumed:\n",
         "        elif False:\n",
     ),
@@ -127,13 +127,13 @@ BUGS = (
     ),
     Bug(
         "a batch is tried again for ten seconds",
-        "engine/runner.py",
+        "engine/commit.py",
         "COMMIT_MS_MAX = 1_000",
         "COMMIT_MS_MAX = 10_000",
     ),
     Bug(
         "taking over anew keeps a stale state",
-        "engine/runner.py",
+        "engine/succession.py",
         "        append = await writer_changed(self._outside, writer.id, writer.end, now_ms, waits=self._waits)\n",
         "        from engine.takeover import read_log_end\n"
         "        writer.end = (await read_log_end(self._outside, writer.id))._replace(now_ms=writer.end.now_ms)\n"
@@ -206,7 +206,7 @@ BUGS = (
     ),
     Bug(
         "a log that another writer has trimmed meanwhile is taken for broken",
-        "engine/runner.py",
+        "engine/succession.py",
         "if await self._outside.last_entry_id(experience) != taken.end.entry_id:",
         "if False:",
     ),
