@@ -2,13 +2,16 @@
 
 A fault is done, lasts, and is undone; then it is waited for whoever it may have stopped. ``taken_s`` is the time until
 a new writer's first entry, ``served_s`` until its second, ``back_s`` how long after the end of the fault the log goes
-on. What a store that was killed needs to load its data is ``load_s``, and no fault of the engine. ``alone``: no other
-engine was up to take over, as the last ones that were killed had not started again yet.
+on. Between the two the state is rebuilt: ``standby`` says from what, "warm" for one that stood ready, "cold" for a
+snapshot and its tail; when faults come fast most are cold, as who was hit before is not ready again. What a store that
+was killed needs to load its data is ``load_s``, and no fault of the engine. ``alone``: no other engine was up to take
+over, as the last ones that were killed had not started again yet.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +31,7 @@ FULL_EXIT_S = 10.0
 LOOK_S = 0.02
 DEAD_PORT = 1
 DOWN_S_MAX = 0.5
+_RESTORED = re.compile(r"event=restored .*standby=(warm|cold)")
 
 WEIGHTS = {
     "engine killed": 40,
@@ -66,6 +70,7 @@ class Fault(Struct):
     lasted_s: float = 0.0
     taken_s: float | None = None
     served_s: float | None = None
+    standby: str = ""
     back_s: float | None = None
     load_s: float | None = None
 
@@ -108,6 +113,7 @@ class Faults:
         engine, link = self._stage.engines[number], self._stage.engine_links[number]
         fault.target = engine.name
         fault.alone = not any(other.is_up for other in self._stage.engines if other is not engine)
+        said = {one: one.said_bytes for one in self._stage.engines}
         since, begun_s = self._watch.sight(), time.monotonic()
         match what[0]:
             case "killed":
@@ -136,6 +142,8 @@ class Faults:
         self._goes_on(fault, self._watch.sight())
         found = found if len(found) > 1 else self._watch.wait_for_writer(since, 0.0)
         self._taken(fault, found, begun_s)
+        restored = [one for engine in said for one in _RESTORED.findall(engine.log(said[engine]))]
+        fault.standby = restored[0] if fault.taken_s is not None and restored else ""
 
     def _an_engine(self) -> tuple[int, bool]:
         writer = self._stage.writer(self._shard)

@@ -69,7 +69,7 @@ class Process:
     @property
     def is_up(self) -> bool:
         """Whether it has begun its work: it has said something in this life."""
-        return self.runs and self._log.stat().st_size > self._said_before
+        return self.runs and self.said_bytes > self._said_before
 
     def start(self) -> None:
         """Begin a life; whatever happens to us, it does not outlive us."""
@@ -114,9 +114,14 @@ class Process:
             self.signal(signal.SIGCONT)
             end(self._process)
 
-    def log(self) -> str:
-        """All that it has said in all its lives."""
-        return self._log.read_text(errors="replace")
+    @property
+    def said_bytes(self) -> int:
+        """How much it has said in all its lives."""
+        return self._log.stat().st_size
+
+    def log(self, behind: int = 0) -> str:
+        """All that it has said in all its lives, behind so many bytes."""
+        return self._log.read_bytes()[behind:].decode(errors="replace")
 
 
 class Link:

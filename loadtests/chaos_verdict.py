@@ -187,7 +187,18 @@ def _errors(log: str) -> list[re.Match[str]]:
 
 
 def _served(hit: list[Fault]) -> dict[str, Any]:
-    """When the second entry of each new writer came, and the take-overs that nobody stood by for."""
-    served = [one.served_s for one in hit if one.served_s is not None and not one.alone]
-    alone = [one.taken_s for one in hit if one.alone]
-    return {"serving_p50_s": median(served), "serving_max_s": max(served), "nobody_stood_by_s": alone}
+    """When the second entry of each new writer came, by what it was rebuilt from, and the take-overs that nobody stood
+    by for."""
+    served = {
+        standby: [one.served_s for one in hit if one.standby == standby and one.served_s is not None and not one.alone]
+        for standby in sorted({one.standby for one in hit})
+    }
+    found: dict[str, Any] = {"nobody_stood_by_s": [one.taken_s for one in hit if one.alone]}
+    for standby, times in served.items():
+        if times:
+            found[f"serving_{standby or 'unknown'}"] = {
+                "count": len(times),
+                "p50_s": median(times),
+                "max_s": max(times),
+            }
+    return found
