@@ -5,6 +5,7 @@ same costs three times as much as what is said.
 """
 
 import asyncio
+from functools import cache
 from typing import Any
 
 import redis.asyncio
@@ -23,9 +24,25 @@ BACKOFF_MS_MIN = 50
 BACKOFF_MS_MAX = 1_000
 
 Store = redis.asyncio.Redis
-STORE_ERRORS = (redis.exceptions.RedisError, OSError, RuntimeError)
-"""All that a lost, starting or unwilling store can raise; uvloop has nothing but a RuntimeError for who writes to a
-connection that was reset a moment ago."""
+STORE_ERRORS = (redis.exceptions.RedisError, OSError)
+"""All that a lost, starting or unwilling store can raise."""
+
+
+class _TellsClosed:
+    """A kind of connection, but that one which was reset a moment ago is an error of the store like any other: uvloop
+    has nothing but a RuntimeError for who writes to it, and the library passes that on."""
+
+    async def send_packed_command(self, *args: Any, **options: Any) -> None:
+        connection: Any = super()
+        try:
+            await connection.send_packed_command(*args, **options)
+        except RuntimeError as error:
+            raise redis.exceptions.ConnectionError(f"the connection is closed: {error}") from error
+
+
+@cache
+def _telling(kind: type) -> type:
+    return type(kind.__name__, (_TellsClosed, kind), {})
 
 
 class Direct:
@@ -76,6 +93,12 @@ class Servers:
         return Direct(await self._client(shard, _once(None)))
 
     async def _client(self, shard: int, options: dict[str, Any]) -> Store:
+        client = await self._any_client(shard, options)
+        pool: Any = client.connection_pool
+        pool.connection_class = _telling(pool.connection_class)
+        return client
+
+    async def _any_client(self, shard: int, options: dict[str, Any]) -> Store:
         if self._sentinel is not None:
             return _SentinelStore(self._sentinel, options)
         if self._cluster is None:

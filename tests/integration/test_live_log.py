@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 import redis.asyncio
+import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.hub import Hub
@@ -21,7 +23,9 @@ from protocol.events import Left
 from protocol.refusals import Reason
 from protocol.streams import FIELD_CHAIN, FIELD_ENTRY, commands_key, events_key
 from tests.support.log import START_MS, Log, Read
+from tests.support.proxy import Proxy, proxy_between
 from tests.support.samples import EXPERIENCE, consumer
+from tests.support.valkey import free_ports
 
 SETTLED_WITHIN_S = 15.0
 FAULTS = "stanchion_gateway_faults_total"
@@ -182,3 +186,26 @@ async def test_who_stands_in_line_for_a_store_that_hangs_waits_as_long_as_the_fi
     for connection in connections:
         connection.close()
     hanging.close()
+
+
+def test_a_connection_that_was_reset_is_a_lost_store(redis_url: str) -> None:
+    """On uvloop, as gateways run: it has an error of its own for who writes to what was reset a moment ago."""
+    port, target = free_ports(1), int(redis_url.split(":")[2].split("/")[0])
+    with (
+        proxy_between(port, target) as proxy,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        pytest.raises(store.STORE_ERRORS, match="the handler is closed"),
+    ):
+        runner.run(asked_again_behind_a_reset(f"redis://127.0.0.1:{port}/0", proxy))
+
+
+async def asked_again_behind_a_reset(url: str, proxy: Proxy) -> None:
+    """Our side has noticed the reset when it asks."""
+    async with aclosing(await store.Servers(url).connect()) as client:
+        await client.ping()
+        proxy.become("cut")
+        connection: Any = client.connection
+        async with asyncio.timeout(SETTLED_WITHIN_S):
+            while not connection._writer.transport.is_closing():
+                await asyncio.sleep(0.01)
+        await client.ping()
