@@ -47,7 +47,7 @@ def join_together(experience: Experience, commands: list[Command], start: int) -
     if path is None or not path.takes_everybody:
         return start
     names = (path.id, "") if path is experience.by_priority[0] else (path.id,)
-    latest = path.tickets.latest
+    shards = path.tickets.latest.shards
     others = [other.tickets.latest for other in experience.by_priority if other is not path]
     ticket = next_ticket = len(path.tickets)
     consumers, hats = bytearray(), bytearray()
@@ -55,19 +55,17 @@ def join_together(experience: Experience, commands: list[Command], start: int) -
         if type(command) is not Join or command.path not in names or command.credentials is not None:
             break
         consumer = command.consumer
-        if consumer in latest or _is_malformed(path, command) or (others and _is_known(consumer, others)):
+        if _is_malformed(path, command) or consumer in (shard := shards[consumer[-1]]):
             break
-        latest[consumer] = next_ticket
+        if others and any(consumer in latest for latest in others):
+            break
+        shard[consumer] = next_ticket
         next_ticket += 1
         consumers += consumer
         hats.append(command.hats)
     if hats:
         path.join_all(ticket, consumers, hats, experience.journal)
     return start + len(hats)
-
-
-def _is_known(consumer: bytes, others: list[dict[bytes, int]]) -> bool:
-    return any(consumer in latest for latest in others)
 
 
 def join(experience: Experience, command: Join) -> Refusal | None:

@@ -4,14 +4,15 @@ A ticket is the dense number of a join in its path. All moves are in ``MOVES``; 
 changes nothing, which stops the engine before it writes: a refusal is decided before a move, never by one. An expired
 ticket waits again once, at its old place.
 
-State of a million tickets: one byte of state, one of reason, one of hats and 16 of consumer id each, and a dict from
-consumer to latest ticket, which is rebuilt from these when a snapshot is restored.
+State of a million tickets: one byte of state, one of reason, one of hats and 16 of consumer id each, and who holds
+which (`engine.core.latest`), which is rebuilt from these when a snapshot is restored.
 """
 
 from collections.abc import Collection, Iterator
 from struct import iter_unpack
 from typing import Any, Final
 
+from engine.core.latest import Latest
 from protocol.events import CONSUMER_BYTES
 from protocol.states import LIVE, TicketState
 
@@ -58,7 +59,7 @@ class Tickets:
         self.hats = bytearray()
         self.reasons = bytearray()
         self.consumers = bytearray()
-        self.latest: dict[bytes, int] = {}
+        self.latest = Latest()
         self.spent: dict[bytes, int] = {}
         self.forgiven: dict[int, None] = {}
         self.texts: dict[int, str] = {}
@@ -167,9 +168,7 @@ class Tickets:
         tickets.texts = dict(texts)
         tickets.waiting = tickets.states.count(WAITING)
         tickets.over = len(states) - sum(tickets.states.count(state) for state in sorted(LIVE))
-        tickets.latest = {
-            consumer: ticket for ticket, (consumer,) in enumerate(iter_unpack(f"{CONSUMER_BYTES}s", consumers))
-        }
+        tickets.latest = Latest.of(consumer for (consumer,) in iter_unpack(f"{CONSUMER_BYTES}s", consumers))
         return tickets
 
 

@@ -76,7 +76,7 @@ def test_tickets_are_dense_and_the_latest_of_a_consumer_is_known() -> None:
     tickets = Tickets()
     assert [tickets.add(consumer(number), hats) for number, hats in ((1, 1), (2, 5), (1, 2))] == [0, 1, 2]
     assert (len(tickets), tickets.waiting, tickets.hats) == (3, 3, bytearray([1, 5, 2]))
-    assert tickets.latest == {consumer(1): 2, consumer(2): 1}
+    assert {one: tickets.latest[one] for one in tickets.latest} == {consumer(1): 2, consumer(2): 1}
     assert [tickets.consumer(ticket) for ticket in range(3)] == [consumer(1), consumer(2), consumer(1)]
     assert tickets.live(consumer(9)) is None
 
@@ -128,7 +128,12 @@ def test_a_snapshot_gives_back_everything() -> None:
     tickets.move(1, TicketState.REFUSED, "refused")
     tickets.texts[1] = "a bot"
     restored = Tickets.restore(tickets.snapshot())
-    assert vars(restored) == vars(tickets)
+    assert restored.latest.shards == tickets.latest.shards
+    assert vars(restored) == vars(tickets) | {"latest": restored.latest}
+
+
+def test_nobody_without_an_id_holds_anything() -> None:
+    assert (b"" in Tickets().latest, Tickets().latest.get(b"")) == (False, None)
 
 
 def test_no_reason_stands_for_none() -> None:
