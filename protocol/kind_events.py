@@ -69,7 +69,8 @@ class Claimed(Event, frozen=True, array_like=True, gc=False, tag="claimed"):
 
 class Offered(Event, frozen=True, array_like=True, tag="offered"):
     """``tickets`` may claim until ``claim_by`` what became free because of ``cause``. ``reserved``: a unit is kept for
-    each of them; else the first to claim gets it. ``variants``, ``prices``: as in ``Allotted``."""
+    each of them; else the first to claim gets it. ``variants``, ``prices``: as in ``Allotted``. ``slot``: where a place
+    is kept for whoever claims it ("" = it is no place in a slot)."""
 
     path: str
     at: int
@@ -80,6 +81,7 @@ class Offered(Event, frozen=True, array_like=True, tag="offered"):
     reserved: bool
     variants: list[str]
     prices: list[int | None]
+    slot: str = ""
 
 
 class OfferMoved(Event, frozen=True, array_like=True, gc=False, tag="offer_moved"):
@@ -297,6 +299,22 @@ class Booked(Event, frozen=True, array_like=True, gc=False, tag="booked"):
     slot: str
     confirmation: str
     instead_of: str
+
+
+class SlotKept(Event, frozen=True, array_like=True, gc=False, tag="slot_kept"):
+    """A place in ``slot`` that was given back is kept for the waitlist, and can be had by nobody else."""
+
+    path: str
+    at: int
+    slot: str
+
+
+class SlotReleased(Event, frozen=True, array_like=True, gc=False, tag="slot_released"):
+    """A place in ``slot`` is kept no more: whoever claimed it books it now, or it is free."""
+
+    path: str
+    at: int
+    slot: str
 
 
 class BookingCancelled(Event, frozen=True, array_like=True, gc=False, tag="booking_cancelled"):

@@ -33,13 +33,15 @@ class OpenWindow(Struct, frozen=True, gc=False):
 
 
 class OpenOffer(Struct, frozen=True, gc=False):
-    """Something that a ticket may claim until ``claim_by``. ``price`` in minor units, None = as in the document."""
+    """Something that a ticket may claim until ``claim_by``. ``price`` in minor units, None = as in the document.
+    ``slot``: where a place is kept for it ("" = nowhere)."""
 
     offer: bytes
     claim_by: int
     variant: str
     price: int | None
     claimed: bool = False
+    slot: str = ""
 
 
 class PathReplica:

@@ -55,6 +55,7 @@ class _Offer(Struct, array_like=True):
     variant: str
     price: int | None
     claimed: bool
+    slot: str = ""
 
 
 class _Path(Struct):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from engine.audits.path import AuditedPath
-from engine.audits.promises import Shelves
+from engine.audits.promises import Broken, Shelves
 from engine.audits.slots import AuditedSlots
 from protocol.documents import Path
 from protocol.kind_events import TicketsLost
@@ -23,9 +23,20 @@ class AuditedAppointment(AuditedPath):
         self.slots = AuditedSlots(self)
 
     def resume_kind(self, own: list[Any], offers: list[Any]) -> None:
-        holds, booked = own[0]
+        holds, booked, kept = own[0]
+        self.slots.kept = [slot for slot, count in kept for _ in range(count)]
         self.slots.held = {ticket: (hold.slot, hold.until) for ticket, hold in holds}
         self.slots.booked = {ticket: (one.slot, one.confirmation) for ticket, one in booked}
+
+    def caps(self) -> None:
+        """And every place that the waitlist offers is kept for it."""
+        super().caps()
+        offered = self.waitlist.places_offered() if self.waitlist else []
+        for slot in offered:
+            if self.slots.kept.count(slot) < offered.count(slot):
+                raise Broken(
+                    f"{offered.count(slot)} places of {slot} are offered, {self.slots.kept.count(slot)} are kept"
+                )
 
     def next_turn(self, candidate: int) -> int | None:
         """Nobody is admitted: a booking is the access."""

@@ -23,6 +23,7 @@ class AuditedOffer(Struct):
     claim_by: int
     reserved: bool
     claimed: bool = False
+    slot: str = ""
 
 
 class AuditedOffers(AuditedPath):
@@ -35,7 +36,9 @@ class AuditedOffers(AuditedPath):
         self.claims: list[int] = []
 
     def resume_kind(self, own: list[Any], offers: list[Any]) -> None:
-        self.offers = {ticket: AuditedOffer(one.claim_by, one.reserved, one.claimed) for ticket, one in offers[0]}
+        self.offers = {
+            ticket: AuditedOffer(one.claim_by, one.reserved, one.claimed, one.slot) for ticket, one in offers[0]
+        }
         self.claims = list(offers[1])
 
     def next_turn(self, candidate: int) -> int | None:
@@ -44,6 +47,9 @@ class AuditedOffers(AuditedPath):
 
     def active(self) -> int:
         return len(self.windows) + sum(offer.reserved for offer in self.offers.values())
+
+    def places_offered(self) -> list[str]:
+        return [offer.slot for offer in self.offers.values() if offer.slot]
 
     def admit(self, ticket: int, event: e.Admitted) -> bool:
         is_new = super().admit(ticket, event)
@@ -71,7 +77,7 @@ class AuditedOffers(AuditedPath):
                 raise Broken(f"ticket {ticket} was offered something twice")
             self.due(ticket, price)
             self.states[ticket] = TicketState.OFFERED
-            self.offers[ticket] = AuditedOffer(event.claim_by, event.reserved)
+            self.offers[ticket] = AuditedOffer(event.claim_by, event.reserved, slot=event.slot)
             self.offered[ticket] = None
             if event.reserved:
                 self.allotted[ticket] = variant

@@ -111,6 +111,10 @@ class AuditedPath:
         """How many windows are open, with the offers that count as one."""
         return len(self.windows)
 
+    def places_offered(self) -> list[str]:
+        """The slots of an appointment in which places are offered, once for each offer."""
+        return []
+
     # What happens to tickets
 
     def join(self, ticket: int, consumer: bytes, hats: int) -> None:

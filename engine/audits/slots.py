@@ -31,6 +31,7 @@ class AuditedSlots:
         self._path = path
         self.held: dict[int, tuple[str, int]] = {}
         self.booked: dict[int, tuple[str, str]] = {}
+        self.kept: list[str] = []
 
     def hold(self, event: k.SlotHeld) -> None:
         """A place is kept."""
@@ -78,9 +79,21 @@ class AuditedSlots:
         begins = [start for start in terms.starts if slot_of(start) == slot]
         if not begins or begins[0] <= at:
             raise Broken(f"{slot} is no slot that lies ahead")
-        taken = [one for one, _ in (*self.held.values(), *self.booked.values())].count(slot)
+        taken = self.kept.count(slot)
+        taken += [one for one, _ in (*self.held.values(), *self.booked.values())].count(slot)
         if taken > terms.capacity_per_slot:
             raise Broken(f"{taken} places of {slot} are held or booked, it takes {terms.capacity_per_slot}")
+
+    def keep(self, event: k.SlotKept) -> None:
+        """A place is kept for the waitlist."""
+        self.kept.append(event.slot)
+        self._room(event.slot, event.at)
+
+    def release(self, event: k.SlotReleased) -> None:
+        """It is no more."""
+        if event.slot not in self.kept:
+            raise Broken(f"no place of {event.slot} was kept")
+        self.kept.remove(event.slot)
 
     def cancel(self, event: k.BookingCancelled) -> None:
         """A booking is given back."""
@@ -108,6 +121,8 @@ class AuditedSlots:
         k.HoldMoved: hold_moved,
         k.HoldEnded: hold_ended,
         k.Booked: book,
+        k.SlotKept: keep,
+        k.SlotReleased: release,
         k.BookingCancelled: cancel,
         k.CheckedIn: came,
         k.NotShown: did_not_come,

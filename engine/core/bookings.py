@@ -39,7 +39,8 @@ class Booking(Struct, gc=False, array_like=True):
 
 
 class Bookings:
-    """``holds`` and ``booked`` by ticket; ``codes``: the ticket of each confirmation code.
+    """``holds`` and ``booked`` by ticket; ``codes``: the ticket of each confirmation code; ``kept``: in how many places
+    of each slot nobody is yet, because a waitlist offers them.
 
     The heap may hold outdated ends of holds; they are dropped when they come up. It, ``codes`` and the count of what is
     taken are not part of the state: they are made from holds and bookings.
@@ -49,19 +50,32 @@ class Bookings:
         self.holds: dict[int, Hold] = {}
         self.booked: dict[int, Booking] = {}
         self.codes: dict[str, int] = {}
+        self.kept: dict[str, int] = {}
         self._tickets = tickets
         self._taken: dict[str, int] = {}
         self._heap: list[tuple[int, int]] = []
 
     def taken(self, slot: str) -> int:
-        """How many places of a slot are held or booked."""
+        """How many places of a slot are held, booked or kept."""
         return self._taken.get(slot, 0)
+
+    def keep(self, slot: str) -> None:
+        """A place of a slot is kept."""
+        self.kept[slot] = self.kept.get(slot, 0) + 1
+        self._take(slot)
+
+    def give_back(self, slot: str) -> None:
+        """A place of a slot is kept no more."""
+        self.kept[slot] -= 1
+        if not self.kept[slot]:
+            del self.kept[slot]
+        self._leave(slot)
 
     def live(self) -> dict[str, int]:
         """What is taken of each slot that somebody counts on: that is held, or booked and still to come."""
         states = self._tickets.states
         booked = [one.slot for ticket, one in self.booked.items() if states[ticket] == BOOKED]
-        return {slot: self._taken[slot] for slot in (*(hold.slot for hold in self.holds.values()), *booked)}
+        return {slot: self._taken[slot] for slot in (*(hold.slot for hold in self.holds.values()), *booked, *self.kept)}
 
     def held(self, ticket: int | None) -> str:
         """The slot that is held for a ticket, or ""."""
@@ -141,7 +155,7 @@ class Bookings:
         return found
 
     def snapshot(self) -> list[Any]:
-        return [list(self.holds.items()), list(self.booked.items())]
+        return [list(self.holds.items()), list(self.booked.items()), list(self.kept.items())]
 
     @classmethod
     def restore(cls, data: list[Any], tickets: Tickets) -> "Bookings":
@@ -152,6 +166,9 @@ class Bookings:
         bookings.codes = {booking.confirmation: ticket for ticket, booking in bookings.booked.items()}
         for slot in (*(hold.slot for hold in bookings.holds.values()), *(one.slot for one in bookings.booked.values())):
             bookings._take(slot)
+        for slot, count in data[2]:
+            for _ in range(count):
+                bookings.keep(slot)
         bookings._heap = [(hold.until, ticket) for ticket, hold in bookings.holds.items()]
         heapify(bookings._heap)
         return bookings

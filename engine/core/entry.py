@@ -54,6 +54,13 @@ def rejoining_refusal(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
     return Refusal(Reason.ALREADY_DONE, {"path": path.id})
 
 
+def seat_refusal(path: Path, consumer: bytes) -> Refusal | None:
+    """Why somebody to whom a place here was offered cannot take a ticket for it, or None."""
+    if path.tickets.spent.get(consumer, 0) >= path.settings.joins_per_consumer:
+        return Refusal(Reason.ALREADY_DONE, {"path": path.id})
+    return return_refusal(path)
+
+
 def refusal_of(path: Path, who: Entrant, now_ms: int) -> Refusal | None:
     """Why a consumer without a live ticket cannot take one now, or None."""
     had_one = who.consumer in path.tickets.latest

@@ -70,7 +70,8 @@ def _changed_fields(experience: Experience, path: Path, document: Document, sett
     before, after = path.settings.distribution, settings.distribution
     if kind_of(before) != kind_of(after):
         return [*found, "distribution.kind"]
-    return found + [f"distribution.{field}" for field in path.distribution.changed_fields(settings)]
+    changed = path.distribution.changed_fields(settings)
+    return found + [f"distribution.{field}" if hasattr(before, field) else field for field in changed]
 
 
 def _currencies(document: Document, variants: list[str]) -> list[str]:

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 
 class Offer(Struct, gc=False, array_like=True):
-    """``variant`` is what is reserved ("" = nothing counted, or nothing yet); ``price`` None = as in the document."""
+    """``variant`` is what is reserved ("" = nothing counted, or nothing yet); ``price`` None = as in the document;
+    ``slot``: where the appointment that the waitlist is attached to keeps a place for it ("" = nowhere)."""
 
     offer: bytes
     claim_by: int
@@ -20,6 +21,7 @@ class Offer(Struct, gc=False, array_like=True):
     price: int | None
     reserved: bool
     claimed: bool = False
+    slot: str = ""
 
 
 class Offers:

@@ -179,13 +179,13 @@ class Turns(Schedule):
     def _lapse(self, ticket: int, cause: str) -> None:
         self._free(self.windows.close(ticket).variant, cause)
 
-    def _free(self, variant: str, cause: str) -> None:
+    def _free(self, variant: str, cause: str, slot: str = "") -> None:
         """What was reserved for a window or an offer is free again."""
         self.stock.give_back(variant)
         self.given_back += 1
         self.meter.lapse()
         self._over_all.lapse()
-        self.distribution.freed(self.id, cause, 1)
+        self.distribution.freed(self.id, cause, 1, slot)
         if self.waitlist:
             self.waitlist.distribution.freed(self.id, cause, 1)
 
@@ -204,9 +204,18 @@ class Turns(Schedule):
     # Offers
 
     def offer(
-        self, tickets: list[int], cause: str, claim_by: int, at: int, journal: Journal, *, reserved: bool
+        self,
+        tickets: list[int],
+        cause: str,
+        claim_by: int,
+        at: int,
+        journal: Journal,
+        *,
+        reserved: bool,
+        slot: str = "",
     ) -> None:
-        """Offer something to ``tickets``, who wait: a unit ``reserved`` for each, or who claims first gets it."""
+        """Offer something to ``tickets``, who wait: a unit ``reserved`` for each, or who claims first gets it; of one
+        ticket, the place that is kept in ``slot``."""
         offers = b""
         variants, prices = [], []
         for ticket in tickets:
@@ -214,11 +223,11 @@ class Turns(Schedule):
             self.tickets.move(ticket, OFFERED)
             price = self.distribution.price(ticket)
             variant = self._set_aside(ticket) if reserved else ANY
-            self.offers.put(ticket, Offer(offer[:OFFER_BYTES], claim_by, variant, price, reserved))
+            self.offers.put(ticket, Offer(offer[:OFFER_BYTES], claim_by, variant, price, reserved, False, slot))
             offers += offer[:OFFER_BYTES]
             variants.append(ANY if self.settings.product_selection == "checkout" else variant)
             prices.append(price)
-        journal.add(Offered(self.id, at, claim_by, tickets, offers, cause, reserved, variants, prices))
+        journal.add(Offered(self.id, at, claim_by, tickets, offers, cause, reserved, variants, prices, slot))
 
     def claim_refusal(self, ticket: int | None, offer: bytes) -> Refusal | None:
         """Why the holder of ``ticket`` cannot take ``offer`` (b"" = whichever there is), or None."""
@@ -237,6 +246,17 @@ class Turns(Schedule):
             offer.reserved, offer.variant = True, self._set_aside(ticket)
         self.offers.claim(ticket)
         journal.add(Claimed(self.id, at, ticket))
+
+    def take_elsewhere(self, ticket: int, at: int, journal: Journal) -> None:
+        """The holder of ``ticket`` takes what is offered without a window of this path: it is a booking in another."""
+        offer = self.offers.take(ticket)
+        if offer.reserved:
+            self.stock.give_back(offer.variant)
+            self.meter.lapse()
+            self._over_all.lapse()
+        self.tickets.move(ticket, LEFT, "booked")
+        self.distribution.out_of_line(ticket)
+        journal.add(Left(self.id, at, ticket, "booked"))
 
     def expire_offers(self, at: int, journal: Journal) -> None:
         """Close the offers that run out at or before ``at``."""
@@ -271,7 +291,7 @@ class Turns(Schedule):
     def _withdraw(self, ticket: int, cause: str) -> None:
         offer = self.offers.take(ticket)
         if offer.reserved:
-            self._free(offer.variant, cause)
+            self._free(offer.variant, cause, offer.slot)
 
     # What happens to one ticket
 

@@ -13,6 +13,9 @@
     booked     no_show, once it has begun        → expired
     waiting    the last slot is over             → lost (ended)
 
+A place that is given back is kept for the waitlist that is attached, if somebody waits there, until it is claimed,
+which books it, or nobody there wants it.
+
 Bookings and live holds never exceed what a slot takes. A live hold can always be confirmed: paused, closed, and within
 the notice that a new one would need; it ends when its slot begins at the latest. A booking is the access: nobody is
 admitted. Its confirmation code is an HMAC, so that nobody can think of one, and short, so that it can be said aloud.
@@ -26,7 +29,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from engine.core import entry
 from engine.core.bookings import Bookings, confirmation_code
+from engine.core.choices import ANY
+from engine.core.kept import GiveBackKept, TakeKept
 from engine.core.limits import MS_PER_SECOND
 from engine.core.slots import Slots
 from engine.core.ticket import BOOKED, COMPLETED, EXPIRED, HELD
@@ -34,7 +40,17 @@ from engine.distributions.base import Distribution
 from protocol import documents
 from protocol.commands import Book, Cancel, CancelBooking, CheckIn, Hold, NoShow, Reschedule
 from protocol.distributions import Appointment as Terms
-from protocol.kind_events import Booked, BookingCancelled, CheckedIn, HoldEnded, HoldMoved, NotShown, SlotHeld
+from protocol.kind_events import (
+    Booked,
+    BookingCancelled,
+    CheckedIn,
+    HoldEnded,
+    HoldMoved,
+    NotShown,
+    SlotHeld,
+    SlotKept,
+    SlotReleased,
+)
 from protocol.refusals import Reason, Refusal
 from protocol.states import Phase
 
@@ -91,7 +107,6 @@ class Appointment(Distribution):
     def act(self, command: Any, ticket: int | None, at: int, journal: Journal) -> Answer:
         if isinstance(command, CheckIn | NoShow | CancelBooking):
             ticket = self._bookings.codes[command.confirmation]
-        assert ticket is not None, "what is done here is done to a ticket"
         return self._ACTS[type(command)](self, command, ticket, at, journal)
 
     def next_deadline_ms(self) -> int | None:
@@ -116,6 +131,9 @@ class Appointment(Distribution):
 
     def give_turns(self, at: int, journal: Journal) -> None:
         self._passed = at >= self._slots.over_at
+        if self._path.waitlist is None:
+            for slot in [slot for slot, count in self._bookings.kept.items() for _ in range(count)]:
+                self._give_back(GiveBackKept(slot), None, at, journal)
 
     def hoping(self) -> int:
         return 0
@@ -222,7 +240,7 @@ class Appointment(Distribution):
             return self.details(ticket)
         self._bookings.reschedule(ticket, command.slot)
         journal.add(Booked(self._path.id, at, ticket, command.slot, booking.confirmation, before))
-        self._feed(before, at)
+        self._feed(before, at, journal)
         return None
 
     def _cancel(self, command: Cancel | CancelBooking, ticket: int, at: int, journal: Journal) -> Answer:
@@ -235,7 +253,7 @@ class Appointment(Distribution):
         journal.add(BookingCancelled(self._path.id, at, ticket, slot, actor))
         if self._path.ended_by_hand or self._path.phase == Phase.ENDED:
             self._path.lose([ticket], "ended", at, journal)
-        self._feed(slot, at)
+        self._feed(slot, at, journal)
         return None
 
     def _check_in(self, command: CheckIn, ticket: int, at: int, journal: Journal) -> Answer:
@@ -248,11 +266,39 @@ class Appointment(Distribution):
         journal.add(NotShown(self._path.id, at, ticket, command.actor))
         return None
 
-    def _feed(self, slot: str, at: int) -> None:
-        """A place in ``slot`` is free again: the attached waitlist gets it, where it can be booked."""
+    # The waitlist
+
+    def _feed(self, slot: str, at: int, journal: Journal) -> None:
+        """A place in ``slot`` is free again: it is kept for the attached waitlist, if somebody waits there."""
         waitlist = self._path.waitlist
-        if waitlist is not None and self._new_refusal(slot, at) is None:
-            waitlist.distribution.freed(self._path.id, "cancelled", 1)
+        if waitlist is not None and waitlist.tickets.waiting and self._new_refusal(slot, at) is None:
+            self._bookings.keep(slot)
+            journal.add(SlotKept(self._path.id, at, slot))
+            waitlist.distribution.freed(self._path.id, "cancelled", 1, slot)
+
+    def _kept_refusal(self, command: TakeKept, ticket: int | None, at: int) -> Refusal | None:
+        if self._path.ended_by_hand or self._path.phase == Phase.ENDED:
+            return Refusal(Reason.CLOSED)
+        begins = self._slots.begins.get(command.slot)
+        if begins is None or command.slot not in self._bookings.kept:
+            return Refusal(Reason.GONE)
+        if begins <= at:
+            return Refusal(Reason.CUTOFF_PASSED, {"slot": command.slot})
+        if ticket is None:
+            return entry.seat_refusal(self._path, command.consumer)
+        return Refusal(Reason.ALREADY_DONE, {"state": BOOKED.word}) if self._has(ticket, BOOKED) else None
+
+    def _take_kept(self, command: TakeKept, ticket: int | None, at: int, journal: Journal) -> Answer:
+        self._give_back(GiveBackKept(command.slot), None, at, journal)
+        if ticket is None:
+            ticket = self._path.join(command.consumer, command.hats, ANY, journal)
+        return self._book(Book(command.consumer, self._path.id, slot=command.slot), ticket, at, journal)
+
+    def _give_back(self, command: GiveBackKept, _: int | None, at: int, journal: Journal) -> Answer:
+        if command.slot in self._bookings.kept:
+            self._bookings.give_back(command.slot)
+            journal.add(SlotReleased(self._path.id, at, command.slot))
+        return None
 
     def _new_code(self) -> str:
         """A confirmation code that no booking of this path has."""
@@ -270,8 +316,9 @@ class Appointment(Distribution):
         CheckIn: _code_refusal,
         NoShow: _code_refusal,
         CancelBooking: _code_refusal,
+        TakeKept: _kept_refusal,
     }
-    _ACTS: ClassVar[dict[type, Callable[[Any, Any, int, int, Journal], Answer]]] = {
+    _ACTS: ClassVar[dict[type, Callable[[Any, Any, Any, int, Journal], Answer]]] = {
         Hold: _hold,
         Book: _book,
         Reschedule: _reschedule,
@@ -279,6 +326,8 @@ class Appointment(Distribution):
         CheckIn: _check_in,
         NoShow: _no_show,
         CancelBooking: _cancel,
+        TakeKept: _take_kept,
+        GiveBackKept: _give_back,
     }
 
 

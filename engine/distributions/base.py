@@ -123,9 +123,9 @@ class Distribution:
         """Nothing is left to give out, and nothing comes back: those who wait are lost."""
         self._path.lose_waiting("sold_out", at, journal)
 
-    def freed(self, source: str, cause: str, count: int) -> None:
+    def freed(self, source: str, cause: str, count: int, slot: str = "") -> None:
         """``count`` units of the path ``source``, this one or the one that it is attached to, are free again because of
-        ``cause``, or new (``stock_added``)."""
+        ``cause``, or new (``stock_added``); one place in ``slot``, which is kept, where that is named."""
 
     def give_turns(self, at: int, journal: Journal) -> None:
         """Give what is free in the kind's own way, before whoever is next is admitted."""
@@ -161,6 +161,7 @@ class Distribution:
             details["wanted"] = choices.wanted[ticket]
         if offer is not None:
             details |= {"offer": offer.offer.hex(), "claim_by": offer.claim_by, "claimed": offer.claimed}
+            details |= {"slot": offer.slot} if offer.slot else {}
         return details
 
     # Snapshots

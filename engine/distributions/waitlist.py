@@ -10,6 +10,7 @@ again. ``one_by_one`` has one offer open at a time, ``batch`` so many. One offer
     waiting    it wants something else, or is
                admitted elsewhere                 → waiting (skipped, with the reason in the log)
     offered    claim                              → in line, then admitted
+    offered    claim of a place in a slot         → left (booked), and it is booked in the appointment
     offered    decline                            → left (declined)
     offered    nothing until ``claim_by``         → expired
     waiting    its path has ended                 → lost (ended)
@@ -21,14 +22,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from engine.core.kept import GiveBackKept, TakeKept
 from engine.core.limits import MS_PER_SECOND, UNLIMITED
 from engine.core.schedule import SERVING
+from engine.core.ticket import BOOKED
+from engine.distributions.appointment import Appointment
 from engine.distributions.base import Distribution
 from protocol import documents
 from protocol.commands import Claim, Offer
+from protocol.distributions import Appointment as AppointmentTerms
 from protocol.distributions import Waitlist as Terms
 from protocol.kind_events import Announced, OfferSkipped, UnitsFreed, UnitsGone
 from protocol.refusals import Reason, Refusal
+from protocol.slots import slots_of
 from protocol.states import Phase
 
 if TYPE_CHECKING:
@@ -39,11 +45,13 @@ BY_HAND: Final = "by_hand"
 
 
 class Units(Struct, gc=False, array_like=True):
-    """``count`` units that came from the path ``source`` because of ``cause``."""
+    """``count`` units that came from the path ``source`` because of ``cause``; or one place in ``slot``, which is kept
+    for as long as it is here."""
 
     source: str
     cause: str
     count: int
+    slot: str = ""
 
 
 class Waitlist(Distribution):
@@ -66,6 +74,10 @@ class Waitlist(Distribution):
     def configure(self, settings: documents.Path) -> None:
         self._terms = _terms_of(settings)
 
+    def changed_fields(self, settings: documents.Path) -> list[str]:
+        kept = any(unit.slot for unit in self._units) or any(one.slot for one in self._path.offers.open.values())
+        return ["attached_to"] if kept and settings.attached_to != self._path.settings.attached_to else []
+
     def entered(self, phase: Phase, at: int, journal: Journal) -> None:
         if phase == Phase.ENDED:
             self._path.lose_waiting("ended", at, journal)
@@ -81,6 +93,7 @@ class Waitlist(Distribution):
 
     def ended(self, at: int, journal: Journal) -> None:
         self._path.lose_offers("ended", at, journal)
+        self._let_slots_go(at, journal)
         self._fresh, self._units = [], []
 
     def join_refusal(self) -> Refusal | None:
@@ -96,7 +109,8 @@ class Waitlist(Distribution):
         assert ticket is not None, "an offer has a ticket"
         if not self._path.offers.open[ticket].reserved and not (self._available() and self._path.is_free_for(ticket)):
             return Refusal(Reason.GONE, {"path": self._path.id})
-        return None
+        slot = self._slot_for(ticket)
+        return self._taking_refusal(slot, ticket, at) if slot else None
 
     def _offer_refusal(self, command: Offer) -> Refusal | None:
         if command.count < 1:
@@ -110,34 +124,46 @@ class Waitlist(Distribution):
         if isinstance(command, Offer):
             return {"offered": self._offer_by_hand(command.count, at, journal)}
         assert ticket is not None, "an offer has a ticket"
+        slot = self._slot_for(ticket)
         if not self._path.offers.open[ticket].reserved:
             self._take(1)
-        self._path.claim(ticket, at, journal)
+        if slot:
+            self._book(slot, ticket, at, journal)
+        else:
+            self._path.claim(ticket, at, journal)
         return None
 
     def supply(self) -> tuple[bool, bool]:
         return False, False
 
-    def freed(self, source: str, cause: str, count: int) -> None:
-        self._fresh.append(Units(source, cause, count))
+    def freed(self, source: str, cause: str, count: int, slot: str = "") -> None:
+        self._fresh.append(Units(source, cause, count, slot))
 
     def give_turns(self, at: int, journal: Journal) -> None:
         path = self._path
         if path.paused or path.phase not in SERVING:
+            self._let_slots_go(at, journal)
             return
         self._announce(at, journal)
         self._collect(at, journal)
         if self._terms.strategy == "all":
             if self._available():
                 self._offer(path.tickets.waiting, "", at, journal)
+            if not path.offers.unclaimed:
+                self._let_slots_go(at, journal)
             self._tell_gone(at, journal)
         else:
             together = self._terms.batch or 1
             while (free := min(together - path.offers.unclaimed, self._available())) > 0:
                 first = self._units[0]
-                offered = self._offer(min(free, first.count, self._at_once()), first.cause, at, journal)
+                if not self._can_be_had(first.slot, at):
+                    for slot in self._take(1):
+                        self._give_back(slot, at, journal)
+                    continue
+                offered = self._offer(min(free, first.count, self._at_once()), first.cause, at, journal, first.slot)
                 self._take(offered)
                 if not offered:
+                    self._let_slots_go(at, journal)
                     break
 
     def in_line(self) -> int:
@@ -181,22 +207,77 @@ class Waitlist(Distribution):
         room = self._spare() - self._count()
         for freed in fresh:
             freed.count = min(freed.count, room)
-            if freed.count > 0:
+            if freed.count > 0 and self._can_be_had(freed.slot, at):
                 room -= freed.count
                 self._units.append(freed)
                 journal.add(UnitsFreed(self._path.id, at, freed.source, freed.cause, freed.count))
-        if room < 0:
-            self._take(-room)
+            elif freed.slot:
+                self._give_back(freed.slot, at, journal)
+        for slot in self._take(-min(room, 0)):
+            self._give_back(slot, at, journal)
 
-    def _take(self, count: int) -> None:
-        """``count`` units are used, the oldest first."""
+    def _take(self, count: int) -> list[str]:
+        """``count`` units are used, the oldest first; answers the slots of those that are places."""
+        slots = []
         while count:
             first = self._units[0]
             used = min(count, first.count)
             first.count -= used
             count -= used
             if not first.count:
+                slots += [first.slot] if first.slot else []
                 del self._units[0]
+        return slots
+
+    # Places in slots
+
+    def _slot_for(self, ticket: int) -> str:
+        """The slot in which ``ticket`` has a place if it claims now, or ""."""
+        offer = self._path.offers.open[ticket]
+        return offer.slot if offer.reserved else self._units[0].slot
+
+    def _can_be_had(self, slot: str, at: int) -> bool:
+        """Whether a place that is kept in ``slot`` can be booked by somebody ("" = it is none)."""
+        keeper = self._keeper()
+        return not slot or (keeper is not None and keeper.act_refusal(TakeKept(slot, b"", 1), None, at) is None)
+
+    def _taking_refusal(self, slot: str, ticket: int, at: int) -> Refusal | None:
+        keeper = self._keeper()
+        if keeper is None:
+            return Refusal(Reason.GONE, {"path": self._path.id})
+        return keeper.act_refusal(self._wanted(slot, ticket), self._live_there(ticket), at)
+
+    def _book(self, slot: str, ticket: int, at: int, journal: Journal) -> None:
+        """The place that is kept in ``slot`` is booked by whoever claims it with ``ticket``."""
+        keeper = self._keeper()
+        assert keeper is not None, "it was asked before"
+        self._path.take_elsewhere(ticket, at, journal)
+        keeper.act(self._wanted(slot, ticket), self._live_there(ticket), at, journal)
+
+    def _wanted(self, slot: str, ticket: int) -> TakeKept:
+        return TakeKept(slot, self._path.tickets.consumer(ticket), self._path.tickets.hats[ticket])
+
+    def _live_there(self, ticket: int) -> int | None:
+        """The live ticket, in the path that this is attached to, of whoever holds ``ticket`` here."""
+        source = self._path.source
+        return None if source is None else source.tickets.live(self._path.tickets.consumer(ticket))
+
+    def _let_slots_go(self, at: int, journal: Journal) -> None:
+        """Nobody here wants the places that are kept: they are for everybody."""
+        for units in (self._fresh, self._units):
+            for slot in [unit.slot for unit in units if unit.slot]:
+                self._give_back(slot, at, journal)
+            units[:] = [unit for unit in units if not unit.slot]
+
+    def _give_back(self, slot: str, at: int, journal: Journal) -> None:
+        keeper = self._keeper()
+        if keeper is not None:
+            keeper.act(GiveBackKept(slot), None, at, journal)
+
+    def _keeper(self) -> Appointment | None:
+        """The appointment that keeps places for this waitlist, if it is attached to one."""
+        there = None if self._path.source is None else self._path.source.distribution
+        return there if isinstance(there, Appointment) else None
 
     # Offers
 
@@ -215,10 +296,13 @@ class Waitlist(Distribution):
         """To how many one look at what is free can be offered: where people choose, the next may want the same."""
         return UNLIMITED if self._path.choices is None else 1
 
-    def _offer(self, count: int, cause: str, at: int, journal: Journal) -> int:
+    def _offer(self, count: int, cause: str, at: int, journal: Journal, slot: str = "") -> int:
         """Offer to the next ``count`` who wait; answers how many there were."""
         path = self._path
         claim_by = at + self._terms.claim_window_seconds * MS_PER_SECOND
+        terms = None if path.source is None else path.source.settings.distribution
+        if slot and isinstance(terms, AppointmentTerms):
+            claim_by = min(claim_by, slots_of(terms)[slot])
         tickets: list[int] = []
         for ticket in path.tickets.all_waiting():
             if len(tickets) == count:
@@ -232,7 +316,8 @@ class Waitlist(Distribution):
         for ticket in tickets:
             self._skipped.pop(ticket, None)
         if tickets:
-            path.offer(tickets, cause, claim_by, at, journal, reserved=self._terms.strategy != "all")
+            reserved = self._terms.strategy != "all"
+            path.offer(tickets, cause, claim_by, at, journal, reserved=reserved, slot=slot)
         return len(tickets)
 
     def _why_not(self, ticket: int) -> str:
@@ -244,6 +329,8 @@ class Waitlist(Distribution):
             there = path.source.tickets.latest.get(path.tickets.consumer(ticket))
             if there is not None and there in path.source.windows.open:
                 return "already_admitted"
+            if there is not None and path.source.tickets.states[there] == BOOKED:
+                return "already_booked"
         return ""
 
     def _announce(self, at: int, journal: Journal) -> None:

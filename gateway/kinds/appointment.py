@@ -30,6 +30,8 @@ from protocol.kind_events import (
     HoldMoved,
     NotShown,
     SlotHeld,
+    SlotKept,
+    SlotReleased,
     TicketsLost,
 )
 from protocol.kind_frames import BookedFrame, CancelledFrame, GivenBack, HeldFrame, SlotsFrame, SlotView
@@ -119,7 +121,10 @@ class AppointmentTelling(KindTelling):
         CheckedIn: _over,
         NotShown: _over,
     }
-    SHARED: ClassVar[tuple[type, ...]] = (SlotHeld, HoldEnded, Booked, BookingCancelled, TicketsLost)
+    SHARED: ClassVar[tuple[type, ...]] = (
+        *(SlotHeld, HoldEnded, Booked, BookingCancelled, TicketsLost),
+        *(SlotKept, SlotReleased),
+    )
     REPEATED = (Hold, Book, Reschedule)
 
 

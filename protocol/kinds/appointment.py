@@ -19,6 +19,8 @@ from protocol.kind_events import (
     HoldMoved,
     NotShown,
     SlotHeld,
+    SlotKept,
+    SlotReleased,
 )
 from protocol.kinds.base import KindReplica
 from protocol.slots import slots_of
@@ -41,13 +43,14 @@ class Place(Struct, frozen=True, gc=False, array_like=True):
 
 
 class AppointmentReplica(KindReplica):
-    """``places``: what each ticket has, or had when it came or did not; ``taken``: how many places of each slot that
-    makes; ``over``: what was held for those whose holds have ended last."""
+    """``places``: what each ticket has, or had when it came or did not; ``kept``: how many places of each slot are kept
+    for a waitlist; ``taken``: how many that makes; ``over``: what was held for those whose holds have ended last."""
 
     def __init__(self, path: PathReplica) -> None:
         super().__init__(path)
         self.places: dict[int, Place] = {}
         self.over: dict[int, Place] = {}
+        self.kept: Counter[str] = Counter()
         self.taken: Counter[str] = Counter()
 
     def free(self) -> dict[str, int]:
@@ -88,6 +91,18 @@ class AppointmentReplica(KindReplica):
         self._path.close_ticket(event.ticket, TicketState.BOOKED)
         self._put(event.ticket, Place(event.slot, None, event.confirmation, moves))
 
+    def _keep(self, slot: str, count: int) -> None:
+        self.kept[slot] += count
+        self.taken[slot] += count
+        if not self.kept[slot]:
+            del self.kept[slot]
+
+    def _slot_kept(self, event: SlotKept) -> None:
+        self._keep(event.slot, 1)
+
+    def _slot_released(self, event: SlotReleased) -> None:
+        self._keep(event.slot, -1)
+
     def _cancelled(self, event: BookingCancelled) -> None:
         self._drop(event.ticket)
         self._path.wait_again(event.ticket)
@@ -103,6 +118,8 @@ class AppointmentReplica(KindReplica):
         HoldMoved: _hold_moved,
         HoldEnded: _hold_ended,
         Booked: _booked,
+        SlotKept: _slot_kept,
+        SlotReleased: _slot_released,
         BookingCancelled: _cancelled,
         CheckedIn: _checked_in,
         NotShown: _not_shown,
@@ -113,10 +130,13 @@ class AppointmentReplica(KindReplica):
             self._drop(ticket)
 
     def image(self) -> Any:
-        """The places, by ticket."""
-        return list(self.places.items())
+        """The places by ticket, and what is kept by slot."""
+        return [list(self.places.items()), list(self.kept.items())]
 
     def fill(self, image: Any) -> None:
         """Take what ``image`` gave."""
-        for ticket, place in image:
+        places, kept = image
+        for ticket, place in places:
             self._put(ticket, Place(*place))
+        for slot, count in kept:
+            self._keep(slot, count)

@@ -293,8 +293,8 @@ def test_what_is_given_back_goes_to_the_waitlist_where_it_can_be_booked() -> Non
     events = stage.later(0, reschedule(1, HALF_PAST), cancel(3))
     assert [(one.source, one.cause, one.count) for one in only(events, k.UnitsFreed)] == [(PATH, "cancelled", 1)] * 2
     assert stage.states("waitlist") == ["offered", "waiting"]
-    stage.later(0, book(3, ELEVEN))
-    events = stage.step(TEN_MS + MINUTE_MS, cancel(3))
+    stage.later(0, book(3, HALF_PAST))
+    events = stage.step(TEN_MS - MINUTE_MS, cancel(3))
     assert PATH not in [one.source for one in only(events, k.UnitsFreed)], "it begins too soon to be booked by anybody"
 
 

@@ -66,6 +66,8 @@ EVERY: list[AnyEvent] = [
     k.HoldMoved("fitting", 3, 9),
     k.HoldEnded("fitting", 605, [3]),
     k.Booked("fitting", 5, 3, "s2", "ABCD", "s1"),
+    k.SlotKept("fitting", 5, "s"),
+    k.SlotReleased("fitting", 5, "s"),
     k.BookingCancelled("fitting", 5, 3, "s2", ""),
     k.CheckedIn("fitting", 5, 3, "control"),
     k.NotShown("fitting", 5, 3, "control"),

@@ -70,6 +70,12 @@ def tell(codes: dict[str, str]) -> dict[type, Callable[[Any, Any], Iterator[str]
         codes[name] = event.confirmation
         yield f"{name} has booked {_time(event.slot)}" + (f" for {_time(event.instead_of)}" if event.instead_of else "")
 
+    def kept(event: k.SlotKept, _: Any) -> Iterator[str]:
+        yield f"a place at {_time(event.slot)} is kept for the waitlist"
+
+    def released(event: k.SlotReleased, _: Any) -> Iterator[str]:
+        yield f"a place at {_time(event.slot)} is kept no more"
+
     def cancelled(event: k.BookingCancelled, cast: Any) -> Iterator[str]:
         by = " (by hand)" if event.actor else ""
         yield f"{cast.holder(event.path, event.ticket)} no longer has {_time(event.slot)}{by}"
@@ -87,6 +93,8 @@ def tell(codes: dict[str, str]) -> dict[type, Callable[[Any, Any], Iterator[str]
             [f"the hold of {cast.holder(event.path, ticket)} is over" for ticket in event.tickets]
         ),
         k.Booked: booked,
+        k.SlotKept: kept,
+        k.SlotReleased: released,
         k.BookingCancelled: cancelled,
         k.CheckedIn: lambda event, cast: iter([f"{cast.holder(event.path, event.ticket)} is here"]),
         k.NotShown: lambda event, cast: iter([f"{cast.holder(event.path, event.ticket)} did not come"]),
