@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
-from gateway import draws, told
+from gateway import bookings, draws, told
 from gateway.arrivals import arrived, configured_room
 from gateway.control.change import hub_of
 from gateway.edge import sse
@@ -19,6 +19,7 @@ from gateway.endpoints import Call, Endpoint, Parameter, json_answer
 from gateway.hub import Hub
 from gateway.identity import COOKIE, GUEST_LEVEL, Caller, Identity, identify, new_guest, origin_refusal
 from gateway.stays import act, follow, look
+from protocol.calendar import MEDIA_TYPE
 from protocol.frames import ClientFrame, ConsumerView, ExperienceView, ServerFrame, Welcome
 from protocol.proof import Proof
 from protocol.refusals import Reason, Refusal
@@ -201,6 +202,17 @@ CONSUMER_ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         method="GET",
+        path=f"{_ROOM}/paths/{{path}}/booking.ics",
+        handler=bookings.booking,
+        summary="My booking, as a file for a calendar",
+        description="iCalendar (RFC 5545). A booking that was moved keeps its UID and has a higher SEQUENCE.",
+        tag="consumer",
+        media_type=MEDIA_TYPE,
+        parameters=_SESSION,
+        refusals=_AT_THE_DOOR,
+    ),
+    Endpoint(
+        method="GET",
         path=f"{_ROOM}/status",
         handler=status,
         summary="What a socket would be told now",
@@ -236,6 +248,7 @@ CONSUMER_ENDPOINTS: tuple[Endpoint, ...] = (
             *_AT_THE_DOOR,
             *(Reason.BAD_FRAME, Reason.NOT_OPEN, Reason.CLOSED, Reason.FULL, Reason.PAUSED, Reason.SOLD_OUT),
             *(Reason.NEEDS_LEVEL, Reason.NO_TICKET, Reason.ALREADY_DONE, Reason.WINDOW_OVER, Reason.REFUSED),
+            *(Reason.NOT_TAKEN, Reason.HOLD_OVER, Reason.SLOT_FULL, Reason.CUTOFF_PASSED),
         ),
     ),
 )

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from gateway.api_keys import Scope
-from gateway.control import content, draws, experiences, paths
+from gateway.control import bookings, content, draws, experiences, paths
 from gateway.endpoints import DOCUMENT_BYTES_MAX, Endpoint, Handler, Parameter
-from protocol.commands import Close, End, Open, Pause, Resume
+from protocol.commands import CancelBooking, CheckIn, Close, End, NoShow, Open, Pause, Resume
 from protocol.documents import Experience
 from protocol.refusals import Reason
 
@@ -131,6 +131,27 @@ CONTROL_ENDPOINTS: tuple[Endpoint, ...] = (
         "Turn a waiting ticket away",
         Reason.NO_TICKET,
         takes=content.RefuseBody,
+    ),
+    _read(
+        path=f"{_PATH}/bookings",
+        handler=bookings.list_bookings,
+        summary="List the bookings of an appointment",
+        description="By confirmation code: who has booked is not told.",
+        parameters=(*_READ_BACK, Parameter("slot", "query", "only those of this slot")),
+        gives=bookings.Bookings,
+    ),
+    *(
+        _by_hand(
+            f"bookings/{{confirmation}}/{word}",
+            bookings.by_code(command),
+            summary,
+            *(Reason.ALREADY_DONE, Reason.NOT_TAKEN, *refusals),
+        )
+        for word, command, summary, refusals in (
+            ("check_in", CheckIn, "Whoever has this booking is here", ()),
+            ("no_show", NoShow, "Nobody came for this booking, whose slot has begun", (Reason.NOT_OPEN,)),
+            ("cancel", CancelBooking, "Take this booking back, at any time", ()),
+        )
     ),
     _change(
         method="PATCH",

@@ -17,33 +17,37 @@ _LINE_OCTETS: Final = 75
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n", "\r": None})
 
 
-class Appointment(Struct, frozen=True):
-    """What stands in the calendar. ``uid`` names the booking for ever: a later file with the same one replaces the
-    event. ``starts_at``, ``ends_at``: epoch ms."""
+class Event(Struct, frozen=True):
+    """What stands in the calendar. ``uid`` names the booking for ever: a file with the same one and a higher
+    ``sequence`` replaces the event (§3.8.7.4). ``starts_at``, ``ends_at``: epoch ms; ``location`` "" = none."""
 
     uid: str
+    sequence: int
     starts_at: int
     ends_at: int
     summary: str
     location: str
     description: str
+    url: str
 
 
-def calendar_file(appointment: Appointment, now_ms: int) -> bytes:
-    """The file of one appointment, as of ``now_ms``."""
+def calendar_file(event: Event, now_ms: int) -> bytes:
+    """The file of one event, as of ``now_ms``."""
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
         "PRODID:-//Stanchion//Stanchion//EN",
         "METHOD:PUBLISH",
         "BEGIN:VEVENT",
-        f"UID:{_text(appointment.uid)}",
+        f"UID:{_text(event.uid)}",
+        f"SEQUENCE:{event.sequence}",
         f"DTSTAMP:{slot_of(now_ms)}",
-        f"DTSTART:{slot_of(appointment.starts_at)}",
-        f"DTEND:{slot_of(appointment.ends_at)}",
-        f"SUMMARY:{_text(appointment.summary)}",
-        f"LOCATION:{_text(appointment.location)}",
-        f"DESCRIPTION:{_text(appointment.description)}",
+        f"DTSTART:{slot_of(event.starts_at)}",
+        f"DTEND:{slot_of(event.ends_at)}",
+        f"SUMMARY:{_text(event.summary)}",
+        *([f"LOCATION:{_text(event.location)}"] if event.location else []),
+        f"DESCRIPTION:{_text(event.description)}",
+        f"URL:{event.url}",
         "STATUS:CONFIRMED",
         "END:VEVENT",
         "END:VCALENDAR",

@@ -185,6 +185,8 @@ class ErrorFrame(ServerFrameBase, frozen=True, tag="error"):
     price: str | UnsetType = UNSET
     level: str | UnsetType = UNSET
     detail: str | UnsetType = UNSET
+    slot: str | UnsetType = UNSET
+    cutoff_at: int | UnsetType = UNSET
 
 
 ServerFrame = (

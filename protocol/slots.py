@@ -43,6 +43,11 @@ def slot_of(start_ms: int) -> str:
     return f"{_date(day)}T{second // 3_600:02}{second // 60 % 60:02}{second % 60:02}Z"
 
 
+def start_of(slot: str) -> int:
+    """When the slot of this id begins (epoch ms). Raises ValueError for no id."""
+    return (datetime.strptime(slot, "%Y%m%dT%H%M%SZ") - _EPOCH) // timedelta(milliseconds=1)  # noqa: DTZ007 - as _EPOCH
+
+
 @lru_cache(_DATES_MAX)
 def _date(day: int) -> str:
     """The date of the ``day`` since the epoch: ten thousand slots lie on few days."""

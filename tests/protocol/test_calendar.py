@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.calendar import Appointment, calendar_file
+from protocol.calendar import Event, calendar_file
 
-APPOINTMENT = Appointment("one@drop", 1_792_915_200_000, 1_792_917_000_000, "Fitting", "Berlin Mitte", "K7Q2")
+URL = "https://room.example/r/drop"
+EVENT = Event("one@drop", 2, 1_792_915_200_000, 1_792_917_000_000, "Fitting", "Berlin Mitte", "K7Q2", URL)
 
 
 def _unfolded(file: bytes) -> list[str]:
@@ -16,19 +17,21 @@ def _unfolded(file: bytes) -> list[str]:
 
 
 def test_the_file_of_an_appointment() -> None:
-    assert _unfolded(calendar_file(APPOINTMENT, 1_792_828_800_999)) == [
+    assert _unfolded(calendar_file(EVENT, 1_792_828_800_999)) == [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
         "PRODID:-//Stanchion//Stanchion//EN",
         "METHOD:PUBLISH",
         "BEGIN:VEVENT",
         "UID:one@drop",
+        "SEQUENCE:2",
         "DTSTAMP:20261024T080000Z",
         "DTSTART:20261025T080000Z",
         "DTEND:20261025T083000Z",
         "SUMMARY:Fitting",
         "LOCATION:Berlin Mitte",
         "DESCRIPTION:K7Q2",
+        f"URL:{URL}",
         "STATUS:CONFIRMED",
         "END:VEVENT",
         "END:VCALENDAR",
@@ -36,7 +39,11 @@ def test_the_file_of_an_appointment() -> None:
 
 
 def _with_summary(summary: str) -> bytes:
-    return calendar_file(Appointment("one", 0, 1, summary, "", ""), 0)
+    return calendar_file(Event("one", 0, 0, 1, summary, "", "", URL), 0)
+
+
+def test_an_appointment_that_is_nowhere_has_no_location() -> None:
+    assert b"LOCATION" not in _with_summary("Call")
 
 
 @pytest.mark.parametrize("length", [0, 1, 66, 67, 68, 140, 141, 142, 500])

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from protocol.distributions import Appointment, OpeningWindow
 from protocol.documents import DocumentError, Experience, parse
-from protocol.slots import SLOTS_MAX, arranged, as_put, slot_of, slots_of, starts_of
+from protocol.slots import SLOTS_MAX, arranged, as_put, slot_of, slots_of, start_of, starts_of
 from tests.support.samples import raw_document, raw_path
 
 
@@ -113,6 +113,7 @@ def test_a_document_that_is_taken_in_has_its_slots_in_order_and_shows_what_was_w
     document, terms = _parsed(raw)
     assert list(slots_of(terms)) == ["20260701T080000Z", "20260701T083000Z", "20260702T080000Z"]
     assert [slot_of(start) for start in slots_of(terms).values()] == list(slots_of(terms))
+    assert [start_of(slot) for slot in slots_of(terms)] == list(slots_of(terms).values())
     _, elsewhere = _parsed(_raw(("2026-07-01", "10:00", "10:30"), time_zone=NEW_YORK))
     assert list(slots_of(elsewhere)) == ["20260701T140000Z"]
     shown = as_put(document)
