@@ -91,7 +91,7 @@ def experience_view(replica: Replica, level: int, now_ms: int, *, outage: bool =
         phase=replica.phase,
         products=[_product(product) for product in document.products],
         checkout_url=document.checkout_url,
-        paths=[_path(path, level, outage) for path in visible],
+        paths=[_path(path, document.time_zone, level, outage) for path in visible],
         theme=document.theme,
         notice=_standing_notice(replica.notice, now_ms),
     )
@@ -248,7 +248,7 @@ def with_pass(checkout_url: str, token: str) -> str:
     return urlunsplit(parts._replace(query=urlencode([*others, (PASS_PARAMETER, token)])))
 
 
-def _path(path: PathReplica, level: int, outage: bool) -> PathView:
+def _path(path: PathReplica, time_zone: str, level: int, outage: bool) -> PathView:
     settings = path.settings
     return PathView(
         id=settings.id,
@@ -263,14 +263,16 @@ def _path(path: PathReplica, level: int, outage: bool) -> PathView:
         waiting=path.roster.waiting,
         commitment=_commitment(path),
         draw_at=_draw_at(path),
-        details=_details(path),
+        details=_details(path, time_zone),
     )
 
 
-def _details(path: PathReplica) -> Any:
-    """The public terms of the path's kind that are set; UNSET for a kind that has none."""
+def _details(path: PathReplica, time_zone: str) -> Any:
+    """The public terms of the path's kind that are set, its times in ``time_zone`` unless it names one; UNSET for a
+    kind that has none."""
     terms = path.settings.distribution
     settings = msgspec.to_builtins(terms)
+    settings["time_zone"] = settings.get("time_zone") or time_zone
     public = {name: settings[name] for name in _PUBLIC_TERMS.get(kind_of(terms), ()) if settings[name] is not None}
     return public or UNSET
 

@@ -1,11 +1,12 @@
 /** Which class shows which kind of path. A kind that this page does not know is shown as any path is. */
 
+import { Appointment } from "./appointment.js";
 import { Auction } from "./auction.js";
 import { Draw } from "./draw.js";
 import { Kind } from "./kind.js";
 import { Queue } from "./queue.js";
 
-export const KINDS = { queue: Queue, draw: Draw, auction: Auction };
+export const KINDS = { queue: Queue, draw: Draw, auction: Auction, appointment: Appointment };
 
 /** @param {string | undefined} name `kind` of `welcome.experience.paths[]` @returns {typeof Kind} */
 export function kindOf(name) {
