@@ -57,7 +57,7 @@ export class Appointment extends Kind {
     const slot = this.#slots.find(this.#held?.slot ?? this.#booked?.slot);
     const days = this.#slots.days(now);
     const day = this.#dayOf(days, slot);
-    const cutoff = Math.max(1, (this.path.view.details?.cancel_cutoff_minutes ?? 0) * MS_PER_MINUTE);
+    const cutoff = (slot?.start ?? 0) - (this.path.view.details?.cancel_cutoff_minutes ?? 0) * MS_PER_MINUTE;
     return {
       days,
       day,
@@ -68,8 +68,8 @@ export class Appointment extends Kind {
       location: slot?.location ?? "",
       holdUntil: this.#held?.hold_expires_at ?? null,
       confirmation: this.#booked?.confirmation ?? "",
-      changeUntil: slot === null ? null : slot.start - cutoff,
-      canChange: slot !== null && now <= slot.start - cutoff,
+      changeUntil: this.#slots.instantWords(cutoff),
+      canChange: slot !== null && now <= Math.min(cutoff, slot.start - 1),
       givenBack: this.#givenBack,
     };
   }

@@ -17,9 +17,13 @@
  * @property {string | null} own the time where the consumer is, with its day where that is another; null: the same
  */
 
+const TIME = { hour: "2-digit", minute: "2-digit" };
+const PUT_BACK_MS = [3_600_000, 1_800_000]; // by so much clocks are put back, here or there
+
 export class Slots {
   /** @type {Map<string, Slot>} in order of time */
   #all = new Map();
+  #formats = new Map();
   #zone = "UTC";
   #own;
   #locale;
@@ -34,7 +38,7 @@ export class Slots {
   set zone(zone) {
     if (zone === this.#zone) return;
     this.#zone = zone;
-    this.#put([...this.#all.values()]);
+    for (const slot of this.#all.values()) this.#all.set(slot.id, this.#worded(slot));
   }
 
   get zone() {
@@ -48,12 +52,15 @@ export class Slots {
   /** @param {{slots: object[], since?: number, until?: number | null}} frame */
   take(frame) {
     if (frame.since !== undefined) {
-      const until = frame.until ?? Infinity;
-      for (const { id, start } of this.#all.values()) if (start >= frame.since && start < until) this.#all.delete(id);
+      const [until, told] = [frame.until ?? Infinity, new Set(frame.slots.map(({ id }) => id))];
+      const gone = ({ id, start }) => start >= frame.since && start < until && !told.has(id);
+      for (const { id } of [...this.#all.values()].filter(gone)) this.#all.delete(id);
     }
-    const known = frame.slots.every(({ id }) => this.#all.has(id));
-    if (known) for (const slot of frame.slots) this.#all.set(slot.id, { ...this.#all.get(slot.id), free: slot.free });
-    else this.#put([...this.#all.values(), ...frame.slots]);
+    const last = [...this.#all.values()].at(-1)?.start ?? -Infinity;
+    const before = this.#all.size;
+    for (const slot of frame.slots) this.#all.set(slot.id, { ...(this.#all.get(slot.id) ?? this.#worded(slot)), ...slot });
+    const among = this.#all.size > before && frame.slots.some(({ start }) => start < last);
+    if (among) this.#all = new Map([...this.#all].sort(([, one], [, other]) => one.start - other.start));
   }
 
   /** @param {string | undefined} id @returns {Slot | null} */
@@ -83,43 +90,47 @@ export class Slots {
     return this.#format(this.#zone, { weekday: length, day: "numeric", month: length }).format(at);
   }
 
+  /** Weekday and time where the place is. @param {number} at epoch ms */
+  instantWords(at) {
+    return this.#format(this.#zone, { weekday: "long", ...TIME }).format(at);
+  }
+
   /** Day and time where the place is, and where the consumer is. @param {Slot} slot */
   when(slot) {
-    const own = { weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" };
+    const own = { weekday: "long", day: "numeric", month: "long", ...TIME };
     const there = `${this.dayWords(slot.start, "long")}, ${slot.time}`;
     return { there, own: slot.own === null ? null : this.#format(this.#own, own).format(slot.start) };
   }
 
-  #put(slots) {
-    slots.sort((one, other) => one.start - other.start);
-    const date = new Intl.DateTimeFormat("en-CA", { timeZone: this.#zone });
-    const [time, own] = [this.#zone, this.#own].map((zone) => this.#format(zone, { hour: "2-digit", minute: "2-digit" }));
-    const dated = slots.map((slot) => ({ ...slot, day: date.format(slot.start), time: time.format(slot.start) }));
-    const seen = new Map();
-    for (const { day, time: said } of dated) seen.set(`${day} ${said}`, (seen.get(`${day} ${said}`) ?? 0) + 1);
-    this.#all = new Map();
-    for (const slot of dated) {
-      const ownTime = own.format(slot.start);
-      const twice = seen.get(`${slot.day} ${slot.time}`) > 1;
-      const own_ = ownTime === slot.time && this.#day(slot) === slot.day ? null : this.#ownWords(slot, ownTime);
-      this.#all.set(slot.id, { ...slot, own: own_, time: twice ? this.#exact(slot.start) : slot.time });
-    }
+  /** A slot that was not known, with its day and times in words. */
+  #worded(slot) {
+    const { start } = slot;
+    const day = this.#isoDay(this.#zone, start);
+    const there = this.#format(this.#zone, TIME).format(start);
+    const own = this.#format(this.#own, TIME).format(start);
+    const ownDay = this.#isoDay(this.#own, start);
+    const alike = own === there && ownDay === day;
+    const shortDay = ownDay === day ? "" : ` ${this.#format(this.#own, { weekday: "short" }).format(start)}`;
+    return { ...slot, day, time: this.#comesTwice(start, there) ? this.#exact(start) : there, own: alike ? null : own + shortDay };
   }
 
-  #day({ start }) {
-    return new Intl.DateTimeFormat("en-CA", { timeZone: this.#own }).format(start);
-  }
-
-  #ownWords(slot, time) {
-    if (this.#day(slot) === slot.day) return time;
-    return `${time} ${this.#format(this.#own, { weekday: "short" }).format(slot.start)}`;
+  #comesTwice(start, said) {
+    const time = this.#format(this.#zone, TIME);
+    return PUT_BACK_MS.some((ms) => time.format(start + ms) === said || time.format(start - ms) === said);
   }
 
   #exact(at) {
-    return this.#format(this.#zone, { hour: "2-digit", minute: "2-digit", timeZoneName: "short" }).format(at);
+    return this.#format(this.#zone, { ...TIME, timeZoneName: "short" }).format(at);
   }
 
-  #format(timeZone, parts) {
-    return new Intl.DateTimeFormat(this.#locale, { timeZone, ...parts });
+  #isoDay(timeZone, at) {
+    return this.#format(timeZone, { year: "numeric", month: "2-digit", day: "2-digit" }, "en-CA").format(at);
+  }
+
+  /** Making a format takes far longer than using it. */
+  #format(timeZone, parts, locale = this.#locale) {
+    const key = JSON.stringify([locale, timeZone, parts]);
+    if (!this.#formats.has(key)) this.#formats.set(key, new Intl.DateTimeFormat(locale, { timeZone, ...parts }));
+    return this.#formats.get(key);
   }
 }

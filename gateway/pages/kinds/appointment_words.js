@@ -1,6 +1,6 @@
 /** Every sentence of an appointment. Pure: no document, no clock. Rules as in `room_words.js`. */
 
-import { count, instant, lostWords } from "../room_words.js";
+import { count, lostWords } from "../room_words.js";
 
 const CHOOSE = "Pick a day and a time. It is kept for you while you confirm it.";
 const WATCH = "Places come back when others change their minds. This page shows it at once.";
@@ -92,11 +92,11 @@ export function slotWords({ time, own, free }, mine) {
 }
 
 /** What is known of the time that is held or booked. @returns {{key: string, value: string}[]} */
-export function factWords({ when, location, changeUntil, state }) {
+export function factWords({ when, location, changeUntil, canChange, state }) {
   if (when === null) return [];
   const facts = [{ key: "When", value: when.there }];
   if (when.own !== null) facts.push({ key: "Your time", value: when.own });
   if (location) facts.push({ key: "Where", value: location });
-  if (state === "booked" && changeUntil !== null) facts.push({ key: "Change until", value: instant(changeUntil) });
+  if (state === "booked" && canChange) facts.push({ key: "Change until", value: changeUntil });
   return facts;
 }

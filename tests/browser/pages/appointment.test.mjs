@@ -33,7 +33,7 @@ function shown(zone, own, ...found) {
 }
 
 test("times are those of the place, and one's own where they differ", () => {
-  const known = shown("Europe/Berlin", "America/New_York", ...slots("2026-12-01T09:00:00Z", "2026-12-01T04:30:00Z"));
+  const known = shown("Europe/Berlin", "America/New_York", ...slots("2026-12-01T04:30:00Z", "2026-12-01T09:00:00Z"));
   assert.deepEqual(known.days(0).map(({ day, free }) => [day, free]), [["2026-12-01", 2]]);
   const [early, ten] = known.of("2026-12-01", 0);
   assert.deepEqual([ten.time, ten.own], ["10:00", "04:00"]);
