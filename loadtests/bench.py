@@ -10,14 +10,15 @@
     stanchion bench auction   bids on one item through sockets: until they are answered, until all know of them
     stanchion bench edge      memory, frames, handshakes and latency of sockets on a real stack, beside the floors
     stanchion bench storm     what must hold: a storm of reconnects, clients that do not read, coming and going, a drain
+    stanchion bench appointment  what must hold: thousands race for few places, holds run out, bookings are moved
     stanchion bench drills    what must hold: power cuts, stopped writers, clocks that jump, answers and commands lost
     stanchion bench chaos     parts are killed, stopped and cut off; what the log then shows, how long nobody wrote
     stanchion bench million   as many sockets as are asked for, all with a ticket, and what they cost
     stanchion bench all       all of them but the drills, the chaos, the million and the replay
 
 Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_growth``, ``bench_replay``,
-``bench_ranks``, ``bench_draw``, ``bench_auction``, ``bench_edge``, ``bench_storm``, ``bench_drills``,
-``bench_chaos``, ``bench_million``; ``report`` writes what they find.
+``bench_ranks``, ``bench_draw``, ``bench_auction``, ``bench_edge``, ``bench_storm``, ``bench_appointment``,
+``bench_drills``, ``bench_chaos``, ``bench_million``; ``report`` writes what they find.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import redis
 
 from loadtests import engine_charts
 from loadtests.auction_seen import Sizes as AuctionSizes
+from loadtests.bench_appointment import bench_appointment
 from loadtests.bench_auction import bench_auction
 from loadtests.bench_chaos import Plan, bench_chaos
 from loadtests.bench_draw import bench_draw
@@ -58,11 +60,13 @@ SECONDS_STREAM = 10
 SECONDS_EDGE = 60
 SECONDS_AUCTION = 20
 SECONDS_DRILLS = 10
+SECONDS_APPOINTMENT = 60
 SECONDS_TAKEOVER = 12
 SOCKETS_RANKS = 20_000
 SOCKETS_EDGE = 15_000
 SOCKETS_AUCTION = 2_000
 SOCKETS_STORM = 20_000
+SOCKETS_APPOINTMENT = 5_000
 SOCKETS_FAILOVER = 50
 SOCKETS_CHAOS = 5_000
 SOCKETS_MILLION = 1_000_000
@@ -158,6 +162,11 @@ def _storm(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     bench_storm(parts, report, asked.runs, sockets=asked.sockets or SOCKETS_STORM, rounds=asked.rounds)
 
 
+def _appointment(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    consumers, seconds = asked.sockets or SOCKETS_APPOINTMENT, asked.seconds or SECONDS_APPOINTMENT
+    bench_appointment(parts, report, consumers=consumers, seconds=seconds)
+
+
 def _drills(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     watch_s = asked.seconds or SECONDS_DRILLS
     minutes = MINUTES_DRILL if asked.minutes is None else asked.minutes
@@ -196,6 +205,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "auction": _auction,
     "edge": _edge,
     "storm": _storm,
+    "appointment": _appointment,
     "drills": _drills,
     "chaos": _chaos,
     "failover": _failover,
@@ -220,7 +230,8 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds",
         type=_between(1, 300),
         help=f"how long that rate is kept, or a moving queue watched, in s; {SECONDS_STREAM} ({SECONDS_TAKEOVER} for "
-        f"takeover, {SECONDS_DRILLS} for a drill) and {SECONDS_EDGE}; how long is bid, {SECONDS_AUCTION}",
+        f"takeover, {SECONDS_DRILLS} for a drill) and {SECONDS_EDGE}, as a race for appointments takes; how long is bid, "
+        f"{SECONDS_AUCTION}",
     )
     parser.add_argument("--tickets", type=_between(200, 10_000_000), default=1_000_000, help="tickets at a take-over")
     parser.add_argument("--standby", choices=("warm", "cold"), default="warm", help="what takes over")
@@ -236,7 +247,8 @@ def _parser() -> argparse.ArgumentParser:
         "--sockets",
         type=_between(1, 2_000_000),
         help=f"places that are asked for ({SOCKETS_RANKS:,}), or sockets held: edge {SOCKETS_EDGE:,}, "
-        f"auction {SOCKETS_AUCTION:,}, who watch, storm {SOCKETS_STORM:,}, chaos {SOCKETS_CHAOS:,}, "
+        f"auction {SOCKETS_AUCTION:,}, who watch, storm {SOCKETS_STORM:,}, appointment {SOCKETS_APPOINTMENT:,}, "
+        f"chaos {SOCKETS_CHAOS:,}, "
         f"failover {SOCKETS_FAILOVER}, million {SOCKETS_MILLION:,}",
     )
     parser.add_argument("--queue", type=_between(100, 10_000_000), default=100_000, help="who waits before the sockets")

@@ -82,9 +82,9 @@ class Room:
         self.put(document(experience, **distribution))
 
     def put(self, whole: dict[str, Any]) -> None:
-        """Make the experience of this document, and return when it is open."""
+        """Make the experience of this document, once there is an engine, and return when it is open."""
         experience = whole["id"]
-        self._ask("PUT", f"/v1/control/experiences/{experience}", whole)
+        self._until(lambda: self._takes(experience, whole), READY_S, f"{experience} to be taken")
         self._until(lambda: self.stats(experience)["phase"] == "open", READY_S, f"{experience} to open")
 
     def limit(self, experience: str, **limits: Any) -> None:
@@ -174,6 +174,13 @@ class Room:
             return self._http.get(f"{self._own(gateway)}/readyz").status_code == HTTPStatus.OK
         except httpx.TransportError:
             return False
+
+    def _takes(self, experience: str, document: dict[str, Any]) -> bool:
+        """Whether it was taken; one that is refused for good raises RuntimeError."""
+        answer = self._http.put(f"{self._own(0)}/v1/control/experiences/{experience}", json=document)
+        if not answer.is_success and answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise RuntimeError(f"{experience} was refused: {answer.status_code} {answer.text}")
+        return answer.is_success
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         answer = self._http.request(method, f"{self._own(0)}{path}", json=body)

@@ -162,11 +162,11 @@ class Member:
 
     def _gather(self, job: Gather) -> None:
         raise_file_limit(job.sockets)
-        tokens = [] if job.key_file is None else list(_tokens(Path(job.key_file), job.first, job.sockets))
+        sessions = [] if job.key_file is None else list(tokens(Path(job.key_file), job.first, job.sockets))
         self._swarm = self.SWARM(
             Target.of(job.url, job.join),
             job.sockets,
-            session=tokens.__getitem__ if tokens else None,
+            session=sessions.__getitem__ if sessions else None,
             returning=job.returning,
             checking=job.checking,
             first_source=job.first_source,
@@ -187,7 +187,8 @@ class Member:
         self._swarm.listen(lambda: seen.watch.count >= job.count and self._swarm.open >= job.open, job.timeout_s)
 
 
-def _tokens(key_file: Path, first: int, count: int) -> Iterator[str]:
+def tokens(key_file: Path, first: int, count: int) -> Iterator[str]:
+    """The sessions of so many consumers from number ``first`` on."""
     key, now = bytes.fromhex(key_file.read_text().strip()), int(time.time())
     for number in range(first, first + count):
         yield sign_session(new_session(consumer_of(number), 0, now), key)

@@ -151,6 +151,17 @@ def test_what_must_hold_in_a_storm_is_judged(run: str, checks: int, tmp_path: Pa
     assert done.stderr.count("holds: ") + done.stderr.count("DOES NOT HOLD: ") == checks
 
 
+def test_what_must_hold_in_a_race_for_appointments_holds() -> None:
+    done = _stanchion("bench", "appointment", "--sockets", "60", "--seconds", "4", "--no-save")
+    assert done.returncode == 0, done.stderr
+    judged = {figure["figure"].removeprefix("appointment: "): figure for figure in _figures(done.stdout)}
+    assert len(judged) == 7
+    for figure in judged.values():
+        assert figure["detail"].get("holds", True), (figure, done.stderr)
+    assert judged["command to its answer, half of them"]["detail"]["places held"] > 0
+    assert judged["shown other free places than the log's"]["detail"]["watchers"] == 2
+
+
 @pytest.mark.slow
 def test_what_must_hold_in_chaos_holds(tmp_path: Path) -> None:
     quick = ["--minutes", "0", "--faults", "10", "--sockets", "60", "--lease-ms", "1000", "--results", str(tmp_path)]
