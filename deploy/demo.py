@@ -10,13 +10,17 @@ import asyncio
 import importlib.resources
 import json
 import time
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 
 EXPERIENCE = "demo"
 DRAW_CLOSES_AFTER_MS = 10 * 60_000
+APPOINTMENT_DAYS = 14
+OPENS, CLOSES = "10:00", "19:00"
 POLL_INTERVAL_MS = 100
 REQUEST_TIMEOUT_MS = 10_000
 
@@ -31,7 +35,16 @@ def document(checkout_url: str, now_ms: int) -> dict[str, Any]:
     for path in raw["paths"]:
         if path["distribution"]["kind"] == "draw":
             path["distribution"]["closes_at"] = now_ms + DRAW_CLOSES_AFTER_MS
+        if path["distribution"]["kind"] == "appointment":
+            path["distribution"]["windows"] = _opening(now_ms, ZoneInfo(raw["time_zone"]))
     return raw | {"checkout_url": checkout_url}
+
+
+def _opening(now_ms: int, zone: ZoneInfo) -> list[dict[str, str]]:
+    """Windows of the day that it is and of the days behind it, as clocks in ``zone`` show them."""
+    today = datetime.fromtimestamp(now_ms / 1_000, zone).date()
+    days = (today + timedelta(days=ahead) for ahead in range(APPOINTMENT_DAYS))
+    return [{"date": day.isoformat(), "from": OPENS, "to": CLOSES} for day in days]
 
 
 async def wait_until_ready(room: str, timeout_s: float) -> None:

@@ -11,6 +11,9 @@ from deploy import demo
 from deploy.settings import SettingError, StackSettings, check_free
 from protocol import documents
 
+NEW_YEAR_MS = 1_798_758_000_000
+"""When 2027 begins in Berlin."""
+
 
 def test_the_ports_left_open_follow_the_first() -> None:
     ports = StackSettings(port=9000).ports
@@ -73,7 +76,7 @@ def test_a_taken_port_is_named() -> None:
 
 
 def test_the_demo_document_is_sound() -> None:
-    experience = documents.parse(demo.document("http://127.0.0.1:9001/checkout", 1_000), demo.EXPERIENCE)
+    experience = documents.parse(demo.document("http://127.0.0.1:9001/checkout", NEW_YEAR_MS), demo.EXPERIENCE)
     assert experience.checkout_url == "http://127.0.0.1:9001/checkout"
     assert max(experience.paths, key=lambda path: path.priority).id == "general"
     assert {problem.path for problem in documents.warnings(experience)} == {
@@ -85,3 +88,10 @@ def test_the_demo_document_is_sound() -> None:
 def test_what_has_its_time_in_the_demo_has_it_soon() -> None:
     draw = demo.document("http://127.0.0.1:9001/checkout", 1_000)["paths"][1]["distribution"]
     assert draw["closes_at"] == 1_000 + demo.DRAW_CLOSES_AFTER_MS
+
+
+def test_the_demo_has_times_from_today_on_where_its_place_is() -> None:
+    for now_ms, first in ((NEW_YEAR_MS - 1, "2026-12-31"), (NEW_YEAR_MS, "2027-01-01")):
+        (fitting,) = [path for path in demo.document("http://x.example/", now_ms)["paths"] if path["id"] == "fitting"]
+        windows = fitting["distribution"]["windows"]
+        assert (len(windows), windows[0]["date"]) == (demo.APPOINTMENT_DAYS, first)
