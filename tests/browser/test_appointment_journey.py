@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from deploy.demo import APPOINTMENT_DAYS
 from tests.browser.conftest import WIDE, Stack, in_state, picture
 from tests.browser.visitors import Merchant
 
@@ -162,3 +163,14 @@ def test_it_is_too_late_to_change_and_who_comes_is_checked_in(studio: Studio, at
     studio.merchant.hand(studio.id, f"bookings/{code}/check_in", path="fitting")
     in_state(at_home, "completed")
     expect(at_home.locator("#headline")).to_have_text("Thank you for coming")
+
+
+def test_the_demo_has_times_to_choose_from(up: Stack, at_home: Page) -> None:
+    at_home.goto(f"{up.room}/r/demo#fitting")
+    in_state(at_home, "open")
+    days = at_home.locator("#appointment-days button")
+    expect(days.last).to_be_attached()
+    assert days.count() in (APPOINTMENT_DAYS, APPOINTMENT_DAYS - 1), "today may be over"
+    days.last.click()
+    expect(at_home.locator("#appointment-times button")).to_have_count(18)
+    picture(at_home, "appointment-demo")
