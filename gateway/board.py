@@ -6,7 +6,7 @@ The key of a state says of what it is the state, so that a slow line keeps only 
 one short frame what is new in many states; it is for those alone who have taken all that was told before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Final, NamedTuple
 
 import msgspec
@@ -102,8 +102,9 @@ class Board:
         self._encoded: dict[str, tuple[Shared, _Form]] = {}
         self._views: dict[tuple[str, int, bool], tuple[int, msgspec.Raw]] = {}
 
-    def of_path(self, path_id: str, now_ms: int, *, outage: bool) -> list[Notice]:
-        """All states of a path as they are now. What nobody was told before counts as told: there is no news in it."""
+    def of_path(self, path_id: str, now_ms: int, *, outage: bool, only: Set[str] | None = None) -> list[Notice]:
+        """All states of a path as they are now, or ``only`` those of these keys. What nobody was told before counts as
+        told: there is no news in it."""
         entry_id, until_ms, forms = self._forms.get((path_id, outage), ("", None, []))
         if entry_id != self._replica.entry_id or (until_ms is not None and now_ms >= until_ms):
             states, prompt = self._states(path_id, now_ms, outage), self._prompt_states(path_id, now_ms)
@@ -111,7 +112,7 @@ class Board:
             self._forms[path_id, outage] = (self._replica.entry_id, self._changes_at(path_id, now_ms), forms)
             self._told = states | self._told
             self._told_promptly = prompt | self._told_promptly
-        return [form.at(now_ms) for form in forms]
+        return [form.at(now_ms) for form in forms if only is None or form.state in only]
 
     def changed(self, now_ms: int, *, outage: bool) -> list[News]:
         """The states of all paths that are not as they were first told, or as this said the last time; without the

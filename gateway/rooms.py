@@ -384,17 +384,21 @@ class Room:
         return taken
 
     def tell_states(self, socket: Socket, paths: list[str]) -> None:
-        """Tell ``socket`` how ``paths`` stand."""
+        """Tell ``socket`` how ``paths`` stand once all that was said to it is told: as they are by then, for what
+        changes meanwhile may be told before."""
+        self.voice.when_durable(self._tell_states, socket, paths)
+
+    def _tell_states(self, socket: Socket, paths: list[str]) -> None:
         for path in paths:
-            for notice in self.board.of_path(path, self.now_ms(), outage=self.away):
-                self.voice.say(socket, notice.frame, notice.state)
+            if path in self.replica.paths:
+                for notice in self.board.of_path(path, self.now_ms(), outage=self.away):
+                    self.voice.tell(socket, notice.frame, notice.state)
 
     def tell_missed(self, socket: Socket, states: Set[str]) -> None:
         """Tell ``socket`` how those of ``states``, by their keys, stand that everybody sees alike."""
         for path in self.watched_paths(socket) if self.live else ():
-            for notice in self.board.of_path(path, self.now_ms(), outage=self.away):
-                if notice.state in states:
-                    self.voice.tell(socket, notice.frame, notice.state)
+            for notice in self.board.of_path(path, self.now_ms(), outage=self.away, only=states):
+                self.voice.tell(socket, notice.frame, notice.state)
 
     def first_states(self, level: int, watched: frozenset[str] | None) -> list[bytes]:
         """The same for a socket that is not in the room yet, and is told them as its first frames."""

@@ -230,8 +230,8 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds",
         type=_between(1, 300),
         help=f"how long that rate is kept, or a moving queue watched, in s; {SECONDS_STREAM} ({SECONDS_TAKEOVER} for "
-        f"takeover, {SECONDS_DRILLS} for a drill) and {SECONDS_EDGE}, as a race for appointments takes; how long is bid, "
-        f"{SECONDS_AUCTION}",
+        f"takeover, {SECONDS_DRILLS} for a drill) and {SECONDS_EDGE}, as a race for appointments takes; how long is "
+        f"bid, {SECONDS_AUCTION}",
     )
     parser.add_argument("--tickets", type=_between(200, 10_000_000), default=1_000_000, help="tickets at a take-over")
     parser.add_argument("--standby", choices=("warm", "cold"), default="warm", help="what takes over")

@@ -253,6 +253,19 @@ async def test_a_slot_that_is_no_more_is_known_to_be_gone() -> None:
     assert merged(frames + line(socket).take()) == {ELEVEN: 1, "20270201T120000Z": 1}
 
 
+async def test_first_states_that_had_to_wait_are_those_of_then() -> None:
+    stage = staged()
+    safe = stage.log.last_id
+    socket = stage.enter(1, Attach(consumer(1)))
+    stage.answer(Attached(consumer(1), []), durable=safe)
+    assert line(socket).kinds() == ["welcome"]
+    stage.read(stage.log.append(joined(0, 2, path=PATH), SlotHeld(PATH, START_MS, 0, TEN, UNTIL), durable=safe))
+    await tell_round(stage.room)
+    frames = line(socket).take()
+    stage.read(stage.log.append(durable=stage.log.last_id))
+    assert merged(frames + line(socket).take()) == {TEN: 0, ELEVEN: 1}
+
+
 def test_what_is_lost_gives_its_place_back() -> None:
     stage = staged()
     stage.read(stage.log.append(joined(0, 1, path=PATH), SlotHeld(PATH, START_MS, 0, TEN, UNTIL)))
