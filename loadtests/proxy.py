@@ -74,13 +74,13 @@ class Side(asyncio.Protocol):
         """Pass ``data`` on, once there is a connection."""
         if self._transport is None:
             self._waiting.append(data)
-        else:
+        elif not self._transport.is_closing():
             self._transport.write(data)
 
     def obey(self) -> None:
         """Pass on what was read and read on, or do neither for now."""
-        if self._transport is None or self.other is None:
-            return
+        if self._transport is None or self._transport.is_closing() or self.other is None:
+            return  # one that was closed hears so only in the loop's next turn
         held = self._link.word == "stall" or (self._link.word == "mute" and self._answers)
         if held or self.other.full:
             self._transport.pause_reading()
