@@ -63,36 +63,38 @@ def stand(terms: Terms, bids: list[Bid]) -> Stand:
     for count in range(1, len(bids) + 1):
         last, before = bids[count - 1], (price, sorted(leaders))
         if last.who not in leaders:
-            price = max(price, _worth(terms, bids[:count]))
+            price = max(price, worth(terms, bids[:count]))
         if terms.reserve is not None and last.maximum >= terms.reserve:
             price = max(price, terms.reserve)
-        leaders = [who for who, maximum in _ranked(bids[:count])[: terms.quantity] if maximum >= price]
+        leaders = [who for who, maximum in ranked(bids[:count])[: terms.quantity] if maximum >= price]
         late = ends_at - last.at <= terms.window * 1_000 and last.at + terms.by * 1_000 > ends_at
         if late and (price, sorted(leaders)) != before and (terms.most is None or extensions < terms.most):
             ends_at, extensions = last.at + terms.by * 1_000, extensions + 1
-    least = price + _step(terms, price) if bids else terms.start
+    least = price + step_of(terms, price) if bids else terms.start
     return Stand(
         price, leaders, least, terms.reserve is None or (len(bids) > 0 and price >= terms.reserve), ends_at, extensions
     )
 
 
-def _ranked(bids: list[Bid]) -> list[tuple[int, int]]:
+def ranked(bids: list[Bid]) -> list[tuple[int, int]]:
     """(who, their maximum), the highest first, of equal ones the earlier."""
     latest = {bid.who: (-bid.maximum, number) for number, bid in enumerate(bids)}
     return [(who, -latest[who][0]) for who in sorted(latest, key=lambda who: latest[who])]
 
 
-def _worth(terms: Terms, bids: list[Bid]) -> int:
-    ranked = _ranked(bids)
-    reaching = [one for one in ranked if terms.reserve is not None and one[1] >= terms.reserve]
-    winning = (reaching or ranked)[: terms.quantity]
-    losing = [maximum for who, maximum in ranked if (who, maximum) not in winning]
+def worth(terms: Terms, bids: list[Bid]) -> int:
+    """What the winners pay, from the maxima alone."""
+    best = ranked(bids)
+    reaching = [one for one in best if terms.reserve is not None and one[1] >= terms.reserve]
+    winning = (reaching or best)[: terms.quantity]
+    losing = [maximum for who, maximum in best if (who, maximum) not in winning]
     if not losing:
         return terms.start
-    return min(min(maximum for _, maximum in winning), max(losing) + _step(terms, max(losing)))
+    return min(min(maximum for _, maximum in winning), max(losing) + step_of(terms, max(losing)))
 
 
-def _step(terms: Terms, price: int) -> int:
+def step_of(terms: Terms, price: int) -> int:
+    """How much more than ``price`` a bid must be."""
     return max((start, step) for start, step in terms.ladder if start <= price)[1]
 
 
@@ -178,8 +180,8 @@ class Play:
         prices = [price for event in events if isinstance(event, Allotted) for price in event.prices]
         winners = end.leaders if end.reserve_met else []
         assert (self._names(admitted), prices) == (winners, [end.price] * len(winners))
-        ranked = dict(_ranked(self.bids))
-        assert all(ranked[who] >= end.price for who in winners), "somebody pays more than their maximum"
+        most = dict(ranked(self.bids))
+        assert all(most[who] >= end.price for who in winners), "somebody pays more than their maximum"
 
 
 def _money(cents: int) -> str:

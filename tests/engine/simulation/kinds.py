@@ -1,124 +1,90 @@
 """The kinds of distributions in the simulated world: what an experience has beside queues, and what is asked of that.
 
-A seed with kinds has three paths: a queue, a queue or a timed release, and a third of any kind, a waitlist most often.
-Words that fit no path are asked all the same: a "no" is an answer, and changes nothing.
+A seed with kinds has three paths: a queue, one of any kind, and a third, most often a waitlist that is attached to one
+of them. Words that fit no path are asked all the same: a "no" is an answer, and changes nothing.
 
-Hands over to: ``people.py``, which asks.
+Hands over to: ``people.py``, which asks; ``terms.py``, where their settings are drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from random import Random
-from typing import Any
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 
 from protocol import commands as c
-from protocol.distributions import kind_of
+from protocol.distributions import method_of
 from protocol.documents import Experience as Document
 from protocol.kinds.appointment import AppointmentReplica
 from protocol.path_replica import PathReplica
 from tests.engine.simulation.plan import Step
-from tests.engine.simulation.world import BEGAN_MS
+from tests.engine.simulation.terms import BEACON, ROUND
 
 PATHS = ("general", "vip", "third")
-OTHERS = ("vip", "third")
-"""They may be, or become, something else than a queue."""
-THIRD = ("waitlist",) * 4 + ("timed_release", "draw", "english", "dutch", "appointment")
-MERCHANT_WORDS = ("offer", "draw", "check_in", "no_show", "cancel_booking")
+MERCHANT_WORDS = ("offer", "draw", "beacon", "check_in", "no_show", "cancel_booking")
 SLOTS = tuple(f"20270115T08{minute:02}00Z" for minute in range(6))
 """They begin with the world: one of them is over as soon as it is there."""
+SLOT_OF = (1, 1, 1, 2, 2, 3, 0, 5)
+"""Which of them is asked for: most want the same."""
+PRICES = (None, 1_000, 900, 800, 700, 500)
+HATS_MAX = 3
+SIGNATURE = b"what the round gave"
 
-
-SLOT_KINDS = ("appointment",)
+SLOT_WORDS = ("hold", "book", "reschedule", "cancel", "check_in", "no_show", "cancel_booking")
 TAKEN_BY = {
-    **dict.fromkeys(("hold", "book", "reschedule", "cancel", "check_in", "no_show", "cancel_booking"), SLOT_KINDS),
-    **{"claim": ("timed_release", "waitlist", "auction"), "bid": ("auction",), "offer": ("waitlist",)},
-    "draw": ("draw",),
+    **dict.fromkeys(SLOT_WORDS, ("appointment",)),
+    **dict.fromkeys(("draw", "beacon", "enter", "withdraw"), ("draw",)),
+    **{"claim": ("timed_release", "waitlist", "dutch", "auction"), "bid": ("auction",), "offer": ("waitlist",)},
 }
-"""By word, the kinds that take it."""
+"""By word, what takes it (``method_of``)."""
 
 
-def with_kinds(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, Any]]:
-    """The queues ``paths``, decoded JSON, with what else a seed with kinds has."""
-    general, *others = paths
-    if chance.random() < 0.7:
-        quick = {"release_rate_per_minute": 60_000, "max_active": None, "max_admissions": None}
-        general = general | {"distribution": general["distribution"] | quick}
-    vip = [_timed_release(path, chance) if chance.random() < 0.5 else path for path in others]
-    kind = chance.choice(THIRD)
-    third: dict[str, Any] = {"id": "third", "min_level": "guest", "variants": ["b"]}
-    third["distribution"] = _terms(kind, chance)
-    if kind == "waitlist":
-        third |= {"attached_to": chance.choice(("general", "general", None)), "variants": general["variants"]}
-    if kind in ("timed_release", "waitlist", "appointment"):
-        third["closes_at"] = BEGAN_MS + 9_000 if chance.random() < 0.2 else None
-    return [general, *vip, third]
-
-
-def _timed_release(path: dict[str, Any], chance: Random) -> dict[str, Any]:
-    """The queue ``path`` as a timed release, at times with a lobby."""
-    terms = {name: value for name, value in path["distribution"].items() if name != "capacity"}
-    terms |= {"kind": "timed_release", "limit": chance.choice((None, 2, 9))}
-    lobby = {} if path.get("opens_at") is None else {"lobby_opens_at": BEGAN_MS + 700}
-    return path | {"distribution": terms} | lobby
-
-
-def _terms(kind: str, chance: Random) -> dict[str, Any]:
-    windows = {"checkout_window_seconds": chance.choice((1, 2, 6)), "payment_grace_seconds": chance.choice((0, 1))}
-    closes_at = BEGAN_MS + chance.choice((1_500, 4_000))
-    prices = {"currency": "EUR", "start_price": "10.00"}
-    kinds: dict[str, Callable[[], dict[str, Any]]] = {
-        "waitlist": lambda: _waitlist(chance),
-        "timed_release": lambda: {"kind": kind, "limit": chance.choice((None, 5)), "burst_rate_per_minute": 600},
-        "draw": lambda: {"kind": kind, "winner_count": chance.choice((1, 3)), "closes_at": closes_at},
-        "english": lambda: {
-            **{"kind": "auction", "ends_at": BEGAN_MS + 5_000, "quantity": chance.choice((1, 2)), **prices},
-            **{"extend_window_seconds": 1, "extend_by_seconds": 1, "max_extensions": 3},
-            **{"second_chance": chance.random() < 0.7, "claim_window_seconds": 2},
-        },
-        "dutch": lambda: {
-            **{"kind": "auction", "style": "dutch", "floor_price": "5.00", "drop_amount": "1.00", **prices},
-            **{"drop_interval_seconds": 1, "quantity": 2},
-        },
-        "appointment": lambda: {
-            **{"kind": kind, "windows": [{"date": "2027-01-15", "from": "08:00", "to": "08:06"}]},
-            **{"duration_minutes": 1, "capacity_per_slot": chance.choice((1, 2)), "hold_seconds": 2},
-        },
-    }
-    return kinds[kind]() | windows
-
-
-def _waitlist(chance: Random) -> dict[str, Any]:
-    strategy = chance.choice(("one_by_one", "batch", "all"))
-    return {
-        "kind": "waitlist",
-        "strategy": strategy,
-        "batch": 3 if strategy == "batch" else None,
-        "claim_window_seconds": chance.choice((1, 3)),
-        "max_active": chance.choice((None, None, 2)),
-        "release_rate_per_minute": chance.choice((None, None, 60)),
-    }
+def fitting(step: Step, told: Document) -> Step:
+    """The step itself, or another word where no path takes it; now and then it is asked all the same."""
+    methods = [method_of(path.distribution) for path in told.paths]
+    taken = [word for word, by in TAKEN_BY.items() if any(method in by for method in methods)]
+    if step.word not in TAKEN_BY or step.word in taken or not taken or step.who % 8 == 0:
+        return step
+    return step._replace(word=taken[step.which % len(taken)])
 
 
 def path_for(step: Step, told: Document, path: str) -> str:
     """The path that the step's word is about: one that takes it, where there is one, else ``path``."""
-    fitting = [one.id for one in told.paths if kind_of(one.distribution) in TAKEN_BY.get(step.word, ())]
+    fitting = [one.id for one in told.paths if method_of(one.distribution) in TAKEN_BY.get(step.word, ())]
     return fitting[step.which % len(fitting)] if fitting else path
 
 
 def of_consumer(step: Step, who: bytes, path: str) -> c.Command | None:
     """What the step's word asks for a consumer, or None where it is no such word."""
-    slot = SLOTS[step.size % len(SLOTS)]
+    slot = SLOTS[SLOT_OF[step.size % len(SLOT_OF)]]
+    maximum = 1_000 + step.at_ms // 400 * 50 + 50 * (step.size % 9)
     kinds: dict[str, Callable[[], c.Command]] = {
-        "claim": lambda: c.Claim(who, path, price=1_000 if step.size % 2 else None),
-        "bid": lambda: c.PlaceBid(who, path, maximum=1_000 + 100 * (step.size % 30), id=f"{step.at_ms}/{step.who}"),
+        "claim": lambda: c.Claim(who, path, price=PRICES[step.size % len(PRICES)]),
+        "bid": lambda: c.PlaceBid(who, path, maximum=maximum, id=f"{step.at_ms}/{step.who}"),
         "hold": lambda: c.Hold(who, path, slot=slot),
         "book": lambda: c.Book(who, path, slot=slot if step.size % 3 else ""),
         "reschedule": lambda: c.Reschedule(who, path, slot),
         "cancel": lambda: c.Cancel(who, path),
+        "enter": lambda: c.Join(who, path, hats=1 + step.size % HATS_MAX),
+        "withdraw": lambda: c.Leave(who, path),
         "third": lambda: c.Join(who, "third"),
     }
     return kinds[step.word]() if step.word in kinds else None
+
+
+def beacon(actor: str, key: str, path: str, signature: bytes = SIGNATURE) -> c.DrawBeacon:
+    """What the round gave that draws name."""
+    return c.DrawBeacon(actor, key, path, BEACON, ROUND, sha256(signature).digest(), signature)
+
+
+def to_the_end(told: Document, actor: str, key: Callable[[], str]) -> Iterator[c.Command]:
+    """What lets every path come to its winners, where nothing holds it up any more."""
+    for path in told.paths:
+        method = method_of(path.distribution)
+        if method in ("draw", "auction", "dutch"):
+            yield c.Close(actor, key(), path.id)
+        if method == "draw":
+            yield beacon(actor, key(), path.id)
+            yield c.Draw(actor, key(), path.id)
 
 
 def of_merchant(step: Step, actor: str, key: str, path: str, known: list[PathReplica]) -> c.Command:
@@ -129,6 +95,7 @@ def of_merchant(step: Step, actor: str, key: str, path: str, known: list[PathRep
     kinds: dict[str, Callable[[], c.Command]] = {
         "offer": lambda: c.Offer(actor, key, path, 1 + step.who % 3),
         "draw": lambda: c.Draw(actor, key, path),
+        "beacon": lambda: beacon(actor, key, path, SIGNATURE if step.size % 4 else b"what another gave"),
         "check_in": lambda: c.CheckIn(actor, key, path, code),
         "no_show": lambda: c.NoShow(actor, key, path, code),
         "cancel_booking": lambda: c.CancelBooking(actor, key, path, code),

@@ -20,8 +20,8 @@ from protocol.refusals import Reason
 from tests.engine.simulation import kinds
 from tests.engine.simulation.gateways import Gateway, Request
 from tests.engine.simulation.kinds import PATHS as PATHS_OF_KINDS
-from tests.engine.simulation.kinds import with_kinds
 from tests.engine.simulation.plan import Step
+from tests.engine.simulation.terms import with_kinds
 from tests.engine.simulation.world import BEGAN_MS, US_PER_MS, World
 from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant
 
@@ -33,6 +33,7 @@ KID = "k1"
 MERCHANT = "control"
 RATES = (600, 60, 1_000, 6_000, 7, 60_000, 0)
 ASK_AGAIN_MS_MAX = 1_000
+NOT_YET_TRIES_MAX = 8
 CHECKOUT: dict[str, Callable[..., c.Command]] = {
     "redeem": c.Redeem,
     "complete": c.Complete,
@@ -78,8 +79,8 @@ class People:
             self.want(experience, c.Configure(MERCHANT, self._key(), told, SECRET, KID))
 
     def drain(self) -> None:
-        """The merchant lets everybody in: no limits, no pause, stock without end. The documents were put up before. But
-        for queues, where waiting is enough for a turn, paths are ended."""
+        """The merchant lets everybody in: no limits, no pause, stock without end. The documents were put up before.
+        Draws and auctions come to their winners."""
         for experience, told in self._documents.items():
             unlimited = c.Limits(release_rate_per_minute=None, max_active=None, max_admissions=None)
             self.want(experience, c.SetReleaseRate(MERCHANT, self._key(), "", unlimited))
@@ -89,7 +90,15 @@ class People:
                 fast = c.Limits(release_rate_per_minute=600_000, max_active=None, max_admissions=None)
                 self.want(experience, c.SetReleaseRate(MERCHANT, self._key(), path.id, fast))
                 self.want(experience, c.Resume(MERCHANT, self._key(), path.id))
-                if self._has_kinds and path.id in kinds.OTHERS:
+            if self._has_kinds:
+                for command in kinds.to_the_end(told, MERCHANT, self._key):
+                    self.want(experience, command)
+
+    def end(self) -> None:
+        """The merchant ends every path but the queues, where waiting is enough for a turn."""
+        for experience, told in self._documents.items():
+            for path in told.paths:
+                if self._has_kinds and path.id != PATHS[0]:
                     self.want(experience, c.End(MERCHANT, self._key(), path.id))
 
     def want(self, experience: str, command: c.Command) -> None:
@@ -106,13 +115,20 @@ class People:
             self._ask_again(asked)
 
     def _hear(self, asked: Asked, answer: Answer | None, chain: bytes) -> None:
-        away = answer is None or (answer.refusal is not None and answer.refusal.reason is Reason.ENGINE_AWAY)
-        if not away:
+        if answer is not None and not self._is_temporary(asked, answer):
             asked.answer, asked.chain = answer, chain
         elif asked.repeats:
             self._ask_again(asked)
         else:
             asked.given_up = True
+
+    def _is_temporary(self, asked: Asked, answer: Answer) -> bool:
+        """Nobody can do it now. What has kinds is over in seconds: there people wait for what is not configured yet."""
+        refusal = answer.refusal
+        if refusal is None:
+            return False
+        waits = self._has_kinds and asked.tries < NOT_YET_TRIES_MAX and "experience" in refusal.detail
+        return refusal.reason is Reason.ENGINE_AWAY or waits
 
     def _ask_again(self, asked: Asked) -> None:
         later_us = self._world.chance.randrange(1, ASK_AGAIN_MS_MAX) * US_PER_MS
@@ -123,6 +139,7 @@ class People:
     def act(self, step: Step) -> None:
         """Do what a step of the plan says."""
         experience = self._experiences[step.size % len(self._experiences)]
+        step = kinds.fitting(step, self._documents[experience]) if self._has_kinds else step
         for command in self._commands(step, experience):
             self._world.note("people", f"{experience}: {type(command).__name__} {step.who % REGULARS} {step.which}")
             self.want(experience, command)

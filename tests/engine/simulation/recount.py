@@ -7,6 +7,7 @@ It shares no line with ``engine/core`` and none of its shortcuts: everything is 
 - A window ends at its own instant, neither before nor behind it.
 - A bucket that has a token, where somebody waits and can be served, is never left so at the end of a step.
 - What is reserved of a variant is what the open windows hold of it; what is gone is what was completed.
+- What only some kinds promise is counted kind by kind (``counted``): draws, auctions, slots, claims, offers.
 
 ``steps`` holds what was applied, without the commands that were refused or only repeated.
 """
@@ -14,6 +15,7 @@ It shares no line with ``engine/core`` and none of its shortcuts: everything is 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 from engine.core.experience import Batch
@@ -21,11 +23,12 @@ from engine.io.streams import CommandEntry, LogEntry
 from protocol import codec
 from protocol import commands as c
 from protocol import events as e
-from protocol import kind_events as k
-from protocol.distributions import kind_of, max_admissions_of, rate_of
+from protocol.distributions import method_of
 from protocol.documents import Experience, with_release_rate, with_stock
 from protocol.streams import START_ID, parse_entry_id
-from tests.engine.simulation.counted import CountedPath, ExactBucket, OpenOffer, OpenWindow
+from tests.engine.simulation.counted import COUNTED
+from tests.engine.simulation.counted.bucket import ExactBucket
+from tests.engine.simulation.counted.path import CountedPath, Outage
 from tests.engine.simulation.world import Broken
 
 SILENT_MS_MAX = 15 * 60_000
@@ -55,7 +58,7 @@ class Recount:
         self._command_id = START_ID
         self._stepped_ms = 0
         self._changed = False
-        self._due_moves: dict[tuple[str, int], int] = {}
+        self._sent: dict[tuple[bytes, int], list[c.Command]] = {}
 
     def entry(self, found: LogEntry) -> None:
         """The next entry."""
@@ -75,14 +78,20 @@ class Recount:
         applied = {batch.sender: batch.number for batch in accepted}
         if applied != entry.applied:
             raise Broken(f"exactly once: {applied} are the numbers to apply, {entry.applied} were applied")
+        self._sent = {(batch.sender, batch.number): batch.commands for batch in accepted}
         self.steps.append((entry, [self._effective(batch, entry) for batch in accepted]))
-        self._expect_moves(entry.now_ms)
+        self._begin(entry)
         for event in entry.events:
-            act = self._ACTS.get(type(event))
-            if act is not None:
-                act(self, event, entry.now_ms)
+            self._happen(event, entry.now_ms)
         self._stepped_ms, self._changed = entry.now_ms, False
         self._conclude(entry.now_ms)
+
+    def _happen(self, event: e.AnyEvent, now_ms: int) -> None:
+        path = self.paths.get(getattr(event, "path", ""))
+        if path is not None and (of_path := path.ACTS.get(type(event))) is not None:
+            of_path(path, event, now_ms)
+        if (act := self._ACTS.get(type(event))) is not None:
+            act(self, event, now_ms)
 
     # Batches
 
@@ -117,103 +126,57 @@ class Recount:
                     self._keys[key] = None
         return Batch(batch.sender, batch.number, kept)
 
-    # Windows
+    # Steps
 
-    def _windows(self) -> Iterator[tuple[str, int, OpenWindow]]:
-        for path_id, path in self.paths.items():
-            for ticket, window in path.windows.items():
-                yield path_id, ticket, window
-
-    def _expect_moves(self, now_ms: int) -> None:
-        gap_ms = now_ms - self._stepped_ms
+    def _begin(self, entry: e.Entry) -> None:
+        """What was asked, and what an outage has to move."""
+        gap_ms = entry.now_ms - self._stepped_ms
+        outage = None
         if self._changed and gap_ms > OUTAGE_MS:
-            for path_id, ticket, window in self._windows():
-                if gap_ms > LONG_OUTAGE_MS or window.deadline < now_ms + LONG_OUTAGE_MS:
-                    self._due_moves[path_id, ticket] = window.expires_at + gap_ms
-            for path_id, path in self.paths.items():
-                for ticket, offer in path.offers.items():
-                    if not offer.claimed and (gap_ms > LONG_OUTAGE_MS or offer.claim_by < now_ms + LONG_OUTAGE_MS):
-                        self._due_moves[path_id, ticket] = offer.claim_by + gap_ms
+            outage = Outage(gap_ms, inf if gap_ms > LONG_OUTAGE_MS else entry.now_ms + LONG_OUTAGE_MS)
+        for path_id, path in self.paths.items():
+            path.begin(self._asked_of(path_id), outage)
 
-    def _moved(self, event: e.WindowMoved, now_ms: int) -> None:
-        expected = self._due_moves.pop((event.path, event.ticket), event.expires_at)
-        if event.expires_at != expected:
-            raise Broken(f"outage: a window moved to {event.expires_at}, not to {expected}")
-        self.paths[event.path].windows[event.ticket].expires_at = event.expires_at
-
-    def _offer_moved(self, event: k.OfferMoved, now_ms: int) -> None:
-        expected = self._due_moves.pop((event.path, event.ticket), None)
-        if event.claim_by != expected:
-            raise Broken(f"outage: an offer moved to {event.claim_by}, not to {expected}")
-        self.paths[event.path].offers[event.ticket].claim_by = event.claim_by
-
-    def _offer_expired(self, event: k.OfferExpired, now_ms: int) -> None:
-        path = self.paths[event.path]
-        for ticket in event.tickets:
-            if event.at != path.offers[ticket].claim_by:
-                raise Broken(f"deadlines: an offer until {path.offers[ticket].claim_by} expired at {event.at}")
-            path.forget(ticket)
-
-    def _expired(self, event: e.Expired, now_ms: int) -> None:
-        path = self.paths[event.path]
-        for ticket in event.tickets:
-            window = path.windows.pop(ticket)
-            if event.at != window.deadline:
-                raise Broken(f"deadlines: a window that ends at {window.deadline} expired at {event.at}")
+    def _asked_of(self, path_id: str) -> list[c.Command]:
+        """What was asked of a path in this step, and not refused."""
+        _, batches = self.steps[-1]
+        return [one for batch in batches for one in batch.commands if getattr(one, "path", "") in ("", path_id)]
 
     def _conclude(self, now_ms: int) -> None:
-        if self._due_moves:
-            raise Broken(f"outage: {len(self._due_moves)} windows were not moved by it")
-        for _, ticket, window in self._windows():
-            if window.deadline <= now_ms:
-                raise Broken(f"deadlines: the window of {ticket} ended at {window.deadline}, it is {now_ms}")
-        for path in self.paths.values():
-            for ticket, offer in path.offers.items():
-                if not offer.claimed and offer.claim_by <= now_ms:
-                    raise Broken(f"deadlines: the offer to {ticket} ended at {offer.claim_by}, it is {now_ms}")
         self._check_stock()
         self.over_all.earn(now_ms)
         for path_id, path in self.paths.items():
             path.bucket.earn(now_ms)
+            path.conclude(now_ms, min(self._room(path), self._free(path)))
             if self._idles(path):
                 raise Broken(f"idle: {path_id} has a token and somebody who waits, and admits nobody")
 
     def _idles(self, path: CountedPath) -> bool:
-        serves = path.phase in {"open", "settling"} and not path.paused and bool(path.line)
-        reserved = any(ticket in path.offers for ticket in path.line)
-        could = reserved or (not self._capped(path) and self._free(path))
-        return serves and could and path.bucket.gives and self.over_all.gives
+        line = path.line
+        reserved = any(ticket in path.offers for ticket in line)
+        could = reserved or (self._room(path) > 0 and self._free(path) > 0)
+        return path.serves and bool(line) and could and path.bucket.gives and self.over_all.gives
 
-    def _capped(self, path: CountedPath) -> bool:
-        """Whether a cap allows no more windows: of the path, of the one that it is attached to, or over all."""
+    def _room(self, path: CountedPath) -> float:
+        """How many more the caps allow: of the path, of the one that it is attached to, and over all."""
         assert self.document is not None, "a path was configured"
-        active = sum(one.active for one in self.paths.values())
-        over_all, told = active + self.completed, self.document
-        source = self.paths.get(path.settings.attached_to or "")
-        return (
-            any(self._is_full(one) for one in (path, source) if one is not None)
-            or (told.max_active is not None and active >= told.max_active)
-            or (told.max_admissions is not None and over_all >= told.max_admissions)
-        )
+        active, told = sum(one.active for one in self.paths.values()), self.document
+        room = [path.room] if path.source is None else [path.room, path.source.room]
+        room += [] if told.max_active is None else [told.max_active - active]
+        room += [] if told.max_admissions is None else [told.max_admissions - active - self.completed]
+        return max(0, min(room))
 
-    def _is_full(self, path: CountedPath) -> bool:
-        """With what its waitlist has, which is out of its places."""
-        terms, most = path.settings.distribution, max_admissions_of(path.settings.distribution)
-        among = [path, *(one for one in self.paths.values() if one.settings.attached_to == path.settings.id)]
-        active, completed = sum(one.active for one in among), sum(one.completed for one in among)
-        full = terms.max_active is not None and active >= terms.max_active
-        return full or (most is not None and active + completed >= most)
-
-    def _free(self, path: CountedPath) -> bool:
+    def _free(self, path: CountedPath) -> float:
+        """How many units of what it sells are free."""
         assert self.document is not None, "a path was configured"
         sold = self.document.variants_of(path.settings)
-        return not sold or any(self._left(variant) > 0 for variant in sold)
+        return sum(self._left(variant) for variant in sold) if sold else inf
 
     # Stock
 
-    def _left(self, variant: str) -> int:
+    def _left(self, variant: str) -> float:
         total = self.variant_total[variant]
-        return 1 if total is None else total - self._reserved(variant) - self.sold.get(variant, 0)
+        return inf if total is None else total - self._reserved(variant) - self.sold.get(variant, 0)
 
     def _reserved(self, variant: str) -> int:
         return sum(path.holds(variant) for path in self.paths.values())
@@ -240,12 +203,16 @@ class Recount:
         before = self.paths
         self.paths = {}
         for settings in document.paths:
-            path, terms = before.get(settings.id), settings.distribution
-            if path is None or path.kind != kind_of(terms):
-                path = CountedPath(settings)
-            path.settings = settings
-            path.bucket.change(rate_of(terms), terms.burst_ms, now_ms)
+            path, method = before.get(settings.id), method_of(settings.distribution)
+            if path is None or method_of(path.settings.distribution) != method:
+                path = COUNTED[method](settings)
+                path.begin(self._asked_of(settings.id), None)
+            path.put(settings, next(iter(document.variants_of(settings)), ""), now_ms)
             self.paths[settings.id] = path
+        for path_id, path in self.paths.items():
+            waitlist = document.waitlist_of(path_id)
+            path.waitlist = None if waitlist is None else self.paths[waitlist.id]
+            path.source = self.paths.get(path.settings.attached_to or "")
 
     def _rate_changed(self, event: e.ReleaseRateChanged, now_ms: int) -> None:
         assert self.document is not None, "a rate is of a document"
@@ -256,93 +223,31 @@ class Recount:
         settings = self.document.path(event.path)
         assert settings is not None, "the path of a rate exists"
         path = self.paths[event.path]
-        path.settings = settings
-        path.bucket.change(rate_of(settings.distribution), settings.distribution.burst_ms, now_ms)
+        path.put(settings, path.sells, now_ms)
 
-    def _phase(self, event: e.PhaseChanged, now_ms: int) -> None:
-        self.paths[event.path].phase = event.phase
-
-    def _paused(self, event: e.PauseChanged, now_ms: int) -> None:
-        self.paths[event.path].paused = event.paused
-
-    def _joined(self, event: e.Joined, now_ms: int) -> None:
-        waiting = self.paths[event.path].waiting
-        waiting.update(dict.fromkeys(range(event.first, event.first + len(event.hats))))
+    def _refused(self, event: e.Refused, now_ms: int) -> None:
+        command = self._sent[event.sender, event.number][event.index]
+        path = self.paths.get(getattr(command, "path", ""))
+        if path is not None:
+            path.refused(command, event.reason, event.detail, now_ms)
 
     def _admitted(self, event: e.Admitted, now_ms: int) -> None:
-        assert self.document is not None, "a path was configured"
-        path = self.paths[event.path]
-        variant = next(iter(self.document.variants_of(path.settings)), "")
-        for ticket in event.tickets:
-            path.forget(ticket)
-            grace_ms = path.settings.distribution.payment_grace_seconds * 1_000
-            path.windows[ticket] = OpenWindow(event.expires_at, grace_ms, variant)
         self.admitted += len(event.tickets)
         if not event.by_hand:
-            path.bucket.spend(len(event.tickets), event.at)
             self.over_all.spend(len(event.tickets), event.at)
-
-    def _redeemed(self, event: e.Redeemed, now_ms: int) -> None:
-        self.paths[event.path].windows[event.ticket].redeemed = True
 
     def _completed(self, event: e.Completed, now_ms: int) -> None:
         path = self.paths[event.path]
-        window = path.windows.pop(event.ticket)
+        variant = path.windows.pop(event.ticket).variant
         path.completed += 1
         self.completed += 1
-        self.sold[window.variant] = self.sold.get(window.variant, 0) + 1
-
-    def _left_ticket(self, event: e.Left | e.TicketRefused, now_ms: int) -> None:
-        self.paths[event.path].forget(event.ticket)
-
-    def _returned(self, event: e.Returned, now_ms: int) -> None:
-        path = self.paths[event.path]
-        path.waiting[event.ticket] = None
-        if path.kind == "timed_release":
-            path.claims[event.ticket] = None
-
-    def _lost(self, event: e.WaitingLost, now_ms: int) -> None:
-        path = self.paths[event.path]
-        for ticket in list(path.waiting):
-            path.forget(ticket)
-
-    def _tickets_lost(self, event: k.TicketsLost, now_ms: int) -> None:
-        for ticket in event.tickets:
-            self.paths[event.path].forget(ticket)
-
-    def _offered(self, event: k.Offered, now_ms: int) -> None:
-        assert self.document is not None, "a path was configured"
-        path = self.paths[event.path]
-        variant = next(iter(self.document.variants_of(path.settings)), "")
-        for ticket in event.tickets:
-            path.waiting.pop(ticket)
-            path.offers[ticket] = OpenOffer(event.claim_by, variant, reserved=event.reserved)
-
-    def _claimed(self, event: k.Claimed, now_ms: int) -> None:
-        path = self.paths[event.path]
-        path.claims[event.ticket] = None
-        if event.ticket in path.offers:
-            path.offers[event.ticket].claimed = path.offers[event.ticket].reserved = True
+        self.sold[variant] = self.sold.get(variant, 0) + 1
 
     _ACTS: dict[type, Any] = {  # noqa: RUF012
         e.Configured: _configured,
         e.ReleaseRateChanged: _rate_changed,
-        e.PhaseChanged: _phase,
-        e.PauseChanged: _paused,
-        e.Joined: _joined,
+        e.Refused: _refused,
         e.Admitted: _admitted,
-        e.Redeemed: _redeemed,
         e.Completed: _completed,
-        e.Expired: _expired,
-        e.Left: _left_ticket,
-        e.TicketRefused: _left_ticket,
-        e.Returned: _returned,
-        e.WaitingLost: _lost,
-        e.WindowMoved: _moved,
         e.StockChanged: _stock,
-        k.TicketsLost: _tickets_lost,
-        k.Offered: _offered,
-        k.Claimed: _claimed,
-        k.OfferMoved: _offer_moved,
-        k.OfferExpired: _offer_expired,
     }

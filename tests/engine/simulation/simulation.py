@@ -25,6 +25,7 @@ from msgspec import msgpack
 from redis.exceptions import RedisError
 
 from engine import runner, snapshot_pace, snapshots, writer
+from engine.distributions import draw
 from engine.settings import EngineSettings
 from protocol import manifest
 from protocol.states import Phase
@@ -51,6 +52,7 @@ SMALL: tuple[tuple[Any, str, int], ...] = (
     (snapshots, "MAKING_MS_MAX", 2_500),
     (snapshots, "REST_MS_FAILED", 300),
     (snapshot_pace, "REST_MS_MIN", 100),
+    (draw, "SLICE_LOTS", 4),
 )
 """Bounds of the real code that are smaller in a small world: a snapshot is of several chunks, and they come often."""
 STEP_BOUNDS: tuple[tuple[Any, str, int], ...] = (
@@ -187,6 +189,8 @@ class Simulation:
         self.people.configure()
         self._settle()
         self.people.drain()
+        self._settle()
+        self.people.end()
         self._settle()
         end_us = self.world.now_us + DRAIN_MS * US_PER_MS
         while waiting := sum(self._waiting(gateway) for gateway in self.gateways):

@@ -1,0 +1,116 @@
+"""An appointment as the recount has it: every place in every slot, counted anew at each question.
+
+No slot ever has more holds and bookings than it takes, a hold ends on its instant or when it is given up, and whoever
+reschedules has exactly one slot before and behind it. A "no" because a slot is full is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from protocol import commands as c
+from protocol import kind_events as k
+from protocol.distributions import Appointment
+from protocol.documents import Path
+from protocol.refusals import Reason
+from protocol.slots import slots_of
+from tests.engine.simulation.counted.path import CountedPath, Outage
+from tests.engine.simulation.world import Broken
+
+
+class CountedAppointment(CountedPath):
+    """``held``: (slot, until) by ticket; ``booked``: (slot, code) by ticket; ``used``: slots of who came or did not."""
+
+    def __init__(self, settings: Path) -> None:
+        super().__init__(settings)
+        self.held: dict[int, tuple[str, int]] = {}
+        self.booked: dict[int, tuple[str, str]] = {}
+        self.used: list[str] = []
+
+    @property
+    def line(self) -> list[int]:
+        return []
+
+    @property
+    def _terms(self) -> Appointment:
+        terms = self.settings.distribution
+        assert isinstance(terms, Appointment), "an appointment has the terms of one"
+        return terms
+
+    def forget(self, ticket: int) -> None:
+        super().forget(ticket)
+        self.held.pop(ticket, None)
+
+    def moves(self, outage: Outage) -> Iterator[tuple[tuple[str, int], int | None]]:
+        yield from super().moves(outage)
+        for ticket, (_, until) in self.held.items():
+            if until < outage.before:
+                yield ("hold", ticket), until + outage.gap_ms
+
+    def conclude(self, now_ms: int, room: float) -> None:
+        super().conclude(now_ms, room)
+        for ticket, (_, until) in self.held.items():
+            if until <= now_ms:
+                raise Broken(f"deadlines: the hold of {ticket} ended at {until}, it is {now_ms}")
+
+    def refused(self, command: c.Command, reason: str, detail: dict[str, Any], now_ms: int) -> None:
+        if isinstance(command, c.Hold | c.Book | c.Reschedule) and reason == Reason.SLOT_FULL:
+            if self._taken(command.slot) < self._terms.capacity_per_slot:
+                raise Broken(f"refusals: {command.slot} was full with {self._taken(command.slot)} places taken")
+        if isinstance(command, c.Book) and reason == Reason.HOLD_OVER:
+            if any(self.consumers[ticket] == command.consumer for ticket in self.held):
+                raise Broken("refusals: a hold was over that was not")
+
+    def _taken(self, slot: str) -> int:
+        return [*(one for one, _ in (*self.held.values(), *self.booked.values())), *self.used].count(slot)
+
+    def _check_room(self, slot: str) -> None:
+        if slot not in slots_of(self._terms) or self._taken(slot) > self._terms.capacity_per_slot:
+            raise Broken(f"slots: {self._taken(slot)} places of {slot} are taken")
+
+    def hold(self, event: k.SlotHeld, now_ms: int) -> None:
+        until = min(event.at + 1_000 * self._terms.hold_seconds, slots_of(self._terms)[event.slot])
+        if event.hold_until != until:
+            raise Broken(f"slots: the hold of {event.ticket} is until {event.hold_until}, not {until}")
+        self.waiting.pop(event.ticket, None)
+        self.held[event.ticket] = (event.slot, until)
+        self._check_room(event.slot)
+
+    def moved_hold(self, event: k.HoldMoved, now_ms: int) -> None:
+        self.moved("hold", event.ticket, event.hold_until)
+        self.held[event.ticket] = (self.held[event.ticket][0], event.hold_until)
+
+    def ended_hold(self, event: k.HoldEnded, now_ms: int) -> None:
+        for ticket in event.tickets:
+            _, until = self.held.pop(ticket)
+            if event.at != until and not self.has_asked(ticket, c.Cancel):
+                raise Broken(f"deadlines: the hold of {ticket} until {until} ended at {event.at}")
+            self.waiting[ticket] = None
+
+    def book(self, event: k.Booked, now_ms: int) -> None:
+        slot, code = self.booked.get(event.ticket, ("", event.confirmation))
+        if slot != event.instead_of or code != event.confirmation or (slot and event.ticket in self.held):
+            raise Broken(f"slots: {event.ticket} has {slot}, and books {event.slot} instead of {event.instead_of}")
+        self.forget(event.ticket)
+        self.booked[event.ticket] = (event.slot, event.confirmation)
+        self._check_room(event.slot)
+
+    def cancel(self, event: k.BookingCancelled, now_ms: int) -> None:
+        slot, _ = self.booked.pop(event.ticket)
+        if slot != event.slot:
+            raise Broken(f"slots: {event.ticket} gave {event.slot} back and had {slot}")
+        self.waiting[event.ticket] = None
+
+    def use(self, event: k.CheckedIn | k.NotShown, now_ms: int) -> None:
+        self.used.append(self.booked.pop(event.ticket)[0])
+
+    ACTS: ClassVar[dict[type, Any]] = CountedPath.ACTS | {
+        k.SlotHeld: hold,
+        k.HoldMoved: moved_hold,
+        k.HoldEnded: ended_hold,
+        k.Booked: book,
+        k.BookingCancelled: cancel,
+        k.CheckedIn: use,
+        k.NotShown: use,
+    }
