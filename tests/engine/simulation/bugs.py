@@ -2,6 +2,7 @@
 
 The bugs of the append script are planted in the simulated one, to show that the auditor would see what they do; that
 the real script is like the simulated one is the matter of ``tests/integration/test_simulated_script.py``.
+Those of one kind of distribution stand in ``bugs_of_kinds.py``.
 
 Some changes are not in the list because no seed of 400 caught them, and behind each stands another defence: keeping in
 ``Writer.interrupt`` what was received (the script knows lost commands), taking the answer to an older question in
@@ -11,19 +12,10 @@ it is held against the log, the key, or the parts). They may be unreachable; nob
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from tests.engine.simulation.bug import Bug
+from tests.engine.simulation.bugs_of_kinds import BUGS_OF_KINDS
 
 SCRIPT = "tests/engine/simulation/store.py"
-
-
-class Bug(NamedTuple):
-    """``before`` becomes ``after`` in ``file``; it must stand there once."""
-
-    name: str
-    file: str
-    before: str
-    after: str
-
 
 BUGS = (
     Bug("no dedupe of numbered batches", "engine/core/senders.py", "if number != last + 1:", "if number > last + 1:"),
@@ -270,52 +262,5 @@ BUGS = (
         "        self.roster.restore(ticket)\n",
         "",
     ),
-    Bug(
-        "the last claim of a timed release is served first",
-        "engine/distributions/timed_release.py",
-        "        self._claims[ticket] = None\n        journal",
-        "        self._claims[ticket] = None\n        self._claims.move_to_end(ticket, last=False)\n        journal",
-    ),
-    Bug(
-        "a claim is taken in the lobby",
-        "engine/distributions/timed_release.py",
-        "if path.phase == Phase.LOBBY:",
-        "if False:",
-    ),
-    Bug(
-        "a timed release forgets another claim when one is done",
-        "engine/distributions/timed_release.py",
-        "        self._claims.pop(ticket, None)\n",
-        "        self._claims.pop(ticket, None)\n        self._claims and self._claims.popitem()\n",
-    ),
-    Bug(
-        "an offer ends a millisecond late",
-        "engine/core/offers.py",
-        "heappush(self._heap, (offer.claim_by, ticket))",
-        "heappush(self._heap, (offer.claim_by + 1, ticket))",
-    ),
-    Bug(
-        "an outage gives no time back for offers",
-        "engine/core/experience.py",
-        "            path.move_offers(gap_ms, closing_before_ms, self.journal)\n",
-        "",
-    ),
-    Bug(
-        "what was kept for an offer is never given back",
-        "engine/core/turns.py",
-        "        if offer.reserved:\n            self._free(offer.variant, cause)\n",
-        "",
-    ),
-    Bug(
-        "one offer too many is open",
-        "engine/distributions/waitlist.py",
-        "together - path.offers.unclaimed",
-        "1 + together - path.offers.unclaimed",
-    ),
-    Bug(
-        "a replica keeps an offer that has ended",
-        "protocol/path_replica.py",
-        "        self.offers.pop(ticket, None)\n",
-        "",
-    ),
+    *BUGS_OF_KINDS,
 )

@@ -16,14 +16,14 @@ from protocol.distributions import method_of
 from protocol.documents import Experience as Document
 from protocol.kinds.appointment import AppointmentReplica
 from protocol.path_replica import PathReplica
+from protocol.slots import slot_of
 from tests.engine.simulation.plan import Step
-from tests.engine.simulation.terms import BEACON, ROUND
+from tests.engine.simulation.terms import BEACON, ROUND, STARTS
 
 PATHS = ("general", "vip", "third")
 MERCHANT_WORDS = ("offer", "draw", "beacon", "check_in", "no_show", "cancel_booking")
-SLOTS = tuple(f"20270115T08{minute:02}00Z" for minute in range(6))
-"""They begin with the world: one of them is over as soon as it is there."""
-SLOT_OF = (1, 1, 1, 2, 2, 3, 0, 5)
+SLOTS = tuple(map(slot_of, STARTS))
+SLOT_OF = (1, 2, 2, 3, 3, 3, 4, 4, 4, 0, 5)
 """Which of them is asked for: most want the same."""
 PRICES = (None, 1_000, 900, 800, 700, 500)
 HATS_MAX = 3

@@ -21,9 +21,9 @@ from tests.engine.simulation import kinds
 from tests.engine.simulation.gateways import Gateway, Request
 from tests.engine.simulation.kinds import PATHS as PATHS_OF_KINDS
 from tests.engine.simulation.plan import Step
-from tests.engine.simulation.terms import with_kinds
+from tests.engine.simulation.terms import STARTS, with_kinds
 from tests.engine.simulation.world import BEGAN_MS, US_PER_MS, World
-from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant
+from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant, with_slots
 
 PATHS = ("general", "vip")
 REGULARS = 14
@@ -266,4 +266,4 @@ def document_of(
     sold = [path_of(path_id, "a" if shared else "ab"[index]) for index, path_id in enumerate(paths)]
     if has_kinds:
         sold = with_kinds(sold, chance)
-    return document(id=experience, paths=sold, products=[raw_product(*variants)], **over_all)
+    return with_slots(document(id=experience, paths=sold, products=[raw_product(*variants)], **over_all), STARTS)

@@ -16,13 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.engine.simulation.bugs import BUGS, Bug
+from tests.engine.simulation.bug import Bug
+from tests.engine.simulation.bugs import BUGS
 from tests.engine.simulation.plan import plan_of
 from tests.engine.simulation.simulation import run
 
@@ -53,6 +55,7 @@ def hunt(bug: Bug, seeds_max: int = SEEDS_MAX) -> Caught:
             shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.png", "browser"))
         plant(bug, tree)
         command = [sys.executable, "-m", "tests.engine.simulation.planted", "--hunt", str(seeds_max)]
+        command += ["--kinds"] * bug.kinds
         found = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     seed, broken, seeds = json.loads(found.stdout)
@@ -67,12 +70,13 @@ def plant(bug: Bug, tree: Path) -> None:
     file.write_text(text.replace(bug.before, bug.after))
 
 
-def first_failure(seeds_max: int) -> tuple[int | None, str, int]:
-    """In the copy: (seed, what is broken, how many seeds it took)."""
-    for seed in range(seeds_max):
-        result = run(plan_of(seed))
+def first_failure(seeds_max: int, *, kinds: bool) -> tuple[int | None, str, int]:
+    """In the copy: (seed, what is broken, how many seeds it took); ``kinds``: only of those that have others."""
+    plans = (plan for plan in map(plan_of, count()) if plan.character.kinds or not kinds)
+    for number, plan in enumerate(islice(plans, seeds_max), 1):
+        result = run(plan)
         if result.broken is not None:
-            return seed, result.broken, seed + 1
+            return plan.seed, result.broken, number
     return None, "", seeds_max
 
 
@@ -81,9 +85,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Plant bugs and see which check catches them.")
     parser.add_argument("word", nargs="?", default="", help="only bugs with this in their name")
     parser.add_argument("--hunt", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--kinds", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.hunt is not None:
-        sys.stdout.write(json.dumps(first_failure(given.hunt)))
+        sys.stdout.write(json.dumps(first_failure(given.hunt, kinds=given.kinds)))
         return 0
     console = Console(width=160)
     table = Table("planted bug", "file", "caught by", "seeds", "s", "what it said")

@@ -16,6 +16,8 @@ from tests.support.beacons import QUICKNET
 BEACON = SOURCE_PREFIX + QUICKNET
 ROUND = (BEGAN_MS // 1_000 + 120 - CHAINS[QUICKNET].genesis) // CHAINS[QUICKNET].period
 """Of the round that draws name: it begins more than a minute after any of them closes."""
+STARTS = [BEGAN_MS + second * 1_000 for second in (0, 3, 6, 9, 20, 45)]
+"""When slots begin: the first of them with the world."""
 METHODS = ("timed_release", "draw", "english", "dutch", "appointment")
 SECOND = ("queue", *METHODS, "draw", "english", "appointment")
 THIRD = ("waitlist",) * 7 + METHODS
@@ -107,7 +109,6 @@ def _appointment(chance: Random) -> dict[str, Any]:
         "duration_minutes": 1,
         "capacity_per_slot": chance.choice((1, 2)),
         "hold_seconds": chance.choice((1, 2)),
-        "cancel_cutoff_minutes": chance.choice((0, 0, 2)),
     }
 
 

@@ -40,6 +40,12 @@ class CountedWaitlist(CountedPath):
         offer = self.offers[event.ticket]
         offer.claimed = offer.reserved = True
 
+    def offered(self, event: k.Offered, now_ms: int) -> None:
+        super().offered(event, now_ms)
+        for ticket in event.tickets:
+            if self._is_admitted_there(ticket):
+                raise Broken(f"offers: {ticket} was offered what its holder has already")
+
     def passed_over(self, event: k.OfferSkipped, now_ms: int) -> None:
         if event.reason == "already_admitted" and not self._is_admitted_there(event.ticket):
             raise Broken(f"skips: {event.ticket} was passed over as admitted, and is not")
@@ -48,4 +54,8 @@ class CountedWaitlist(CountedPath):
         source = self.source
         return source is not None and any(source.consumers[one] == self.consumers[ticket] for one in source.windows)
 
-    ACTS: ClassVar[dict[type, Any]] = CountedPath.ACTS | {k.Claimed: claimed, k.OfferSkipped: passed_over}
+    ACTS: ClassVar[dict[type, Any]] = CountedPath.ACTS | {
+        k.Claimed: claimed,
+        k.Offered: offered,
+        k.OfferSkipped: passed_over,
+    }

@@ -1,0 +1,184 @@
+"""The planted bugs of what only some kinds of distributions do: claims and offers, draws, auctions, slots.
+
+Hands over to: ``bugs.py``, the whole list.
+"""
+
+from __future__ import annotations
+
+from tests.engine.simulation.bug import Bug
+
+
+def _bug(name: str, file: str, before: str, after: str) -> Bug:
+    return Bug(name, file, before, after, kinds=True)
+
+
+BUGS_OF_KINDS = (
+    _bug(
+        "the last claim of a timed release is served first",
+        "engine/distributions/timed_release.py",
+        "        self._claims[ticket] = None\n        journal",
+        "        self._claims[ticket] = None\n        self._claims.move_to_end(ticket, last=False)\n        journal",
+    ),
+    _bug(
+        "a claim is taken in the lobby",
+        "engine/distributions/timed_release.py",
+        "if path.phase == Phase.LOBBY:",
+        "if False:",
+    ),
+    _bug(
+        "a timed release forgets another claim when one is done",
+        "engine/distributions/timed_release.py",
+        "        self._claims.pop(ticket, None)\n",
+        "        self._claims.pop(ticket, None)\n        self._claims and self._claims.popitem()\n",
+    ),
+    _bug(
+        "an offer ends a millisecond late",
+        "engine/core/offers.py",
+        "heappush(self._heap, (offer.claim_by, ticket))",
+        "heappush(self._heap, (offer.claim_by + 1, ticket))",
+    ),
+    _bug(
+        "an outage gives no time back for offers",
+        "engine/core/experience.py",
+        "            path.move_offers(gap_ms, closing_before_ms, self.journal)\n",
+        "",
+    ),
+    _bug(
+        "what was kept for an offer is never given back",
+        "engine/core/turns.py",
+        "        if offer.reserved:\n            self._free(offer.variant, cause)\n",
+        "",
+    ),
+    _bug(
+        "one offer too many is open",
+        "engine/distributions/waitlist.py",
+        "together - path.offers.unclaimed",
+        "1 + together - path.offers.unclaimed",
+    ),
+    _bug(
+        "a replica keeps an offer that has ended",
+        "protocol/path_replica.py",
+        "        self.offers.pop(ticket, None)\n",
+        "",
+    ),
+    _bug(
+        "whoever is passed over is so without a reason",
+        "engine/distributions/waitlist.py",
+        "elif self._skipped.get(ticket) != reason:",
+        "elif False:",
+    ),
+    _bug(
+        "whoever is admitted already is offered another",
+        "engine/distributions/waitlist.py",
+        "if there is not None and there in path.source.windows.open:",
+        "if False:",
+    ),
+    _bug(
+        "a draw does not wait for its time",
+        "engine/distributions/draw.py",
+        "return _draw_at(self._terms()) if self._drawing is None else self._next_ms",
+        "return self._path.closes_at if self._drawing is None else self._next_ms",
+    ),
+    _bug(
+        "a draw does not wait for its beacon",
+        "engine/distributions/draw.py",
+        "return bool(self._beacon) or self._terms().beacon is None",
+        "return True",
+    ),
+    _bug(
+        "who withdrew behind the close wins all the same",
+        "engine/distributions/draw.py",
+        "gone = passed_over(self._hats, self._path.tickets.states, WAITING)",
+        "gone: list[int] = []",
+    ),
+    _bug(
+        "a draw under way is begun anew by whoever takes over",
+        "engine/distributions/draw.py",
+        "if drawing is not None:",
+        "if False:",
+    ),
+    _bug(
+        "a reserve hopes for ever",
+        "engine/distributions/draw.py",
+        "if self._reserve and (",
+        "if False and (",
+    ),
+    _bug(
+        "a late bid does not move the end",
+        "engine/distributions/auction.py",
+        "if later > path.closes_at:",
+        "if later < path.closes_at:",
+    ),
+    _bug(
+        "of equal maxima the later one leads",
+        "engine/distributions/bidding.py",
+        "standing = (-maximum, self.count, ticket)",
+        "standing = (-maximum, -self.count, ticket)",
+    ),
+    _bug(
+        "a second chance is at the hammer price",
+        "engine/distributions/auction.py",
+        "return self._bids.price if ticket in self._winners else self._bids.maximum(ticket)",
+        "return self._bids.price",
+    ),
+    _bug(
+        "nobody gets a second chance",
+        "engine/distributions/auction.py",
+        "while min(path.caps(), path.stock.free(path.variants)) > len(self._line):",
+        "while False:",
+    ),
+    _bug(
+        "a pause does not stop the clock of an auction",
+        "engine/distributions/moving_end.py",
+        "self._move(at - self._stopped_at, None, journal)",
+        "self._move(0, None, journal)",
+    ),
+    _bug(
+        "a price falls below its floor",
+        "engine/distributions/dutch_auction.py",
+        "self._price = max(floor, price)",
+        "self._price = price",
+    ),
+    _bug(
+        "a unit is had at the price of its turn",
+        "engine/distributions/dutch_auction.py",
+        "return self._taken.get(ticket)",
+        "return self._price",
+    ),
+    _bug(
+        "an outage does not hold up a falling price",
+        "engine/distributions/moving_end.py",
+        "self._move(gap_ms, closing_before_ms, journal)",
+        "self._move(0, closing_before_ms, journal)",
+    ),
+    _bug(
+        "a slot takes one too many",
+        "engine/core/slots.py",
+        "if taken >= self.terms.capacity_per_slot:",
+        "if taken > self.terms.capacity_per_slot:",
+    ),
+    _bug(
+        "whoever reschedules keeps both slots",
+        "engine/core/bookings.py",
+        "        self._take(slot)\n        self._leave(booking.slot)\n",
+        "        self._take(slot)\n",
+    ),
+    _bug(
+        "whoever books keeps the hold beside it",
+        "engine/core/bookings.py",
+        "        if ticket in self.holds:\n            self._leave(self.holds.pop(ticket).slot)\n        else:",
+        "        if ticket in self.holds:\n            self.holds.pop(ticket)\n        else:",
+    ),
+    _bug(
+        "an outage gives no time back for holds",
+        "engine/distributions/appointment.py",
+        "if closing_before_ms is None or hold.until < closing_before_ms:",
+        "if False:",
+    ),
+    _bug(
+        "a hold never runs out",
+        "engine/distributions/appointment.py",
+        "        due = self._bookings.due(at)\n",
+        "        due = list[int]()\n        self._bookings.due(at)\n",
+    ),
+)
