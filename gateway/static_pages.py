@@ -1,10 +1,15 @@
 """The waiting-room page and its parts, served from memory with headers that let nothing in from elsewhere.
 
-Files are read once a process: they are few and small. ``/r/<experience>`` is the same page for every experience; the
-parts stand under ``/pages/``. Everything is revalidated by its ETag, so a new version is seen at once and an old one is
-never sent twice.
+Files are read once a process: they are few and small. ``/r/<experience>`` is the same page for every experience; its
+parts stand under ``/pages/``. A page is revalidated by its ETag, so a new version is seen at once. It names its parts
+by ``/pages/v/<version>/``, where nothing ever changes, so that whoever reloads asks for the page alone, and it names
+all its modules, so that none waits for another to be read. An old page may still ask for parts by a version that is
+gone, and while gateways are exchanged a new one for a version that is not here yet: both get what there is, to keep for
+no longer than they need it.
 """
 
+import posixpath
+import re
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
@@ -35,6 +40,12 @@ SECURITY_HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
+REVALIDATED: Final = "no-cache"
+KEPT: Final = "public, max-age=31536000, immutable"
+
+_PARTS = b'"/pages/'
+_SCRIPT = re.compile(rb'^ *<script type="module" src="/pages/(?P<name>[^"]+)"', re.MULTILINE)
+_IMPORT = re.compile(rb'^(?:import|export)\b[^;]*?\bfrom "(?P<address>\.[^"]+)";', re.MULTILINE)
 
 
 class Page(Struct, frozen=True):
@@ -44,9 +55,9 @@ class Page(Struct, frozen=True):
     media_type: str
     etag: str
 
-    def answer(self, request: Request) -> Response:
-        """The file, or 304 where the client has it."""
-        headers = {**SECURITY_HEADERS, "ETag": self.etag, "Cache-Control": "no-cache"}
+    def answer(self, request: Request, keep: str = REVALIDATED) -> Response:
+        """The file, or 304 where the client has it. ``keep``: for how long a client may."""
+        headers = {**SECURITY_HEADERS, "ETag": self.etag, "Cache-Control": keep}
         if self.etag in (known.strip() for known in request.headers.get("if-none-match", "").split(",")):
             return Response(status_code=304, headers=headers)
         return Response(self.content, 200, headers, self.media_type)
@@ -55,26 +66,71 @@ class Page(Struct, frozen=True):
 @cache
 def read_pages() -> dict[str, Page]:
     """Every file of ``gateway/pages`` whose kind is known, by its name, with its folder's where it is in one."""
-    return dict(_read(files("gateway").joinpath("pages"), ""))
+    contents = dict(_read(files("gateway").joinpath("pages"), ""))
+    version = _version(contents)
+    return {name: _page(name, _addressed(content, contents, version)) for name, content in contents.items()}
 
 
-def _read(folder: Traversable, prefix: str) -> Iterator[tuple[str, Page]]:
+@cache
+def pages_version() -> str:
+    """What names the parts as they are now: it differs when any byte of them does."""
+    return _version(dict(_read(files("gateway").joinpath("pages"), "")))
+
+
+def _read(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
     for file in folder.iterdir():
-        media_type = MEDIA_TYPES.get(file.name.rpartition(".")[2])
         if file.is_dir():
             yield from _read(file, f"{prefix}{file.name}/")
-        elif media_type is not None:
-            content = file.read_bytes()
-            yield prefix + file.name, Page(content, media_type, f'"{sha256(content).hexdigest()[:32]}"')
+        elif _suffix(file.name) in MEDIA_TYPES:
+            yield prefix + file.name, file.read_bytes()
+
+
+def _suffix(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _version(contents: dict[str, bytes]) -> str:
+    whole = sha256()
+    for name in sorted(contents):
+        whole.update(sha256(name.encode()).digest() + sha256(contents[name]).digest())
+    return whole.hexdigest()[:16]
+
+
+def _page(name: str, content: bytes) -> Page:
+    return Page(content, MEDIA_TYPES[_suffix(name)], f'"{sha256(content).hexdigest()[:32]}"')
+
+
+def _addressed(content: bytes, contents: dict[str, bytes], version: str) -> bytes:
+    """A page with its parts named by ``version``, and with all modules that its own one needs; a part as it is."""
+    script = _SCRIPT.search(content)
+    if script is None:
+        return content
+    names = modules(contents, script["name"].decode())[1:]
+    hints = b"".join(b'    <link rel="modulepreload" href="/pages/%b">\n' % name.encode() for name in names)
+    whole = content[: script.start()] + hints + content[script.start() :]
+    return whole.replace(_PARTS, b"%bv/%b/" % (_PARTS, version.encode()))
+
+
+def modules(contents: dict[str, bytes], first: str) -> list[str]:
+    """``first`` and every module that it imports, and that those do, each once."""
+    found = [first]
+    for name in found:
+        for imported in _IMPORT.finditer(contents[name]):
+            address = posixpath.normpath(posixpath.join(posixpath.dirname(name), imported["address"].decode()))
+            if address not in found:
+                found.append(address)
+    return found
 
 
 def page_routes() -> list[BaseRoute]:
-    """``/r/<experience>``, ``/docs`` and ``/pages/<file>``."""
-    pages = read_pages()
+    """``/r/<experience>``, ``/docs``, ``/pages/<file>`` and ``/pages/v/<version>/<file>``."""
+    pages, version = read_pages(), pages_version()
 
     async def part(request: Request) -> Response:
         page = pages.get(request.path_params["name"])
-        return problem(Refusal(Reason.NOT_FOUND), request.url.path) if page is None else page.answer(request)
+        if page is None:
+            return problem(Refusal(Reason.NOT_FOUND), request.url.path)
+        return page.answer(request, KEPT if request.path_params.get("version") == version else REVALIDATED)
 
     async def room(request: Request) -> Response:
         return pages["room.html"].answer(request)
@@ -85,5 +141,6 @@ def page_routes() -> list[BaseRoute]:
     return [
         Route("/r/{experience}", room, name="room"),
         Route("/docs", docs, name="docs"),
+        Route("/pages/v/{version}/{name:path}", part, name="versioned"),
         Route("/pages/{name:path}", part, name="pages"),
     ]

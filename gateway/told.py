@@ -113,7 +113,9 @@ def consumer(consumer_id: bytes, level: int) -> ConsumerView:
 
 def phase(path: PathReplica, now_ms: int, *, outage: bool) -> PhaseFrame:
     """The phase of a path, when the next one begins, and who paused it."""
-    at = {Phase.SCHEDULED: path.opens_at, Phase.OPEN: path.closes_at}.get(Phase(path.phase))
+    lobby_at = path.settings.lobby_opens_at
+    begins = path.opens_at if lobby_at is None else lobby_at
+    at = {Phase.SCHEDULED: begins, Phase.LOBBY: path.opens_at, Phase.OPEN: path.closes_at}.get(Phase(path.phase))
     return PhaseFrame(path.settings.id, path.phase, at, now_ms, _paused(path, outage))
 
 

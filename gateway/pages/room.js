@@ -9,7 +9,8 @@
 
 import { Refused, connect } from "./client.js";
 import { KINDS } from "./kinds/kinds.js";
-import { $, element, figure, list, text } from "./room_page.js";
+import { LotteryCheck } from "./kinds/lottery_check.js";
+import { $, element, facts, figure, list, text } from "./room_page.js";
 import { show } from "./room_screen.js";
 import { Standing } from "./room_state.js";
 import * as say from "./room_words.js";
@@ -17,12 +18,12 @@ import * as say from "./room_words.js";
 const TICK_MS = 1000;
 const RETRY_MS = 15_000;
 const WAKE_SPACE_MS = 5_000;
-const TOLD_BY_STATE = ["full", "closed", "needs_level", "needs_code", "not_for_you", "refused", "scheduled"];
+const TOLD_BY_STATE = ["full", "closed", "needs_level", "needs_code", "not_for_you", "limit", "refused", "scheduled"];
 
 const experience = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const standing = new Standing(memory(sessionStorage, `stanchion/${experience}/`), named());
 const page = {
-  ...{ $, text, figure, list, element, press, soon, experience },
+  ...{ $, text, figure, list, facts, element, press, soon, experience },
   control: pressControl,
   focus: () => standing.focus,
 };
@@ -143,6 +144,7 @@ $("code-form").addEventListener("submit", (event) => {
   event.preventDefault();
   void press({ type: "join", code: $("code").value.trim() });
 });
+LotteryCheck.wire(page);
 for (const kind of Object.values(KINDS)) kind.wire(page);
 
 addEventListener("hashchange", () => {

@@ -49,6 +49,15 @@ function made(old, item, make) {
   return child;
 }
 
+/** Terms and what they are, in a `dl`. @param {string} id @param {{key: string, value: string}[]} items */
+export function facts(id, items) {
+  list(id, items, ({ key, value }) => {
+    const fact = element("div", "");
+    fact.append(element("dt", key), element("dd", value));
+    return fact;
+  });
+}
+
 /** @param {string} tag @param {string} words @param {Record<string, string>} [attributes] @returns {HTMLElement} */
 export function element(tag, words, attributes = {}) {
   const made = document.createElement(tag);

@@ -175,9 +175,8 @@ export class Path {
   }
 
   #position(frame) {
-    if (this.position !== null && this.position.rate !== frame.rate) {
-      this.#faster = Math.sign(frame.rate - this.position.rate);
-    }
+    const before = this.position?.rate ?? frame.rate;
+    if (before !== frame.rate) this.#faster = Math.sign(frame.rate - before);
     this.position = frame;
     if (this.ticket === null) return; // only watched
     const key = `${this.id}/${this.ticket.ticket}`;
@@ -193,7 +192,8 @@ export class Path {
 
 /** What is left of the wait that was told. @returns {[number, number] | null} seconds */
 function left(position, now) {
-  if (position === null || position.eta === null) return null;
+  const eta = position?.eta ?? null; // in a lobby only `of` is told
+  if (eta === null) return null;
   const passed = Math.max(0, (now - position.now) / 1000);
-  return position.eta.map((seconds) => Math.max(0, seconds - passed));
+  return eta.map((seconds) => Math.max(0, seconds - passed));
 }

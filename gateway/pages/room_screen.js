@@ -17,7 +17,7 @@ const MEASURED = ["waiting", "sold_out"]; // states in which the movement of the
 const parts = [...document.querySelectorAll("[data-show], [data-kind]")].map((part) => ({
   part,
   states: part.dataset.show?.split(" ") ?? null,
-  kind: part.dataset.kind ?? null,
+  kinds: part.dataset.kind?.split(" ") ?? null,
 }));
 const announcer = new Announcer();
 
@@ -47,14 +47,14 @@ export function show(standing, link, now, page) {
   showClocks(screen, now);
   showControls(standing, screen, page);
   kind?.show(page, screen, now);
-  showTitle(standing, screen, said, now);
+  showTitle(standing, screen, now);
   announce(standing, screen, said, now);
 }
 
 function showParts(state) {
   const focused = document.body.dataset.kind;
-  for (const { part, states, kind } of parts) {
-    const seen = (kind === null || kind === focused) && (states === null || states.includes(state));
+  for (const { part, states, kinds } of parts) {
+    const seen = (kinds === null || kinds.includes(focused)) && (states === null || states.includes(state));
     part.toggleAttribute("hidden", !seen);
   }
 }
@@ -183,8 +183,9 @@ function showControls(standing, screen, page) {
     button.addEventListener("click", () => void page.control(control));
     return button;
   });
-  showTerms(standing.focus?.view.terms, controls.some(({ frame }) => frame.type === "join") || screen.state === "joining");
-  if (standing.focus !== null) text("foot-note", standing.focus.kind.constructor.FOOT_NOTE);
+  const joins = screen.state === "joining" || controls.some(({ frame }) => frame.type === "join");
+  showTerms(standing.focus?.view.terms, joins);
+  if (standing.focus !== null) text("foot-note", standing.focus.kind.footNote);
 }
 
 /** The merchant's terms stand beside what joins. @param {{text?: string, url?: string} | undefined} terms */
@@ -196,8 +197,12 @@ function showTerms(terms, joins) {
   $("terms").replaceChildren(terms.text ?? "", ...link);
 }
 
-function showTitle(standing, screen, said, now) {
+/** The tab speaks of the path in focus, unless time runs out elsewhere. */
+function showTitle(standing, focused, now) {
   const name = standing.experience?.name;
+  const path = standing.urgent ?? standing.focus;
+  const screen = standing.urgent?.screen(now) ?? focused;
+  const said = say.words(screen, path?.kind.constructor.WORDS);
   const left = screen.expiresAt !== null ? ` ${say.clock(screen.expiresAt - now)}` : "";
   const opens = screen.state === "scheduled" && screen.opensAt !== null;
   const what = opens ? `Opens in ${say.clock(screen.opensAt - now)}` : said.title + left;

@@ -28,6 +28,7 @@ export class Standing {
   #paths = new Map();
   #chosen;
   #arrival = null; // the path in focus when the page was opened
+  #who = ""; // of which level
   #ended = null; // why the link came to a terminal end
   #memory;
 
@@ -79,7 +80,7 @@ export class Standing {
     return held.length === 0 ? null : first(held, (path) => URGENT.indexOf(path.ticket.state));
   }
 
-  /** The path that is to be joined now without being told: all facts are told, and it takes joins. @returns {Path | null} */
+  /** The path that is to be joined now without a word: all facts are told, and it takes joins. @returns {Path | null} */
   get joinable() {
     const joins = (path) => path.joinsItself && path.told && path.refusal === null;
     return this.paths.find((path) => joins(path) && ["open", "lobby"].includes(path.phase)) ?? null;
@@ -108,9 +109,12 @@ export class Standing {
     this.#ended = null;
     this.experience = frame.experience;
     this.notice = frame.experience.notice ?? null;
+    const known = JSON.stringify(frame.consumer) === this.#who;
+    this.#who = JSON.stringify(frame.consumer);
     for (const view of frame.experience.paths) {
-      const known = before.get(view.id);
-      const path = known?.view.kind === view.kind ? known : new Path(view.id, view.kind, this.#memory);
+      const old = before.get(view.id);
+      const path = old?.view.kind === view.kind ? old : new Path(view.id, view.kind, this.#memory);
+      if (!known) path.refusal = null; // whoever has signed in may be let in
       this.#paths.set(view.id, path);
       path.welcome(view, frame.tickets.find((ticket) => ticket.path === view.id) ?? null);
     }

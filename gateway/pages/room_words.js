@@ -49,7 +49,7 @@ export function spoken(ms) {
   return `${Math.round(seconds / SECONDS_AN_HOUR)} hours`;
 }
 
-/** A day and a time of day, where the consumer is; one that is not this week by its date. @param {number} at epoch ms */
+/** A day and a time of day, where the consumer is; another week's day by its date. @param {number} at epoch ms */
 export function instant(at, now) {
   const day = at - now < WEEK_MS ? { weekday: "long" } : { day: "numeric", month: "long" };
   return new Date(at).toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
@@ -164,6 +164,7 @@ const STATES = {
     "With a code",
   ],
   not_for_you: () => ["For invited customers", "This way in is for people whom the shop has invited.", "By invitation"],
+  limit: () => ["You have what one person can have", "There is no more of it for the same person.", "No more for you"],
   gone: () => ["There is no such line", "The address may be wrong, or the event was taken down.", "Not found"],
   error: () => ["We cannot let this page in", "Please open the shop’s own page again.", "Not available"],
 };

@@ -55,6 +55,7 @@ def test_a_page_with_three_paths(launch: str, up: Stack, merchant: Merchant, pag
     merchant.hand("three-ways", "admit", count=2)
     expect(page.locator(".urgent .status")).to_have_text(re.compile(r"^Your turn, \d+:\d\d left$"))
     expect(page.locator("#announcer")).to_contain_text("General queue: It’s your turn.")
+    expect(page).to_have_title(re.compile(r"^Your turn \d+:\d\d – "))
     picture(page, "path-urgent")
     page.goto(launch)
     in_state(page, "admitted")  # the ticket that is furthest on

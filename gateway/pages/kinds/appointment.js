@@ -112,11 +112,7 @@ export class Appointment extends Kind {
   show(page, screen, now) {
     const { state } = screen;
     page.figure("appointment-left", screen.holdUntil === null ? "" : say.clock(screen.holdUntil - now));
-    page.list("appointment-facts", words.factWords(screen), ({ key, value }) => {
-      const fact = page.element("div", "");
-      fact.append(page.element("dt", key), page.element("dd", value));
-      return fact;
-    });
+    page.facts("appointment-facts", words.factWords(screen));
     page.text("appointment-code", screen.confirmation);
     page.$("appointment-change").hidden = state !== "booked" || !screen.canChange;
     page.$("appointment-calendar").href = `/v1/experiences/${page.experience}/paths/${this.path.id}/booking.ics`;

@@ -98,11 +98,7 @@ export class Auction extends Kind {
     const said = figureWords(screen);
     page.figure("auction-price", said.figure);
     page.text("auction-price-label", said.label);
-    page.list("auction-facts", factWords(screen), ({ key, value }) => {
-      const fact = page.element("div", "");
-      fact.append(page.element("dt", key), page.element("dd", value));
-      return fact;
-    });
+    page.facts("auction-facts", factWords(screen));
     const bids = !screen.dutch && ["open", "leading", "outbid"].includes(screen.state);
     for (const id of ["bid-form", "bid-hint"]) page.$(id).hidden = !bids;
     page.$("bid-send").disabled = screen.paused !== null;

@@ -4,13 +4,13 @@
  *   open → entered → sealed (entries are closed) → drawing (past `draw_at`: the order, or the beacon, is on its way)
  *        → won → admitted …, or reserve (the next in order move up) → admitted … or lost (not_drawn)
  *
- * Its words are in `draw_words.js`, the checking in `draw_checking.js`.
+ * Its words are in `draw_words.js`.
  */
 
 import * as say from "../room_words.js";
-import { Checking } from "./draw_checking.js";
-import { CONTROLS, STATES, checkingWords, clockWords, factWords } from "./draw_words.js";
+import { CONTROLS, STATES, clockWords, factWords } from "./draw_words.js";
 import { Kind } from "./kind.js";
+import { LotteryCheck } from "./lottery_check.js";
 
 const AFTER_THE_DRAW = ["admitted", "redeemed", "completed", "expired"];
 
@@ -20,11 +20,11 @@ export class Draw extends Kind {
   static CONTROLS = CONTROLS;
   static FOOT_NOTE = "Chance decides, and anybody can check it. When you enter makes no difference.";
 
+  check = new LotteryCheck(this.path);
   #result = null;
-  #checking = new Checking();
 
   viewed(view) {
-    this.#checking.promised(view.commitment);
+    this.check.viewed(view);
   }
 
   take(frame) {
@@ -60,28 +60,10 @@ export class Draw extends Kind {
     return super.controls(screen).filter(({ frame }) => frame.type !== "join" || screen.canEnter);
   }
 
-  static wire(page) {
-    page.$("draw-check-start").addEventListener("click", () => void page.focus().kind.check(page));
-  }
-
-  /** Draws again in a worker, and shows how far it is. @param {import("./kind.js").Page} page */
-  async check(page) {
-    await this.#checking.run(this.#proofAddress(page), this.path.ticket?.ticket ?? null, page.soon);
-    page.soon();
-  }
-
   show(page, screen, now) {
     this.#showClock(page, screen, now);
-    page.list("draw-facts", factWords(screen, now), ({ key, value }) => {
-      const fact = page.element("div", "");
-      fact.append(page.element("dt", key), page.element("dd", value));
-      return fact;
-    });
-    this.#showChecking(page, screen);
-  }
-
-  #proofAddress(page) {
-    return `/v1/experiences/${page.experience}/paths/${this.path.id}/proof`;
+    page.facts("draw-facts", factWords(screen, now));
+    this.check.show(page, screen.drawn);
   }
 
   #drawAt() {
@@ -92,20 +74,5 @@ export class Draw extends Kind {
     const until = screen.state === "open" ? screen.closesAt : screen.drawAt;
     page.figure("draw-in", until === null ? "Soon" : say.clock(until - now));
     page.text("draw-in-label", clockWords(screen.state, until, now));
-  }
-
-  #showChecking(page, screen) {
-    const { state, done, total, answer } = this.#checking;
-    const said = checkingWords(this.#checking);
-    page.$("draw-check").hidden = !screen.drawn;
-    page.$("draw-proof").setAttribute("href", this.#proofAddress(page));
-    page.$("draw-check").dataset.verdict = answer?.verdict ?? "";
-    page.$("draw-check-start").disabled = state === "running";
-    page.$("draw-check-progress").hidden = state !== "running";
-    page.$("draw-check-progress").max = Math.max(1, total);
-    page.$("draw-check-progress").value = done;
-    page.text("draw-check-said", said.verdict);
-    page.$("draw-check-said").hidden = said.verdict === "";
-    page.list("draw-check-findings", said.findings, ({ text }) => page.element("li", text));
   }
 }

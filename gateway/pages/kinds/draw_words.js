@@ -115,38 +115,3 @@ export function factWords({ result, winners, drawAt, drawn }, now) {
   if (!drawn && drawAt !== null) facts.push({ key: "Drawn", value: instant(drawAt, now) });
   return facts;
 }
-
-const VERDICTS = {
-  ok: ({ beacon }) =>
-    beacon === null
-      ? "It matches: your browser has drawn again, and the same entries won. But no public beacon was named, so the " +
-        "operator could have known the result before."
-      : "It matches: your browser has drawn again with what a public beacon said " +
-        `(round ${beacon.round}), which nobody could know before, and the same entries won.`,
-  fails: () => "It does not match. This draw did not happen as its proof says:",
-  unproven: ({ unproven }) =>
-    `The winners follow from the proof, but not that the randomness is real: ${unproven}. ` +
-    "Whoever may choose the randomness may choose the winners.",
-  undrawn: () => "There is nothing to check yet: this draw has not been made.",
-  unread: () => "The proof could not be checked. Please try again in a moment:",
-};
-
-/** What the check says. @param {import("./draw_checking.js").Checking} checking */
-export function checkingWords({ state, done, total, answer }) {
-  if (state === "running") {
-    const far = total === 0 ? "" : ` ${count(done)} of ${count(total)} entries`;
-    return { verdict: `Drawing again in your browser…${far}`, findings: [] };
-  }
-  if (answer === null) return { verdict: "", findings: [] };
-  const findings = answer.findings.map(({ field, what }) => ({ key: field, text: `${field}: ${what}` }));
-  const own = ["ok", "unproven"].includes(answer.verdict) ? ownWords(answer.own) : "";
-  return { verdict: `${VERDICTS[answer.verdict](answer)}${own}`, findings };
-}
-
-function ownWords(own) {
-  if (own === null) return "";
-  if (own.hats === 0) return ` Your entry (number ${own.ticket + 1}) was not in the hat when entries closed.`;
-  const lots = own.hats === 1 ? "one lot" : `${own.hats} lots`;
-  const won = own.place === 0 ? "" : ` and was drawn as number ${own.place}`;
-  return ` Your entry (number ${own.ticket + 1}) was in the hat with ${lots}${won}.`;
-}

@@ -9,20 +9,22 @@
  * - A fact is told again after every way back, and a state too: keep the newest of each, nothing else.
  *
  * To add a kind:
- * 1. The class here, listed in `kinds.js`. `take` keeps the frames that only this kind has; `more` puts what they say on
- *    the screen; `state` names the state of the page, of its own (`leading`, `entered`) or one of the common ones below.
+ * 1. The class, listed in `kinds.js`. `take` keeps the frames that only this kind has; `more` puts what they say on the
+ *    screen; `state` names the state of the page, of its own (`leading`, `entered`) or one of the common ones below.
  *    States that a kind names itself have their sentences in `WORDS`: headline, message, and the short title that
  *    stands in the browser's tab and in the chooser of paths.
  * 2. Its parts of the page, in `room.html` inside `#stage` where they belong in reading order. `data-kind="auction"`:
- *    only where the path in focus is of that kind; `data-show="leading outbid"`: only in these states; both: both. A
- *    large figure stands above `#message`, forms and lists below it. Styles in `kinds/<kind>.css`, linked there.
+ *    only where the path in focus is of that kind, or of one of several; `data-show="leading outbid"`: only in these
+ *    states; both: both. A large figure stands above `#message`, forms and lists below it. Styles in
+ *    `kinds/<kind>.css`, linked there.
  * 3. `controls`: the buttons below, and what each sends (the path is added). What needs an input has a form in the
  *    page: `wire` hangs its listener up once, `show` fills it whenever the screen is painted, at least once a second.
  *
  * Common states: `scheduled`, `open` (a control joins), `joining` (the page joins by itself), `full`, `closed`,
- * `needs_level`, `needs_code`, `not_for_you`, `waiting`, `lobby`, `paused`, `sold_out`, and those of a ticket: `admitted`, `redeemed`, `completed`,
- * `expired`, `left`, `lost`, `refused`, `offered`, `held`, `booked`. In `waiting`, `paused` and `sold_out` the page shows
- * how many are ahead, the rope and the facts of a line: a kind whose waiting is none names states of its own.
+ * `needs_level`, `needs_code`, `not_for_you`, `limit`, `waiting`, `lobby`, `paused`, `sold_out`, and those of a ticket:
+ * `admitted`, `redeemed`, `completed`, `expired`, `left`, `lost`, `refused`, `offered`, `held`, `booked`. In `waiting`,
+ * `paused` and `sold_out` the page shows how many are ahead, the rope and the facts of a line: a kind whose waiting is
+ * none names states of its own.
  */
 
 import * as say from "../room_words.js";
@@ -36,6 +38,7 @@ const JOIN_REFUSED = {
   needs_code: "needs_code",
   bad_code: "needs_code",
   not_eligible: "not_for_you",
+  limit_reached: "limit",
   refused: "refused",
 };
 
@@ -55,6 +58,7 @@ export const JOIN_REFUSALS = Object.keys(JOIN_REFUSED);
  * @property {(tag: string, words: string, attributes?: Record<string, string>) => HTMLElement} element makes one
  * @property {(id: string, items: {key: string}[], make: (item: object) => HTMLElement) => void} list the children of an
  *   element, one an item in their order; `make` builds one anew whenever anything in its item has changed
+ * @property {(id: string, facts: {key: string, value: string}[]) => void} facts the same for a `dl`
  * @property {(frame: object) => Promise<import("../client.js").Frame | null>} press sends a command for the path in
  *   focus; the frame that answers, or null when it was refused (the page says why)
  * @property {(control: Control) => Promise<import("../client.js").Frame | null>} control the same for a control, whose
@@ -79,6 +83,10 @@ export class Kind {
   /** @param {import("../room_path.js").Path} path */
   constructor(path) {
     this.path = path;
+  }
+
+  get footNote() {
+    return this.constructor.FOOT_NOTE;
   }
 
   /** The path as a `welcome` shows it, at first and after every way back. @param {object} view */

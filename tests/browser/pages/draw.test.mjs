@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Checking } from "../../../gateway/pages/kinds/draw_checking.js";
-import { checkingWords, clockWords, factWords } from "../../../gateway/pages/kinds/draw_words.js";
+import { clockWords, factWords } from "../../../gateway/pages/kinds/draw_words.js";
 import { Standing } from "../../../gateway/pages/room_state.js";
 import * as say from "../../../gateway/pages/room_words.js";
 import { welcome } from "./outside.mjs";
@@ -116,34 +115,4 @@ test("what is known of it", () => {
   assert.match(clockWords("open", DRAW_AT, 0), /^until entries close, \w+day /);
   assert.match(clockWords("sealed", 30 * 86_400_000, 0), /^until the draw, .*January/);
   assert.equal(clockWords("sealed", null, 0), "until the draw");
-});
-
-const ANSWER = { findings: [], unproven: null, beacon: null, tickets: 9, winners: 2, own: null };
-
-function verdict(answer) {
-  return checkingWords({ state: "idle", done: 0, total: 0, answer: { ...ANSWER, ...answer } });
-}
-
-test("the check says what it found, and what it cannot know", () => {
-  assert.match(verdict({ verdict: "ok" }).verdict, /^It matches.*no public beacon.*could have known/);
-  assert.match(verdict({ verdict: "ok", beacon: BEACON }).verdict, /^It matches.*round 7/);
-  const fails = verdict({ verdict: "fails", findings: [{ field: "root", what: "says a" }] });
-  assert.match(fails.verdict, /^It does not match/);
-  assert.deepEqual(fails.findings, [{ key: "root", text: "root: says a" }]);
-  assert.match(verdict({ verdict: "unproven", beacon: BEACON, unproven: "no known chain" }).verdict, /no known chain\. Who/);
-  assert.match(verdict({ verdict: "undrawn" }).verdict, /has not been made/);
-  const own = (part) => verdict({ verdict: "ok", own: { ticket: 4, hats: 1, place: 0, ...part } }).verdict;
-  assert.match(own({}), /Your entry \(number 5\) was in the hat with one lot\.$/);
-  assert.match(own({ hats: 3, place: 2 }), /with 3 lots and was drawn as number 2\.$/);
-  assert.match(own({ hats: 0 }), /was not in the hat/);
-  const running = { state: "running", done: 0, total: 0, answer: null };
-  assert.equal(checkingWords(running).verdict, "Drawing again in your browser…");
-  assert.match(checkingWords({ ...running, done: 1000, total: 5000 }).verdict, /1,000 of 5,000 entries/);
-});
-
-test("a proof that cannot be had is no verdict", async () => {
-  const checking = new Checking();
-  let painted = 0;
-  await checking.run("http://127.0.0.1:9/proof", null, () => (painted += 1));
-  assert.deepEqual([checking.state, checking.answer.verdict, painted], ["idle", "unread", 1]);
 });

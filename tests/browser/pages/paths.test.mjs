@@ -73,6 +73,15 @@ test("a refusal is of the path that it names", () => {
   assert.equal(standing.screen(0).state, "open");
 });
 
+test("whoever has signed in may be let in", () => {
+  standing.take(TWO);
+  standing.take({ type: "error", path: "vip", reason: "needs_level", temporary: false, message: "" });
+  standing.take(TWO);
+  assert.equal(standing.screen(0).state, "needs_level");
+  standing.take({ ...TWO, consumer: { id: "c", level: "registered" } });
+  assert.equal(standing.screen(0).state, "open");
+});
+
 test("a path that takes nobody says so before it is asked", () => {
   standing.take(view(["vip", KINDLESS, { access: "needs_level" }]));
   assert.equal(standing.screen(0).state, "needs_level");
@@ -83,7 +92,8 @@ test("a path that takes nobody says so before it is asked", () => {
 test("time that runs out elsewhere is told", () => {
   standing.take(TWO);
   standing.take({ type: "joined", path: "general", ticket: 0, state: "waiting" });
-  standing.take({ type: "admitted", path: "vip", admission: "aa", expires_at: 9000, checkout_url: "https://s/", now: 0 });
+  const window = { admission: "aa", expires_at: 9000, checkout_url: "https://s/", now: 0 };
+  standing.take({ type: "admitted", path: "vip", ...window });
   assert.equal(standing.urgent, null); // it is in focus
   standing.choose("general");
   assert.equal(standing.urgent.id, "vip");

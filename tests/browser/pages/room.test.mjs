@@ -87,7 +87,8 @@ test("a ticket that is not told before the phase is gone, but not while the engi
 });
 
 test("a ticket that has ended stays to be seen", () => {
-  assert.equal(after(welcome(), { type: "ticket", path, ticket: 7, state: "left", reason: "left" }, OPEN).state, "left");
+  const left = { type: "ticket", path, ticket: 7, state: "left", reason: "left" };
+  assert.equal(after(welcome(), left, OPEN).state, "left");
   assert.equal(standing.joinable, null);
   assert.deepEqual([after({ ...JOINED, ticket: 9 }).state, standing.screen(0).ahead], ["waiting", null]);
 });
@@ -111,6 +112,14 @@ test("a missed turn may be taken back", () => {
   assert.deepEqual([expired.state, expired.mayRejoin], ["expired", true]);
   const back = after({ type: "ticket", path, ticket: 7, state: "waiting" }, position(0, { why: "returned" }));
   assert.deepEqual([back.state, back.mayRejoin, back.why], ["waiting", false, "returned"]);
+});
+
+test("a lobby shows how many are there and nobody's place", () => {
+  const phase = { ...OPEN, phase: "lobby", at: 2_000_000 };
+  const lobby = after(welcome(), JOINED, phase, { type: "position", path, of: 12, now: 0 });
+  assert.deepEqual([lobby.state, lobby.ahead, lobby.of, lobby.opensAt], ["lobby", null, 12, 2_000_000]);
+  const opened = after({ ...OPEN }, position(3));
+  assert.deepEqual([opened.state, opened.ahead, opened.faster], ["waiting", 3, 0]);
 });
 
 test("before the opening the countdown, whatever a join was told", () => {
@@ -146,7 +155,8 @@ test("the end of the link", () => {
 test("every state has its words, and they never show a hole", () => {
   const blank = { ahead: null, of: null, rate: null, eta: null, opensAt: null, paused: null, reason: "" };
   const names = ["connecting", "joining", "scheduled", "lobby", "waiting", "paused", "sold_out", "admitted", "redeemed",
-    "completed", "expired", "left", "lost", "refused", "full", "closed", "needs_level", "gone", "error"];
+    "completed", "expired", "left", "lost", "refused", "full", "closed", "needs_level", "needs_code",
+    "not_for_you", "limit", "open", "offered", "held", "booked", "gone", "error"];
   for (const state of names) {
     for (const text of Object.values(say.words({ ...blank, state }))) assert.doesNotMatch(text, /undefined|null|NaN/);
   }
