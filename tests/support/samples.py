@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
+
+from protocol.distributions import Appointment
 from protocol.documents import Experience, parse
 
 EXPERIENCE = "drop"
@@ -51,3 +54,15 @@ def document(**fields: Any) -> Experience:
     """The document of ``raw_document``."""
     raw = raw_document(**fields)
     return parse(raw, raw["id"])
+
+
+def with_slots(told: Experience, starts: list[int]) -> Experience:
+    """The document with slots of its appointments that begin at other instants (epoch ms, whole seconds) than their
+    windows have: closer than a merchant can write them."""
+    paths = []
+    for path in told.paths:
+        terms = path.distribution
+        if isinstance(terms, Appointment):
+            path = structs.replace(path, distribution=structs.replace(terms, starts=starts))
+        paths.append(path)
+    return structs.replace(told, paths=paths)
