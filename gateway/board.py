@@ -6,6 +6,7 @@ The key of a state says of what it is the state, so that a slow line keeps only 
 one short frame what is new in many states; it is for those alone who have taken all that was told before.
 """
 
+import asyncio
 from collections.abc import Iterator, Set
 from typing import Final, NamedTuple
 
@@ -46,6 +47,7 @@ _AHEAD, _LOW, _HIGH, _NOW = -1, -2, -3, -4
 _NOW_FIELD = b'"now":'
 
 _SHARED_EVENTS: Final = (Configured, PauseChanged, PhaseChanged, SoldOutChanged, StockChanged, *SHARED_EVENTS)
+_PRESSING_EVENTS: Final = (PhaseChanged, SoldOutChanged)
 
 Shared = PhaseFrame | SoldOutFrame | StockFrame | KindState
 
@@ -85,7 +87,8 @@ class _Form(NamedTuple):
 
 
 class Board:
-    """The shared states of one experience, and how long a wait is."""
+    """The shared states of one experience, and how long a wait is. ``pressing``: something changed that everybody is to
+    know at once. ``turn`` is held by whoever tells what `changed` has given, so that the newest is told last."""
 
     def __init__(self, replica: Replica, people: People, kinds: Kinds) -> None:
         self._replica = replica
@@ -93,6 +96,8 @@ class Board:
         self._kinds = kinds
         self._told: dict[str, Shared] = {}
         self._told_promptly: dict[str, Shared] = {}
+        self.pressing = False
+        self.turn = asyncio.Lock()
         self._stale = True
         self._prompt_stale = False
         self._outage = False
@@ -120,7 +125,7 @@ class Board:
         due = self._due_ms is not None and now_ms >= self._due_ms
         if not (self._stale or due) and outage == self._outage:
             return []
-        self._stale, self._outage = False, outage
+        self._stale, self.pressing, self._outage = False, False, outage
         news: list[News] = []
         present: dict[str, Shared] = {}
         for path_id in self._replica.paths:
@@ -134,8 +139,9 @@ class Board:
 
     @property
     def is_prompted(self) -> bool:
-        """Whether a prompt state may have changed since `changed_promptly`."""
-        return self._prompt_stale and any(self._kinds.of(path).PROMPT for path in self._replica.paths.values())
+        """Whether something changed that does not wait for the round: maybe a prompt state since `changed_promptly`."""
+        prompt = self._prompt_stale and any(self._kinds.of(path).PROMPT for path in self._replica.paths.values())
+        return self.pressing or prompt
 
     def changed_promptly(self, now_ms: int) -> list[News]:
         """The same as `changed`, of the prompt states alone."""
@@ -238,6 +244,7 @@ class Board:
         paths = self._replica.paths
         shared = isinstance(event, _SHARED_EVENTS)
         self._stale, self._prompt_stale = self._stale or shared, self._prompt_stale or shared
+        self.pressing = self.pressing or isinstance(event, _PRESSING_EVENTS)
         match event:
             case Joined(path=path):
                 if paths[path].roster.waiting == 0:

@@ -249,6 +249,7 @@ CONSUMER_ENDPOINTS: tuple[Endpoint, ...] = (
             *(Reason.BAD_FRAME, Reason.NOT_OPEN, Reason.CLOSED, Reason.FULL, Reason.PAUSED, Reason.SOLD_OUT),
             *(Reason.NEEDS_LEVEL, Reason.NO_TICKET, Reason.ALREADY_DONE, Reason.WINDOW_OVER, Reason.REFUSED),
             *(Reason.NOT_TAKEN, Reason.HOLD_OVER, Reason.SLOT_FULL, Reason.CUTOFF_PASSED),
+            *(Reason.NOT_ELIGIBLE, Reason.NEEDS_CODE, Reason.BAD_CODE, Reason.GONE),
         ),
     ),
 )

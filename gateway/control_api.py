@@ -119,6 +119,14 @@ CONTROL_ENDPOINTS: tuple[Endpoint, ...] = (
         gives=content.AdmitAnswer,
     ),
     _by_hand(
+        "offer",
+        paths.offer,
+        "Offer something to the next on a waitlist",
+        *(Reason.PAUSED, Reason.NOT_OPEN, Reason.CLOSED, Reason.NOT_TAKEN),
+        takes=content.OfferBody,
+        gives=content.OfferAnswer,
+    ),
+    _by_hand(
         "draw",
         draws.draw,
         "Draw now, or take in the round of the beacon that the path names",

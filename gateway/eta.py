@@ -3,6 +3,7 @@
 The asked rate is a promise that the engine keeps exactly, so as long as what was admitted agrees with it, it is the
 best estimate there is; where it does not (a cap binds, the line was shared), the measured rate takes its place, with a
 wider interval. Only time in which somebody waited is measured, and not across a change of rate, a pause or an outage.
+Nothing says when something becomes free for a waitlist, so nobody is promised anything there.
 """
 
 from math import ceil, floor
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.distributions import rate_of
+from protocol.distributions import Waitlist, rate_of
 from protocol.documents import Experience, Path
 from protocol.fields import RATE_MAX
 from protocol.path_replica import RATE_SPAN_MS, PathReplica
@@ -69,6 +70,8 @@ def asked_rate(document: Experience, path: Path) -> int:
 
 def estimate(document: Experience, path: PathReplica, since_ms: int, now_ms: int) -> Estimate:
     """The rate of ``path`` at ``now_ms`` (log's time), measured from ``since_ms`` on, a minute back at most."""
+    if isinstance(path.settings.distribution, Waitlist):
+        return Estimate(path.admissions_since(now_ms - RATE_SPAN_MS), 0.0, 0, False)
     asked = asked_rate(document, path.settings)
     burst = 1 + -(-asked * path.settings.distribution.burst_ms // MINUTE_MS)
     if asked == 0 or path.paused:

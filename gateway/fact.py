@@ -9,6 +9,7 @@ from gateway.people import Person
 from protocol.commands import ConsumerCommand
 from protocol.frames import AdmittedFrame, JoinedFrame, TicketFrame
 from protocol.kind_frames import (
+    AnnouncedFrame,
     BidStatusFrame,
     BookedFrame,
     CancelledFrame,
@@ -18,7 +19,7 @@ from protocol.kind_frames import (
 )
 
 FactFrame = (
-    JoinedFrame | AdmittedFrame | TicketFrame | OfferFrame
+    JoinedFrame | AdmittedFrame | TicketFrame | OfferFrame | AnnouncedFrame
     | DrawResultFrame | BidStatusFrame | HeldFrame | BookedFrame | CancelledFrame
 )  # fmt: skip
 Commands = tuple[type[ConsumerCommand], ...]

@@ -19,7 +19,7 @@ from gateway.kinds import Kinds
 from gateway.pass_keys import PassKeysError
 from gateway.people import People, Person
 from gateway.proofs import Proofs
-from protocol.commands import Command, Decline, Join, Leave, Rejoin
+from protocol.commands import Choose, Claim, Command, Decline, Join, Leave, Rejoin
 from protocol.events import (
     Admitted,
     AnyEvent,
@@ -35,13 +35,14 @@ from protocol.events import (
     WindowMoved,
 )
 from protocol.frames import AdmittedFrame, JoinedFrame
-from protocol.kind_events import NotDrawn, Offered, OfferExpired, OfferMoved, TicketsLost
+from protocol.kind_events import Chosen, Claimed, NotDrawn, Offered, OfferExpired, OfferMoved, TicketsLost
 from protocol.replica import Replica
 from protocol.states import LIVE, TicketState
 
 log = structlog.get_logger()
 
 NOT_DRAWN = "not_drawn"
+NOT_CLAIMED = "not_claimed"
 _TOLD_OTHERWISE: Final = frozenset(
     {TicketState.WAITING, TicketState.OFFERED, TicketState.HELD, TicketState.BOOKED, TicketState.ADMITTED}
 )
@@ -56,6 +57,7 @@ class Facts:
         self._people = people
         self._kinds = kinds
         self._proofs = proofs
+        self._claims: list[tuple[str, int]] = []
         self._makers: dict[type, Callable[[Any, int], Iterator[Fact]]] = {
             Joined: self._joined,
             Admitted: self._admitted,
@@ -71,7 +73,9 @@ class Facts:
             TicketsLost: self._tickets_lost,
             Offered: self._offered,
             OfferMoved: self._offer_moved,
-            OfferExpired: self._expired,
+            OfferExpired: self._offer_expired,
+            Claimed: self._claimed,
+            Chosen: self._chosen,
         }
 
     def of(self, event: AnyEvent, now_ms: int) -> Iterator[Fact]:
@@ -86,6 +90,14 @@ class Facts:
         maker = None if kind is None else kind.FACTS.get(type(event))
         return None if maker is None else partial(maker, kind)
 
+    def at_end(self) -> Iterator[Fact]:
+        """The facts that only the end of an entry tells: who has claimed and was neither admitted nor lost with it."""
+        claims, self._claims = self._claims, []
+        for path_id, ticket in claims:
+            path, person = self._replica.paths.get(path_id), self._people.owner(path_id, ticket)
+            if path is not None and person is not None and path.kind.is_claimed(ticket):
+                yield Fact(person, told.claimed(path, ticket), (Claim,))
+
     def of_holding(self, person: Person, holding: Holding, now_ms: int) -> Iterator[FactFrame]:
         """All that was ever told about a ticket and still holds, as the frames they were."""
         path = self._replica.paths[holding.path]
@@ -93,7 +105,9 @@ class Facts:
             yield self._joined_frame(person, holding)
         if holding.admission and holding.state in LIVE:
             yield from self._admission(person, holding, now_ms)
-        if holding.ticket in path.offers:
+        if path.kind.is_claimed(holding.ticket):
+            yield told.claimed(path, holding.ticket)
+        elif holding.ticket in path.offers:
             yield told.offer(path, holding.ticket, now_ms)
         yield from self._kinds.of(path).held(path, holding.ticket, now_ms)
         if holding.state not in _TOLD_OTHERWISE:
@@ -134,7 +148,7 @@ class Facts:
                     yield Fact(person, told_first)
                 holding = told.holding(self._replica, event.path, ticket)
                 for frame in self._admission(person, holding, now_ms):
-                    yield Fact(person, frame)
+                    yield Fact(person, frame, (Claim,))
 
     def _admission(self, person: Person, holding: Holding, now_ms: int) -> Iterator[AdmittedFrame]:
         """The ``admitted`` frame with the pass, which is signed once for each end of the window."""
@@ -174,14 +188,18 @@ class Facts:
         self._people.seats(event.path).pacing.move()
         return self._ticket(event.path, event.ticket, "", (Rejoin,))
 
-    def _expired(self, event: Expired | OfferExpired, now_ms: int) -> Iterator[Fact]:
+    def _expired(self, event: Expired, now_ms: int) -> Iterator[Fact]:
         for ticket in event.tickets:
             yield from self._ticket(event.path, ticket)
+
+    def _offer_expired(self, event: OfferExpired, now_ms: int) -> Iterator[Fact]:
+        for ticket in event.tickets:
+            yield from self._ticket(event.path, ticket, NOT_CLAIMED)
 
     def _waiting_lost(self, event: WaitingLost, now_ms: int) -> Iterator[Fact]:
         seats = self._people.seats(event.path)
         for ticket in sorted(seats.tickets.all[seats.pacing.persons()].tolist()):
-            yield from self._ticket(event.path, ticket, event.reason)
+            yield from self._ticket(event.path, ticket, event.reason, (Claim,))
 
     def _not_drawn(self, event: NotDrawn, now_ms: int) -> Iterator[Fact]:
         waits = self._replica.paths[event.path].roster.waits
@@ -189,6 +207,15 @@ class Facts:
         for ticket in sorted(seats.tickets.all[seats.pacing.persons()].tolist()):
             if not waits(ticket):
                 yield from self._ticket(event.path, ticket, NOT_DRAWN)
+
+    def _claimed(self, event: Claimed, now_ms: int) -> Iterator[Fact]:
+        self._claims.append((event.path, event.ticket))
+        return iter(())
+
+    def _chosen(self, event: Chosen, now_ms: int) -> Iterator[Fact]:
+        person = self._people.owner(event.path, event.ticket)
+        if person is not None:
+            yield Fact(person, told.chosen(self._replica.paths[event.path], event.ticket), (Choose,))
 
     def _tickets_lost(self, event: TicketsLost, now_ms: int) -> Iterator[Fact]:
         for ticket in event.tickets:

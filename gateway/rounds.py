@@ -32,14 +32,15 @@ QUIET_S = KEEPALIVE_MS // 1_000 + 1
 
 async def tell_round(room: Room) -> None:
     """Shared states and positions of one room, as far as they are due."""
-    for news in room.board.changed(room.now_ms(), outage=room.away):
-        await _tell_news(room, news)
+    await _tell_changes(room)
     for path_id in list(room.replica.paths):
         await _tell_positions(room, path_id, room.people.seats(path_id))
 
 
 async def tell_prompt(room: Room) -> None:
-    """Prompt states of one room that changed."""
+    """What does not wait for the round: states that everybody is to know at once, and prompt ones."""
+    if room.board.pressing:
+        await _tell_changes(room)
     for news in room.board.changed_promptly(room.now_ms()):
         await _tell_news(room, news)
 
@@ -65,6 +66,13 @@ async def sweep(room: Room) -> None:
             if socket.here:
                 _tell_sign_of_life(room, socket)
         await asyncio.sleep(0)
+
+
+async def _tell_changes(room: Room) -> None:
+    """The shared states that have changed, to all who watch them."""
+    async with room.board.turn:
+        for news in room.board.changed(room.now_ms(), outage=room.away):
+            await _tell_news(room, news)
 
 
 async def _tell_news(room: Room, news: News) -> None:

@@ -86,6 +86,8 @@ class Telling:
 
     def finish(self) -> None:
         """After the last event of the entry."""
+        for fact in self._room.facts.at_end():
+            self._fact(fact, None)
         for asked, answer in self._settled:
             if asked.socket is not None and asked.socket.here:
                 self._answer(asked, answer)
@@ -98,7 +100,7 @@ class Telling:
         for socket in self._opened:
             self._room.opened(socket)
 
-    def _fact(self, fact: Fact, event: AnyEvent) -> None:
+    def _fact(self, fact: Fact, event: AnyEvent | None) -> None:
         frame, path = fact.frame, fact.frame.path
         plain = codec.encode_frame(frame)
         sockets = fact.person.sockets

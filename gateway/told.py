@@ -33,6 +33,7 @@ from protocol.frames import (
 )
 from protocol.kind_frames import CodeResultFrame, OfferFrame
 from protocol.kinds.lots import LotsReplica
+from protocol.kinds.waitlist import WaitlistReplica
 from protocol.money import decimal_string
 from protocol.path_replica import PathReplica
 from protocol.refusals import Refusal
@@ -121,7 +122,14 @@ def phase(path: PathReplica, now_ms: int, *, outage: bool) -> PhaseFrame:
 
 def joined(path: PathReplica, holding: Holding, receipt: str) -> JoinedFrame:
     """A ticket of ``path`` is held; ``receipt`` is its signed proof."""
-    return JoinedFrame(holding.path, TicketState(holding.state).word, receipt, holding.ticket, _draw_at(path))
+    return JoinedFrame(
+        path=holding.path,
+        state=TicketState(holding.state).word,
+        receipt=receipt,
+        ticket=holding.ticket,
+        draw_at=_draw_at(path),
+        variant=path.choices.get(holding.ticket, UNSET),
+    )
 
 
 def admitted(path: PathReplica, holding: Holding, token: str, checkout_url: str, now_ms: int) -> AdmittedFrame:
@@ -158,7 +166,19 @@ def offer(path: PathReplica, ticket: int, now_ms: int) -> OfferFrame:
         price=price(path, found.price),
         variant=found.variant or UNSET,
         reserved=False if isinstance(terms, Waitlist) and terms.strategy == "all" else UNSET,
+        gone=True if isinstance(path.kind, WaitlistReplica) and path.kind.gone else UNSET,
     )
+
+
+def claimed(path: PathReplica, ticket: int) -> TicketFrame:
+    """``ticket`` has claimed, and its turn comes."""
+    return TicketFrame(path=path.settings.id, state=path.state(ticket).word, ticket=ticket, claimed=True)
+
+
+def chosen(path: PathReplica, ticket: int) -> TicketFrame:
+    """The holder of ``ticket`` has named a variant."""
+    state, variant = path.state(ticket).word, path.choices[ticket]
+    return TicketFrame(path=path.settings.id, state=state, ticket=ticket, variant=variant)
 
 
 def code_result(content: dict[str, Any], ref: Ref | None) -> CodeResultFrame:
@@ -266,6 +286,7 @@ def _path(path: PathReplica, time_zone: str, level: int, outage: bool) -> PathVi
         commitment=_commitment(path),
         draw_at=_draw_at(path),
         details=_details(path, time_zone),
+        attached_to=UNSET if settings.attached_to is None else settings.attached_to,
     )
 
 

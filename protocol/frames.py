@@ -23,7 +23,7 @@ class ConsumerView(Struct, frozen=True):
 
 class PathView(Struct, frozen=True):
     """What a consumer may know of a path. ``access``: open, needs_code, needs_level, not_for_you or full; ``details``:
-    what only its kind has to say."""
+    what only its kind has to say; ``attached_to``: the path that a waitlist is for."""
 
     id: str
     kind: str
@@ -38,6 +38,7 @@ class PathView(Struct, frozen=True):
     commitment: str | UnsetType = UNSET
     draw_at: int | UnsetType = UNSET
     details: dict[str, Any] | UnsetType = UNSET
+    attached_to: str | UnsetType = UNSET
 
 
 class ExperienceView(Struct, frozen=True):
@@ -83,7 +84,8 @@ class PhaseFrame(ServerFrameBase, frozen=True, tag="phase"):
 
 
 class JoinedFrame(ServerFrameBase, frozen=True, tag="joined"):
-    """Fact: a ticket is held. ``receipt`` proves it to any gateway; ``draw_at``: when a draw decides."""
+    """Fact: a ticket is held. ``receipt`` proves it to any gateway; ``draw_at``: when a draw decides; ``variant``: the
+    one that its holder has named."""
 
     path: str
     state: str
@@ -91,6 +93,7 @@ class JoinedFrame(ServerFrameBase, frozen=True, tag="joined"):
     ticket: int | UnsetType = UNSET
     draw_at: int | UnsetType = UNSET
     ref: Ref | UnsetType = UNSET
+    variant: str | UnsetType = UNSET
 
 
 class PositionFrame(ServerFrameBase, frozen=True, kw_only=True, tag="position"):
@@ -118,16 +121,20 @@ class AdmittedFrame(ServerFrameBase, frozen=True, tag="admitted", rename={"pass_
     pass_: str
     price: str | UnsetType = UNSET
     variant: str | UnsetType = UNSET
+    ref: Ref | UnsetType = UNSET
 
 
 class TicketFrame(ServerFrameBase, frozen=True, tag="ticket"):
-    """Fact: the ticket changed its state in a way that no other frame tells."""
+    """Fact: the ticket changed its state in a way that no other frame tells. ``claimed``: it did not, but is in line
+    now for what it has claimed. ``variant``: what its holder wants from now on."""
 
     path: str
     state: str
     ticket: int | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     may_rejoin: bool | UnsetType = UNSET
+    claimed: bool | UnsetType = UNSET
+    variant: str | UnsetType = UNSET
     ref: Ref | UnsetType = UNSET
 
 

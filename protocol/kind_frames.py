@@ -128,7 +128,7 @@ class CancelledFrame(ServerFrameBase, frozen=True, tag="cancelled"):
 
 class OfferFrame(ServerFrameBase, frozen=True, tag="offer"):
     """Fact: what became free may be claimed until ``claim_by``. Sent again when that moves. ``reserved`` false: others
-    have the same offer, and the first who claim get it."""
+    have the same offer, and the first who claim get it; ``gone``: they did, and it may come back until then."""
 
     path: str
     offer: str
@@ -137,6 +137,15 @@ class OfferFrame(ServerFrameBase, frozen=True, tag="offer"):
     price: str | UnsetType = UNSET
     variant: str | UnsetType = UNSET
     reserved: bool | UnsetType = UNSET
+    gone: bool | UnsetType = UNSET
+
+
+class AnnouncedFrame(ServerFrameBase, frozen=True, tag="announced"):
+    """Fact: ``source``, for which one waits in the waitlist ``path``, has opened; nothing is kept for anybody."""
+
+    path: str
+    source: str
+    now: int
 
 
 class CodeResultFrame(ServerFrameBase, frozen=True, tag="code_result"):
@@ -151,7 +160,7 @@ class CodeResultFrame(ServerFrameBase, frozen=True, tag="code_result"):
 
 KindServerFrame = (
     DrawResultFrame | HighBidFrame | BidStatusFrame | SlotsFrame | HeldFrame | BookedFrame | CancelledFrame
-    | OfferFrame | CodeResultFrame
+    | OfferFrame | AnnouncedFrame | CodeResultFrame
 )  # fmt: skip
 
 

@@ -223,6 +223,8 @@ class Replica:
         path = self.paths[event.path]
         if event.ticket in path.offers:
             path.offers[event.ticket] = structs.replace(path.offers[event.ticket], claimed=True)
+        else:
+            path.kind.claimed(event.ticket)
 
     def _phase_changed(self, event: PhaseChanged) -> None:
         path = self.paths[event.path]

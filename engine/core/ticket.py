@@ -36,7 +36,7 @@ MOVES: Final[dict[TicketState, frozenset[TicketState]]] = {
 
 REASONS: Final = (
     *("", "left", "declined", "released", "sold_out", "ended", "refused"),
-    *("not_drawn", "outbid", "merged", "rescheduled", "cancelled", "booked"),
+    *("not_drawn", "outbid", "merged", "rescheduled", "cancelled", "booked", "not_claimed"),
 )
 """Why a ticket is where it is; the index is kept, one byte a ticket."""
 

@@ -263,7 +263,7 @@ class Turns(Schedule):
         due = self.offers.due(at)
         for ticket in due:
             self._withdraw(ticket, "expired")
-            self.tickets.move(ticket, EXPIRED)
+            self.tickets.move(ticket, EXPIRED, "not_claimed")
         if due:
             journal.add(OfferExpired(self.id, at, due))
 

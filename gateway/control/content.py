@@ -76,6 +76,12 @@ class AdmitBody(Struct, frozen=True, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1, le=ADMIT_COUNT_MAX)]
 
 
+class OfferBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """To how many a unit is to be offered."""
+
+    count: Annotated[int, Meta(ge=1, le=ADMIT_COUNT_MAX)]
+
+
 class RefuseBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Why; the consumer reads it."""
 
@@ -111,6 +117,14 @@ class AdmitAnswer(Struct, frozen=True):
     """How many were admitted: fewer than asked where nobody waits, a cap holds or the stock is gone."""
 
     admitted: int
+    entry: Entry
+
+
+class OfferAnswer(Struct, frozen=True):
+    """How many units were offered, or, where one offer is made to all, can be claimed: fewer than asked where nobody
+    waits, a cap holds or the stock is gone."""
+
+    offered: int
     entry: Entry
 
 

@@ -5,7 +5,17 @@ from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import Response
 
 from gateway.control.change import change, room_of
-from gateway.control.content import AdmitAnswer, AdmitBody, Changed, PathPatch, RefuseBody, StockAnswer, VariantPatch
+from gateway.control.content import (
+    AdmitAnswer,
+    AdmitBody,
+    Changed,
+    OfferAnswer,
+    OfferBody,
+    PathPatch,
+    RefuseBody,
+    StockAnswer,
+    VariantPatch,
+)
 from gateway.control.experiences import given_in, nothing_given
 from gateway.endpoints import Call, Handler
 from gateway.problems import invalid
@@ -14,6 +24,7 @@ from protocol.commands import (
     Close,
     End,
     Limits,
+    Offer,
     Open,
     Pause,
     RefuseTicket,
@@ -66,6 +77,13 @@ async def admit(call: Call) -> Response | Refusal:
     body: AdmitBody = call.body
     command = AdmitNow(call.actor, call.key, call.request.path_params["path"], body.count)
     return await change(call, command, AdmitAnswer)
+
+
+async def offer(call: Call) -> Response | Refusal:
+    """Offer something to the next on a waitlist."""
+    body: OfferBody = call.body
+    command = Offer(call.actor, call.key, call.request.path_params["path"], body.count)
+    return await change(call, command, OfferAnswer)
 
 
 async def refuse_ticket(call: Call) -> Response | Refusal:

@@ -10,17 +10,19 @@ from gateway.kinds.auction import AuctionTelling
 from gateway.kinds.base import KindTelling
 from gateway.kinds.draw import DrawTelling
 from gateway.kinds.queue import QueueTelling
+from gateway.kinds.waitlist import WaitlistTelling
 from gateway.people import People
 from protocol.distributions import kind_of
 from protocol.path_replica import PathReplica
 from protocol.replica import Replica
 
 TELLINGS: Final[dict[str, type[KindTelling]]] = {
-    **dict.fromkeys(("timed_release", "waitlist"), KindTelling),
     "appointment": AppointmentTelling,
     "auction": AuctionTelling,
     "draw": DrawTelling,
     "queue": QueueTelling,
+    "timed_release": KindTelling,
+    "waitlist": WaitlistTelling,
 }
 SHARED_EVENTS: Final = tuple(event for telling in dict.fromkeys(TELLINGS.values()) for event in telling.SHARED)
 

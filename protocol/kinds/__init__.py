@@ -10,11 +10,14 @@ from protocol.kinds.auction import AuctionReplica
 from protocol.kinds.base import KindReplica
 from protocol.kinds.draw import DrawReplica
 from protocol.kinds.queue import QueueReplica
+from protocol.kinds.timed_release import TimedReleaseReplica
+from protocol.kinds.waitlist import WaitlistReplica
 
 REPLICAS: Final[dict[str, type[KindReplica]]] = {
-    **dict.fromkeys(("timed_release", "waitlist"), KindReplica),
     "appointment": AppointmentReplica,
     "auction": AuctionReplica,
     "draw": DrawReplica,
     "queue": QueueReplica,
+    "timed_release": TimedReleaseReplica,
+    "waitlist": WaitlistReplica,
 }

@@ -27,6 +27,13 @@ class KindReplica:
     def lost(self, tickets: list[int]) -> None:
         """These are lost: nothing is kept for them any more."""
 
+    def claimed(self, ticket: int) -> None:
+        """``ticket``, which has no offer, has claimed."""
+
+    def is_claimed(self, ticket: int) -> bool:
+        """Whether ``ticket`` has claimed, and waits for the turn."""
+        return ticket in self._path.offers and self._path.offers[ticket].claimed
+
     def image(self) -> Any:
         """What ``fill`` needs, as plain data; None for nothing."""
         return None

@@ -42,10 +42,11 @@ class Consumer:
 
     async def until(self, kind: str, **fields: Any) -> Frame:
         """The next frame of this type with these fields; all before it are kept in ``frames``."""
-        while True:
-            frame = await self.next()
-            if frame["type"] == kind and all(frame.get(name) == value for name, value in fields.items()):
-                return frame
+        async with asyncio.timeout(EXPECT_TIMEOUT_S):
+            while True:
+                frame = await self.next()
+                if frame["type"] == kind and all(frame.get(name) == value for name, value in fields.items()):
+                    return frame
 
     async def closed(self) -> int | None:
         """The code it is closed with, once it is; frames before that are kept."""

@@ -61,7 +61,7 @@ class WaitingRoom:
         self.secrets = keys.prepare(folder / "data")
         ports = [free_port() for _ in range(GATEWAYS)]
         self.origins = [f"http://127.0.0.1:{port}" for port in ports]
-        self._redis_url = redis_url
+        self.redis_url = redis_url
         self.engine = Role("engine", {"STANCHION_REDIS_URL": redis_url}, folder / "engine.log")
         self.gateways = [
             Role("gateway", self.environment(number, port), folder / f"gateway-{number}.log")
@@ -71,7 +71,7 @@ class WaitingRoom:
     def environment(self, number: int, port: int) -> dict[str, str]:
         """The settings of a gateway of this room at ``port``."""
         return {
-            "STANCHION_REDIS_URL": self._redis_url,
+            "STANCHION_REDIS_URL": self.redis_url,
             "STANCHION_NUMBER": str(number),
             "STANCHION_PORT": str(port),
             "STANCHION_PUBLIC_ORIGIN": self.origins[0],
