@@ -71,3 +71,11 @@ def test_where_nothing_moves_nothing_is_promised() -> None:
     made, path = queue(600)
     guess = estimate(made, path, NOW - 60_000, NOW)
     assert (guess.shown, guess.interval(0)) == (0, None)
+
+
+def test_a_waitlist_promises_nothing() -> None:
+    made = document(paths=[{"id": "list", "distribution": {"kind": "waitlist"}}])
+    path = PathReplica(made.paths[0])
+    admit(path, 1, 10)
+    guess = estimate(made, path, NOW - 60_000, NOW)
+    assert (guess.shown, guess.interval(0)) == (10, None)
