@@ -224,7 +224,7 @@ class Replica:
         if event.ticket in path.offers:
             path.offers[event.ticket] = structs.replace(path.offers[event.ticket], claimed=True)
         else:
-            path.kind.claimed(event.ticket)
+            path.kind.claim(event.ticket)
 
     def _phase_changed(self, event: PhaseChanged) -> None:
         path = self.paths[event.path]

@@ -27,7 +27,7 @@ class KindReplica:
     def lost(self, tickets: list[int]) -> None:
         """These are lost: nothing is kept for them any more."""
 
-    def claimed(self, ticket: int) -> None:
+    def claim(self, ticket: int) -> None:
         """``ticket``, which has no offer, has claimed."""
 
     def is_claimed(self, ticket: int) -> bool:

@@ -21,7 +21,7 @@ class TimedReleaseReplica(KindReplica):
         super().__init__(path)
         self._claims = bytearray()
 
-    def claimed(self, ticket: int) -> None:
+    def claim(self, ticket: int) -> None:
         self._claims.extend(bytes(max(0, ticket + 1 - len(self._claims))))
         self._claims[ticket] = 1
 
