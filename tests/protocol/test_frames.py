@@ -169,6 +169,10 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
         {"type": "cancelled", "path": "fitting", "slot": "s", "reason": "hold_over"},
     ),
     (
+        kind_frames.AnnouncedFrame("late", "drop", 5),
+        {"type": "announced", "path": "late", "source": "drop", "now": 5},
+    ),
+    (
         kind_frames.OfferFrame("late", "ab", 9, 5, price="12.00", reserved=False),
         {
             "type": "offer",
