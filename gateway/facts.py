@@ -186,7 +186,11 @@ class Facts:
 
     def _returned(self, event: Returned, now_ms: int) -> Iterator[Fact]:
         self._people.seats(event.path).pacing.move()
-        return self._ticket(event.path, event.ticket, "", (Rejoin,))
+        path, person = self._replica.paths[event.path], self._people.owner(event.path, event.ticket)
+        if path.kind.is_claimed(event.ticket) and person is not None:
+            yield Fact(person, told.claimed(path, event.ticket), (Rejoin,))
+        else:
+            yield from self._ticket(event.path, event.ticket, "", (Rejoin,))
 
     def _expired(self, event: Expired, now_ms: int) -> Iterator[Fact]:
         for ticket in event.tickets:

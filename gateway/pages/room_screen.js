@@ -12,6 +12,7 @@ import * as say from "./room_words.js";
 const ROPE_FROM = 0.06; // beside the post, not before it
 const ROPE_TO = 0.94;
 const HURRY_MS = 60_000;
+const LATE = ["sold_out", "not_drawn", "outbid"];
 const MEASURED = ["waiting", "sold_out"]; // states in which the movement of the line is explained
 
 const parts = [...document.querySelectorAll("[data-show], [data-kind]")].map((part) => ({
@@ -46,6 +47,7 @@ export function show(standing, link, now, page) {
   showWaiting(screen);
   showClocks(screen, now);
   showControls(standing, screen, page);
+  showWaitlist(standing, screen);
   kind?.show(page, screen, now);
   showTitle(standing, screen, now);
   announce(standing, screen, said, now);
@@ -180,12 +182,26 @@ function showControls(standing, screen, page) {
   list("controls", items, (control) => {
     const kind = control.quiet ? "quiet-button" : "button";
     const button = element("button", control.label, { id: control.id, class: kind, type: "button" });
+    button.disabled = control.disabled ?? false;
     button.addEventListener("click", () => void page.control(control));
     return button;
   });
   const joins = screen.state === "joining" || controls.some(({ frame }) => frame.type === "join");
   showTerms(standing.focus?.view.terms, joins);
   if (standing.focus !== null) text("foot-note", standing.focus.kind.footNote);
+}
+
+/** The way to the waitlist of the path, for whoever came too late there. */
+function showWaitlist(standing, screen) {
+  const late = screen.state === "missed" || (screen.state === "lost" && LATE.includes(screen.reason));
+  const found = late ? standing.paths.find(({ view, phase }) => view.attached_to === screen.path && phase === "open") : undefined;
+  const items = found === undefined ? [] : [{ key: found.id, waits: found.ticket !== null }];
+  list("waitlist-way", items, ({ key, waits }) =>
+    element("a", waits ? "See your place on the waitlist" : "There is a waitlist for what comes back", {
+      href: `#${key}`,
+      class: "button",
+    }),
+  );
 }
 
 /** The merchant's terms stand beside what joins. @param {{text?: string, url?: string} | undefined} terms */

@@ -48,7 +48,7 @@ export const JOIN_REFUSALS = Object.keys(JOIN_REFUSED);
 /**
  * @typedef {object} Control
  * @property {string} id of its element @property {object} frame what pressing sends
- * @property {string} label @property {boolean} [quiet] a lesser one
+ * @property {string} label @property {boolean} [quiet] a lesser one @property {boolean} [disabled] seen, but not yet
  * @property {{title: string, text: string, no: string, yes: string}} [ask] what is asked first
  *
  * @typedef {object} Page what `wire` and `show` are given
