@@ -21,6 +21,7 @@ EXPERIENCE = "demo"
 DRAW_CLOSES_AFTER_MS = 10 * 60_000
 APPOINTMENT_DAYS = 14
 OPENS, CLOSES = "10:00", "19:00"
+DROP_OPENS_AFTER_MS = 3 * 60_000
 POLL_INTERVAL_MS = 100
 REQUEST_TIMEOUT_MS = 10_000
 
@@ -37,6 +38,8 @@ def document(checkout_url: str, now_ms: int) -> dict[str, Any]:
             path["distribution"]["closes_at"] = now_ms + DRAW_CLOSES_AFTER_MS
         if path["distribution"]["kind"] == "appointment":
             path["distribution"]["windows"] = _opening(now_ms, ZoneInfo(raw["time_zone"]))
+        if path["distribution"]["kind"] == "timed_release":
+            path["opens_at"] = now_ms + DROP_OPENS_AFTER_MS
     return raw | {"checkout_url": checkout_url}
 
 

@@ -33,12 +33,14 @@ NEWBORN_LOOK_MS = 10
 
 
 class Arrival(Struct, frozen=True):
-    """Somebody who may come in: into which room, as whom, what is asked for first and what is watched (None: all)."""
+    """Somebody who may come in: into which room, as whom, what is asked for first and what is watched (None: all).
+    ``address``: where a request comes from."""
 
     room: Room
     identity: Identity
     commands: list[ArrivalCommand]
     watched: frozenset[str] | None
+    address: str = ""
 
     @property
     def new_session(self) -> str | None:
@@ -69,7 +71,8 @@ async def arrive(hub: Hub, scope: Mapping[str, Any], experience: str) -> Arrival
         return Refusal(Reason.INVALID, {"detail": f"at most {PATHS_MAX} paths can be joined and watched"})
     named = frozenset(path for path in (*joins, *watches) if path in room.replica.paths)
     may_join = identity.presented and not is_from_elsewhere(caller)
-    return Arrival(room, identity, _commands(room, identity, joins if may_join else []), named or None)
+    address = (scope.get("client") or ("",))[0]
+    return Arrival(room, identity, _commands(room, identity, joins if may_join else []), named or None, address)
 
 
 async def arrived(hub: Hub, request: Request) -> Arrival | Refusal:

@@ -11,7 +11,9 @@ from gateway.outgoing import Answer
 from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
 from gateway.session import Ask, Close, Say, Watch, Wish, hear, hear_too_much, ok
 from gateway.sockets import Socket
+from gateway.tries import TRIES_PER_MINUTE
 from protocol import codec
+from protocol.commands import Command, EnterCode, Join
 from protocol.frames import TicketView
 from protocol.refusals import Reason, Refusal
 from protocol.sessions import Session
@@ -67,9 +69,19 @@ def carry_out(room: Room, socket: Socket, wish: Wish, done: Done | None) -> None
 
 
 def _ask(room: Room, socket: Socket, asked: Asked) -> None:
-    refusal = room.unknown_path(asked) or room.ask(asked)
+    refusal = room.unknown_path(asked) or _tries_refusal(room, socket, asked.command) or room.ask(asked)
     if refusal is not None:
         _end(room, socket, codec.encode_frame(told.error(refusal, asked.path, asked.ref)), asked.done, refusal)
+
+
+def _tries_refusal(room: Room, socket: Socket, command: Command) -> Refusal | None:
+    """``too_many`` for a code too many."""
+    if not isinstance(command, Join | EnterCode) or command.credentials is None or not command.credentials.code:
+        return None
+    consumer = room.people.person(socket).consumer
+    wait_ms = room.people.sockets.tries.take(consumer, socket.address, monotonic_ms())
+    limit = f"at most {TRIES_PER_MINUTE} codes a minute"
+    return Refusal(Reason.TOO_MANY, {"retry_after_ms": wait_ms, "detail": limit}) if wait_ms else None
 
 
 def _watch(room: Room, socket: Socket, path: str, on: bool) -> Refusal | None:

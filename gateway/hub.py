@@ -68,7 +68,7 @@ class Hub:
         self.bouncer = Door(settings.handshakes_max, sockets_max)
         frames_per_second = (BURST_SECONDS + 1) * settings.frames_per_second_max
         self.lot = Lot(self, sockets_max, Limits(frames_per_second_max=frames_per_second))
-        self.sockets = Sockets(self.lot)
+        self.sockets = Sockets(self.lot, settings.trusted_networks)
         self.draining = False
         self.failed = False
         self._rooms: dict[str, Room] = {}
@@ -251,6 +251,7 @@ class Hub:
             swept_ms = now_ms if sweeping else swept_ms
             if sweeping:
                 self.sockets.budgets.sweep(now_ms)
+                self.sockets.tries.sweep(now_ms)
             lost_ms = self._links.away_since_ms
             store_lost = lost_ms is not None and now_ms - lost_ms > STORE_LOST_AFTER_MS
             self.metrics.store_lost.set(store_lost)

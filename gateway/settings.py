@@ -8,12 +8,14 @@ Hands over to: `gateway.server`, which runs with them.
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from gateway.tries import Network
 from protocol.sessions import KEY_BYTES
 from protocol.store_urls import STORE_URL
 
@@ -70,8 +72,17 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     frames_per_second_max: Annotated[
         int, Meta(ge=1, le=1_000, description="frames that one socket may send in a second")
     ] = 20
+    trusted_proxies: Annotated[
+        str, Meta(description="networks of proxies in front, with commas: what they send is not counted by address")
+    ] = ""
 
     def __post_init__(self) -> None:
+        try:
+            self.trusted_networks  # noqa: B018  # for its error
+        except ValueError as error:
+            raise SettingError(
+                "trusted_proxies", self.trusted_proxies, f"networks such as 10.0.0.0/8: {error}"
+            ) from None
         if (self.tls_cert_file is UNSET) != (self.tls_key_file is UNSET):
             raise SettingError("tls_key_file", self.tls_key_file, "with STANCHION_TLS_CERT_FILE, both or none")
         scheme = "http" if self.tls_cert_file is UNSET else "https"
@@ -94,6 +105,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     def session_key_bytes(self) -> bytes:
         """The key of sessions and receipts."""
         return bytes.fromhex(self.session_key)
+
+    @property
+    def trusted_networks(self) -> list[Network]:
+        """The networks of the trusted proxies. Raises ValueError."""
+        return [ip_network(one.strip()) for one in self.trusted_proxies.split(",") if one.strip()]
 
     @property
     def origin(self) -> str:

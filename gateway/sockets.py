@@ -10,7 +10,7 @@ Hands over to: `gateway.people` (whose they are), `gateway.edge.parked.lot` (the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from gateway.budgets import Budgets
 from gateway.columns import Column
 from gateway.edge.parked.framing import text_frame
 from gateway.edge.parked.lot import Lot
+from gateway.tries import Network, Tries
 from gateway.watchings import Watchings
 from protocol.sessions import Session
 
@@ -35,13 +36,15 @@ class Sockets:
     """By slot: ``rooms`` (NO_ROOM: nobody's), ``persons`` in that room, ``nexts`` of the same consumer (NONE: the
     last), ``levels``, ``watched`` (see `Watchings`), ``opening`` (answers of the handshake still to come),
     ``lines`` (whether it is a line), ``expires`` of the session (epoch seconds), ``told`` (second of our
-    monotonic clock in which it was last told anything). ``announced``: set when a room has something for everybody;
-    ``prompted``: when a state has changed that does not wait for the round."""
+    monotonic clock in which it was last told anything). ``addresses`` of those lines that say one. ``announced``: set
+    when a room has something for everybody; ``prompted``: when a state has changed that does not wait for the round."""
 
-    def __init__(self, lot: Lot) -> None:
+    def __init__(self, lot: Lot, trusted: Sequence[Network] = ()) -> None:
         self.lot = lot
         self.watchings = Watchings()
         self.budgets = Budgets()
+        self.tries = Tries(trusted)
+        self.addresses: dict[int, str] = {}
         self.announced = asyncio.Event()
         self.prompted = asyncio.Event()
         self.on_open: dict[int, Callable[[], None]] = {}
@@ -86,6 +89,7 @@ class Sockets:
         self.watchings.free(self.watched.one[slot])
         self.stamps.one[slot] = (self.stamps.one[slot] + 1) & STAMP_MASK
         self.on_open.pop(slot, None)
+        self.addresses.pop(slot, None)
         self.budgets.forget(slot)
 
     def at(self, slot: int) -> Socket:
@@ -192,6 +196,11 @@ class Socket:
         """End it once everything told before is through. Idempotent."""
         if self.here:
             self._all.lot.close(self.slot, code)
+
+    @property
+    def address(self) -> str:
+        """Where it comes from, as far as we see it; "" where that is not known."""
+        return self._all.addresses.get(self.slot) or self._all.lot.peer(self.slot)
 
     def when_open(self, then: Callable[[], None]) -> None:
         """Call ``then`` once its handshake is answered."""

@@ -36,6 +36,7 @@ def _stay(hub: Hub, arrival: Arrival, outbox: Outbox) -> Iterator[Socket]:
     """A slot of the lot for as long as this lasts."""
     slot = hub.lot.add_line(outbox)
     socket = conversations.enter(arrival.room, slot, arrival.identity.session, arrival.watched, line=True)
+    arrival.room.people.sockets.addresses[slot] = arrival.address
     try:
         yield socket
     finally:

@@ -197,7 +197,7 @@ function showWaitlist(standing, screen) {
   const found = late ? standing.paths.find(({ view, phase }) => view.attached_to === screen.path && phase === "open") : undefined;
   const items = found === undefined ? [] : [{ key: found.id, waits: found.ticket !== null }];
   list("waitlist-way", items, ({ key, waits }) =>
-    element("a", waits ? "See your place on the waitlist" : "There is a waitlist for what comes back", {
+    element("a", waits ? "See your place on the waitlist" : "Go to the waitlist", {
       href: `#${key}`,
       class: "button",
     }),

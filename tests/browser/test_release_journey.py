@@ -34,12 +34,10 @@ class Release:
     def put(self, *, opens_in_ms: int, waitlist: dict[str, Any] | None = None, **terms: Any) -> None:
         """The release opens so much later; ``terms`` are those of its distribution."""
         opens_at = now_ms() + opens_in_ms
-        drop = {"id": "drop", "name": "Drop", "priority": 5, "opens_at": opens_at, "lobby_opens_at": now_ms() - HOUR_MS}
-        after = {"id": "waitlist", "name": "Waitlist", "attached_to": "drop"}
-        paths = [
-            drop | {"distribution": {"kind": "timed_release"} | terms},
-            after | {"distribution": {"kind": "waitlist"} | (waitlist or {})},
-        ]
+        lobby: dict[str, Any] = {"opens_at": opens_at, "lobby_opens_at": now_ms() - HOUR_MS}
+        drop = {"id": "drop", "name": "Drop", "priority": 5, "distribution": {"kind": "timed_release"} | terms}
+        after = {"id": "waitlist", "name": "Waitlist", "distribution": {"kind": "waitlist"} | (waitlist or {})}
+        paths = [drop | lobby, after | {"attached_to": "drop"}]
         self._merchant.put_paths(self.id, self._checkout_url, paths, stock=1)
 
     def hand(self, word: str, path: str = "drop", **body: Any) -> None:
@@ -88,7 +86,7 @@ def test_one_gets_it_and_the_other_by_the_waitlist(release: Release, page: Page,
     in_state(rival, "missed")
     expect(rival.locator("#headline")).to_have_text("Sold out")
     picture(rival, "release-missed")
-    rival.get_by_role("link", name="There is a waitlist for what comes back").click()
+    rival.get_by_role("link", name="Go to the waitlist").click()
     in_state(rival, "open")
     picture(rival, "waitlist-open")
     on_the_waitlist(rival)
@@ -130,7 +128,7 @@ def test_a_metered_release_keeps_claims_in_line(release: Release, page: Page, ri
     release.hand("admit", count=1)
     in_state(page, "admitted")
     in_state(rival, "lost")
-    expect(rival.locator("#waitlist-way")).to_contain_text("There is a waitlist")
+    expect(rival.locator("#waitlist-way")).to_contain_text("Go to the waitlist")
     picture(rival, "release-too-late")
 
 
@@ -176,7 +174,7 @@ def test_the_opening_is_told_on_the_waitlist(release: Release, page: Page) -> No
     in_state(page, "open")
     on_the_waitlist(page)
     release.hand("open")
-    page.get_by_role("link", name="What you wait for has opened").click()
+    page.get_by_role("link", name="It has opened").click()
     in_state(page, "claimable")
     page.go_back()
     picture(page, "waitlist-opened")

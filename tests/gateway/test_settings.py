@@ -56,6 +56,7 @@ def test_the_common_name_of_the_store_is_understood() -> None:
         ("DRAIN_MS", "-1", ">= 0"),
         ("PUBLIC_ORIGIN", "https://wait.example/room", "no path"),
         ("REDIS_URL", "http://x", "redis"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "networks such as"),
     ],
 )
 def test_a_wrong_one_says_what_is_allowed(name: str, value: str, allowed: str) -> None:

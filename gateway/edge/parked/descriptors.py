@@ -57,6 +57,14 @@ class Descriptors:
         self.count += 1
         return file
 
+    def peer(self, file: int) -> str:
+        """The address at the other end; "" when it is gone."""
+        with socket.socket(fileno=os.dup(file)) as other:
+            try:
+                return str(other.getpeername()[0])
+            except OSError:
+                return ""
+
     def assign(self, file: int, slot: int) -> None:
         """Events of ``file`` are those of ``slot``."""
         missing = file + 1 - len(self._slot_of)

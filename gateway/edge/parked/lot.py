@@ -137,6 +137,11 @@ class Lot:
         self._lines[slot] = line
         return slot
 
+    def peer(self, slot: int) -> str:
+        """The address at the other end of a parked socket; "" where another holds it, or it is broken."""
+        file = self._slots.files[slot]
+        return "" if file == NO_FILE else self._descriptors.peer(file)
+
     def hand_over(self, slot: int) -> None:
         """From now on the handler hears what ``slot`` says."""
         del self._owners[slot]

@@ -124,7 +124,7 @@ export class Waitlist extends Kind {
     page.$("offer-left").dataset.hurry = String(left < HURRY_MS);
     const opened = screen.state === "listed" ? screen.opened : null;
     page.list("list-opened", opened === null ? [] : [{ key: opened }], ({ key }) =>
-      page.element("a", "What you wait for has opened: look at it now", { href: `#${key}` }),
+      page.element("a", "It has opened: look now", { href: `#${key}`, class: "button" }),
     );
   }
 }
