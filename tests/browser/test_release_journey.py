@@ -34,11 +34,11 @@ class Release:
     def put(self, *, opens_in_ms: int, waitlist: dict[str, Any] | None = None, **terms: Any) -> None:
         """The release opens so much later; ``terms`` are those of its distribution."""
         opens_at = now_ms() + opens_in_ms
-        lobby: dict[str, Any] = {"opens_at": opens_at, "lobby_opens_at": now_ms() - HOUR_MS}
-        drop = {"id": "drop", "name": "Drop", "priority": 5, "distribution": {"kind": "timed_release"} | terms}
-        after = {"id": "waitlist", "name": "Waitlist", "distribution": {"kind": "waitlist"} | (waitlist or {})}
-        paths = [drop | lobby, after | {"attached_to": "drop"}]
-        self._merchant.put_paths(self.id, self._checkout_url, paths, stock=1)
+        drop: dict[str, Any] = {"opens_at": opens_at, "lobby_opens_at": now_ms() - HOUR_MS, "priority": 5}
+        drop |= {"id": "drop", "name": "Drop", "distribution": {"kind": "timed_release"} | terms}
+        after: dict[str, Any] = {"id": "waitlist", "name": "Waitlist", "attached_to": "drop"}
+        after |= {"distribution": {"kind": "waitlist"} | (waitlist or {})}
+        self._merchant.put_paths(self.id, self._checkout_url, [drop, after], stock=1)
 
     def hand(self, word: str, path: str = "drop", **body: Any) -> None:
         self._merchant.hand(self.id, word, path=path, **body)
