@@ -8,6 +8,7 @@
     stanchion bench ranks     positions of a gateway's sockets in a big roster
     stanchion bench draw      order, proof and check of a big draw with hats
     stanchion bench auction   bids on one item through sockets: until they are answered, until all know of them
+    stanchion bench release   all claim at the opening of a timed release, until the last one knows how it ended
     stanchion bench edge      memory, frames, handshakes and latency of sockets on a real stack, beside the floors
     stanchion bench storm     what must hold: a storm of reconnects, clients that do not read, coming and going, a drain
     stanchion bench appointment  what must hold: thousands race for few places, holds run out, bookings are moved
@@ -17,8 +18,8 @@
     stanchion bench all       all of them but the drills, the chaos, the million and the replay
 
 Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_growth``, ``bench_replay``,
-``bench_ranks``, ``bench_draw``, ``bench_auction``, ``bench_edge``, ``bench_storm``, ``bench_appointment``,
-``bench_drills``, ``bench_chaos``, ``bench_million``; ``report`` writes what they find.
+``bench_ranks``, ``bench_draw``, ``bench_auction``, ``bench_release``, ``bench_edge``, ``bench_storm``,
+``bench_appointment``, ``bench_drills``, ``bench_chaos``, ``bench_million``; ``report`` writes what they find.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ from loadtests.bench_failover import bench_failover
 from loadtests.bench_growth import SIZES, bench_growth
 from loadtests.bench_million import bench_million
 from loadtests.bench_ranks import bench_ranks
+from loadtests.bench_release import Sizes as ReleaseSizes
+from loadtests.bench_release import bench_release
 from loadtests.bench_replay import bench_replay
 from loadtests.bench_storm import RUNS, bench_storm
 from loadtests.bench_stream import bench_stream
@@ -65,6 +68,7 @@ SECONDS_TAKEOVER = 12
 SOCKETS_RANKS = 20_000
 SOCKETS_EDGE = 15_000
 SOCKETS_AUCTION = 2_000
+SOCKETS_RELEASE = 15_000
 SOCKETS_STORM = 20_000
 SOCKETS_APPOINTMENT = 5_000
 SOCKETS_FAILOVER = 50
@@ -150,6 +154,13 @@ def _auction(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     bench_auction(parts, report, sizes, _pictures(asked))
 
 
+def _release(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
+    sockets = asked.sockets or SOCKETS_RELEASE
+    if sockets > SOCKETS_EDGE_MAX:
+        raise RuntimeError(f"--sockets is {sockets}; allowed for release: at most {SOCKETS_EDGE_MAX}")
+    bench_release(parts, report, ReleaseSizes(sockets, asked.stock, asked.impatient), _pictures(asked))
+
+
 def _edge(asked: argparse.Namespace, parts: Parts, report: Report) -> None:
     sockets = asked.sockets or SOCKETS_EDGE
     if sockets > SOCKETS_EDGE_MAX:
@@ -203,6 +214,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Parts, Report], None]] = {
     "ranks": _ranks,
     "draw": _draw,
     "auction": _auction,
+    "release": _release,
     "edge": _edge,
     "storm": _storm,
     "appointment": _appointment,
@@ -247,13 +259,17 @@ def _parser() -> argparse.ArgumentParser:
         "--sockets",
         type=_between(1, 2_000_000),
         help=f"places that are asked for ({SOCKETS_RANKS:,}), or sockets held: edge {SOCKETS_EDGE:,}, "
-        f"auction {SOCKETS_AUCTION:,}, who watch, storm {SOCKETS_STORM:,}, appointment {SOCKETS_APPOINTMENT:,}, "
-        f"chaos {SOCKETS_CHAOS:,}, "
-        f"failover {SOCKETS_FAILOVER}, million {SOCKETS_MILLION:,}",
+        f"auction {SOCKETS_AUCTION:,}, who watch, release {SOCKETS_RELEASE:,}, storm {SOCKETS_STORM:,}, "
+        f"appointment {SOCKETS_APPOINTMENT:,}, chaos {SOCKETS_CHAOS:,}, failover {SOCKETS_FAILOVER}, "
+        f"million {SOCKETS_MILLION:,}",
     )
     parser.add_argument("--queue", type=_between(100, 10_000_000), default=100_000, help="who waits before the sockets")
     parser.add_argument("--bidders", type=_between(1, 10_000), default=300, help="who bids in the auction")
     parser.add_argument("--bids", type=_between(1, 20_000), default=2_000, help="bids/s of all bidders together")
+    parser.add_argument("--stock", type=_between(1, 1_000_000), default=1_000, help="what is released")
+    parser.add_argument(
+        "--impatient", type=_between(0, 1_000), default=200, help="who claims before the opening as well"
+    )
     parser.add_argument("--handshakes", type=_between(1, 18_000), default=10_000, help="handshakes of a turn")
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=RUNS, help="runs of the storm")
     parser.add_argument(

@@ -81,11 +81,11 @@ class Room:
         """Make an experience with one queue, changed by ``distribution``, and open it."""
         self.put(document(experience, **distribution))
 
-    def put(self, whole: dict[str, Any]) -> None:
-        """Make the experience of this document, once there is an engine, and return when it is open."""
+    def put(self, whole: dict[str, Any], phase: str = "open") -> None:
+        """Make the experience of this document, once there is an engine, and return when it is in ``phase``."""
         experience = whole["id"]
         self._until(lambda: self._takes(experience, whole), READY_S, f"{experience} to be taken")
-        self._until(lambda: self.stats(experience)["phase"] == "open", READY_S, f"{experience} to open")
+        self._until(lambda: self.stats(experience)["phase"] == phase, READY_S, f"{experience} to be {phase}")
 
     def limit(self, experience: str, **limits: Any) -> None:
         """Change the limits of the path."""
