@@ -96,6 +96,24 @@ def _figures(lines: str) -> list[dict[str, Any]]:
             ],
         ),
         (
+            "release",
+            ["--sockets", "40", "--stock", "5", "--impatient", "4"],
+            [
+                f"release: {figure}"
+                for figure in (
+                    "the opening to the last word",
+                    "claims taken before the opening",
+                    "admissions too many or too few",
+                    "admissions out of the order of arrival",
+                    "promises broken in the log",
+                    "claims without an answer",
+                    "sockets not told sold_out",
+                    "early claims not refused as such",
+                    "sockets told that it is theirs, too many or too few",
+                )
+            ],
+        ),
+        (
             "million",
             ["--sockets", "60", "--seconds", "1"],
             [
