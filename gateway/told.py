@@ -316,6 +316,8 @@ def _draw_at(path: PathReplica) -> Any:
 def _access(path: PathReplica, level: int) -> str:
     if not qualifies(path, level):
         return "needs_level"
+    if path.settings.audience is not None:
+        return "not_for_you"  # no session says yet which audiences somebody is in
     if path.settings.access_code is not None:
         return "needs_code"
     capacity = capacity_of(path.settings.distribution)

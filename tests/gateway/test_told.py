@@ -124,3 +124,19 @@ def test_who_paused(outage: bool, paused: bool, word: str) -> None:
     made = replica()
     made.paths["general"].paused = paused
     assert told.phase(made.paths["general"], NOW, outage=outage).paused == word
+
+
+@pytest.mark.parametrize(
+    ("path", "access"),
+    [
+        ({}, "open"),
+        ({"access_code": {"code": "SESAME"}}, "needs_code"),
+        ({"audience": "vip", "access_code": {"code": "SESAME"}}, "not_for_you"),
+        ({"audience": "vip", "min_level": "registered"}, "needs_level"),
+    ],
+)
+def test_a_path_says_what_stands_in_the_way(path: dict[str, Any], access: str) -> None:
+    made = replica(paths=[raw_path(**path)])
+    (view,) = told.experience_view(made, 0, NOW).paths
+    assert view.access == access
+    assert "SESAME" not in str(msgspec.to_builtins(view))
