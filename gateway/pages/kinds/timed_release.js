@@ -24,7 +24,7 @@ const LOST_WORDS = [
 /** By state: headline, message and title. */
 const STATES = {
   countdown: (screen) => [
-    screen.opensAt === null ? "Not open yet" : "Get ready",
+    screen.releasedAt === null ? "Not open yet" : "Get ready",
     "The button works from the opening on, and not a moment before. Claims count in the order in which they come.",
     "Opening soon",
   ],
@@ -99,8 +99,8 @@ export class TimedRelease extends Kind {
     return ticket === null && barred ? super.state(now) : "claimable";
   }
 
-  more(now) {
-    return { soldOut: this.#isSoldOut() };
+  more() {
+    return { releasedAt: this.#opensAt() };
   }
 
   controls(screen) {
@@ -111,7 +111,7 @@ export class TimedRelease extends Kind {
   }
 
   show(page, screen, now) {
-    const until = screen.opensAt;
+    const until = screen.releasedAt;
     page.figure("release-in", until === null ? "Soon" : say.clock(until - now));
     page.text("release-at", until === null ? "" : `until it opens, ${say.instant(until, now)}`);
     if (until === null || screen.state !== "countdown" || until - now > SOON_MS || this.#timer !== null) return;
@@ -123,7 +123,9 @@ export class TimedRelease extends Kind {
 
   /** When it opens, while it has not (epoch ms); null when that is past, or by hand. */
   #opensAt() {
-    return ["scheduled", "lobby"].includes(this.path.phase) ? this.path.at : null;
+    const { phase, at, view } = this.path;
+    if (phase === "scheduled") return view.opens_at ?? at; // `at` is when its lobby opens, if it has one
+    return phase === "lobby" ? at : null;
   }
 
   #isSoldOut() {

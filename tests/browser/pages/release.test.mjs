@@ -46,12 +46,19 @@ function words(screen) {
 
 test("the button works from the exact instant on, before any frame says so", () => {
   const before = at(OPENS_AT - 1, view());
-  assert.deepEqual([before.state, before.opensAt, controls(before)], ["countdown", OPENS_AT, ["Claim yours (not yet)"]]);
+  assert.deepEqual([before.state, before.releasedAt, controls(before)], ["countdown", OPENS_AT, ["Claim yours (not yet)"]]);
   const there = at(OPENS_AT);
   assert.deepEqual([there.state, controls(there)], ["claimable", ["Claim yours"]]);
   assert.equal(at(NOW, { ...OPEN, now: NOW }).state, "claimable"); // opened by hand
   assert.equal(at(NOW, { ...OPEN, paused: "merchant" }).state, "on_hold");
   assert.equal(standing.joinable, null);
+});
+
+test("before its lobby a release counts down to the opening, not to the lobby", () => {
+  const said = view();
+  said.experience.paths[0].phase = "scheduled";
+  const before = at(NOW, said, { type: "phase", path: "drop", phase: "scheduled", at: NOW + 5, now: NOW });
+  assert.deepEqual([before.state, before.releasedAt], ["countdown", OPENS_AT]);
 });
 
 test("a claim in line, a turn, and a turn that is taken back", () => {
