@@ -34,6 +34,8 @@ def audit_from(beginning: Beginning) -> Audit:
         audit.shelves.left[variant] = None if shelf.total is None else shelf.left
         audit.shelves.totals[variant] = shelf.total
     audit.paths = {path_id: _path(path, audit.shelves) for path_id, path in core.paths.items()}
+    for path_id, path in audit.paths.items():
+        path.resume_promise(beginning.replica.paths[path_id].kind)
     audit.link()
     audit.over_all = SpanMeter(core.meter.bucket.rate, EXPERIENCE_BURST_MS)
     audit.admissions = dict(core.admissions)

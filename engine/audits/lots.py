@@ -15,6 +15,8 @@ from engine.audits.path import AuditedPath
 from engine.audits.promises import Broken, Shelves
 from protocol import kind_events as k
 from protocol.documents import Path
+from protocol.kinds.base import KindReplica
+from protocol.kinds.lots import LotsReplica
 from protocol.states import TicketState
 
 
@@ -28,6 +30,10 @@ class AuditedLots(AuditedPath):
         self.entered: list[int] = []
         self.beacon = b""
         self.order: list[int] | None = None
+
+    def resume_promise(self, seen: KindReplica) -> None:
+        assert isinstance(seen, LotsReplica), "a reader keeps the lottery of what has one"
+        self.commitment = seen.commitment
 
     def in_order(self) -> list[int]:
         """Those of the order who wait."""

@@ -16,6 +16,7 @@ from protocol import events as e
 from protocol import kind_events as k
 from protocol.distributions import max_admissions_of, rate_of
 from protocol.documents import Path
+from protocol.kinds.base import KindReplica
 from protocol.states import LIVE, TicketState
 
 _GIVEN_UP = frozenset({TicketState.WAITING, TicketState.OFFERED, TicketState.ADMITTED, TicketState.REDEEMED})
@@ -63,6 +64,9 @@ class AuditedPath:
 
     def resume_kind(self, own: list[Any], offers: list[Any]) -> None:
         """What a snapshot says of the kind: ``own``, as its distribution stores it, and the open ``offers``."""
+
+    def resume_promise(self, seen: KindReplica) -> None:
+        """What was told of the kind before, as a reader keeps it."""
 
     def limit(self, settings: Path) -> None:
         """Another rate or other caps: a new part of the metering begins."""

@@ -40,7 +40,8 @@ class AuditedSlots:
             raise Broken(f"the hold of ticket {event.ticket} was over when it was made")
         self._path.states[event.ticket] = _HELD
         self.held[event.ticket] = (event.slot, event.hold_until)
-        self._room(event.slot, event.at)
+        self._ahead(event.slot, event.at)
+        self._room(event.slot)
 
     def hold_moved(self, event: k.HoldMoved) -> None:
         """An outage gives time back."""
@@ -70,15 +71,28 @@ class AuditedSlots:
         slot, until = self.held.pop(event.ticket, ("", 0))
         self._path.states[event.ticket] = _BOOKED
         self.booked[event.ticket] = (event.slot, event.confirmation)
-        self._room(event.slot, until - 1 if slot == event.slot else event.at)
+        if slot != event.slot:
+            self._ahead(event.slot, event.at)
+        elif event.at >= until:
+            raise Broken(f"ticket {event.ticket} booked at {event.at}, its hold was over at {until}")
+        self._room(event.slot)
 
-    def _room(self, slot: str, at: int) -> None:
-        """Nobody has too much of ``slot``, which begins after ``at``."""
+    def _terms(self) -> Appointment:
         terms = self._path.settings.distribution
-        assert isinstance(terms, Appointment) and terms.starts is not UNSET, "an appointment has slots"
-        begins = [start for start in terms.starts if slot_of(start) == slot]
-        if not begins or begins[0] <= at:
+        assert isinstance(terms, Appointment), "an appointment has the terms of one"
+        return terms
+
+    def _ahead(self, slot: str, at: int) -> None:
+        """``slot``, which nobody holds yet, begins after ``at``. What is held may be booked even if an outage has moved
+        the hold beyond that."""
+        starts = self._terms().starts
+        assert starts is not UNSET, "the slots of a document in a log are worked out"
+        if not any(start > at and slot_of(start) == slot for start in starts):
             raise Broken(f"{slot} is no slot that lies ahead")
+
+    def _room(self, slot: str) -> None:
+        """Nobody has too much of ``slot``."""
+        terms = self._terms()
         taken = self.kept.count(slot)
         taken += [one for one, _ in (*self.held.values(), *self.booked.values())].count(slot)
         if taken > terms.capacity_per_slot:
@@ -87,7 +101,8 @@ class AuditedSlots:
     def keep(self, event: k.SlotKept) -> None:
         """A place is kept for the waitlist."""
         self.kept.append(event.slot)
-        self._room(event.slot, event.at)
+        self._ahead(event.slot, event.at)
+        self._room(event.slot)
 
     def release(self, event: k.SlotReleased) -> None:
         """It is no more."""

@@ -13,6 +13,7 @@ from engine.audit import Audit
 from engine.core.experience import RULES, Batch, Experience
 from engine.core.path import Path
 from engine.core.ticket import Tickets
+from engine.distributions.appointment import Appointment
 from engine.distributions.auction import Auction
 from engine.distributions.base import Distribution
 from engine.distributions.dutch_auction import DutchAuction
@@ -20,6 +21,7 @@ from protocol import codec
 from protocol import commands as c
 from protocol.documents import Experience as Document
 from protocol.events import Admitted, Answered, AnyEvent, Entry, Refused, WriterChanged
+from protocol.kinds.appointment import AppointmentReplica, Place
 from protocol.kinds.auction import AuctionReplica
 from protocol.path_replica import OpenWindow
 from protocol.replica import Replica
@@ -201,6 +203,8 @@ def assert_agree(core: Experience, replica: Replica) -> None:
         assert (seen.completed, seen.forgiven) == (path.meter.completed, path.tickets.forgiven)
         if isinstance(seen.kind, AuctionReplica):
             _auctions_agree(path.distribution, seen.kind)
+        if isinstance(seen.kind, AppointmentReplica):
+            _slots_agree(path.distribution, seen.kind)
     for variant, shelf in core.stock.shelves.items():
         if shelf.total is not None:
             told = replica.stock[variant]
@@ -223,6 +227,15 @@ def _auctions_agree(auction: Distribution, seen: AuctionReplica) -> None:
         told = [ticket for ticket in seen.maxima if seen.status(ticket) == "leading"]
         assert auction._hammered or set(told) == set(bids.leaders())
         assert all(seen.maxima[ticket] == bids.maximum(ticket) for ticket in bids.in_order())
+
+
+def _slots_agree(appointment: Distribution, seen: AppointmentReplica) -> None:
+    assert isinstance(appointment, Appointment), "an appointment is run as one"
+    bookings, slots = appointment._bookings, appointment._slots
+    held = {ticket: Place(hold.slot, hold.until, "") for ticket, hold in bookings.holds.items()}
+    booked = {ticket: Place(one.slot, None, one.confirmation) for ticket, one in bookings.booked.items()}
+    assert seen.places == held | booked
+    assert seen.free() == {slot: slots.terms.capacity_per_slot - bookings.taken(slot) for slot in slots.begins}
 
 
 def _told(path: Path, ticket: int, variant: str) -> OpenWindow:

@@ -484,3 +484,12 @@ def test_a_document_without_its_slots_has_none() -> None:
     terms = replace(told.paths[0].distribution, starts=[])
     stage = Stage(replace(told, paths=[replace(told.paths[0], distribution=terms)]))
     assert stage.path(PATH).phase == "ended"
+
+
+def test_a_hold_that_an_outage_moves_beyond_the_beginning_of_its_slot_can_still_be_booked() -> None:
+    stage = staged()
+    stage.step(TEN_MS - 1_000, hold(1, TEN))
+    stage.take_over(TEN_MS + 500)
+    stage.step(TEN_MS + 500)
+    (booked,) = only(stage.later(300, book(1)), k.Booked)
+    assert (booked.at, booked.slot) == (TEN_MS + 800, TEN)

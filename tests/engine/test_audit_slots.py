@@ -67,6 +67,7 @@ def test_a_log_that_keeps_its_promises_is_audited_to_its_end() -> None:
         ([_held(0), k.HoldMoved(PATH, 0, LATER)], "was cut short"),
         ([_held(0), _held(1, ELEVEN), k.HoldEnded(PATH, LATER - 1, [0, 1])], "was to last until"),
         ([_held(0, until=START_MS + 1), k.HoldEnded(PATH, LATER, [0])], "was to last until"),
+        ([_held(0), _booked(0, at=LATER)], "its hold was over"),
         ([_booked(0), _held(0)], "was booked"),
         ([_booked(0), _booked(0, ELEVEN)], "was booked"),
         ([_booked(0, ELEVEN, instead_of=TEN)], "was waiting"),

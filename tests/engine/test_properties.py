@@ -14,9 +14,11 @@ from engine.core.experience import Batch, Experience
 from protocol.codec import decode_commands, encode_commands
 from protocol.events import Refused
 from protocol.replica_codec import decode_replica, encode_replica
+from protocol.states import TicketState
 from tests.engine.auctions_workload import AuctionsWorkload
 from tests.engine.draws_workload import DrawsWorkload
 from tests.engine.kinds_workload import KindsWorkload
+from tests.engine.slots_workload import SlotsWorkload
 from tests.engine.stage import SENDER, Stage, assert_agree
 from tests.engine.workload import Act, Moment, Workload
 from tests.support.samples import EXPERIENCE
@@ -33,10 +35,11 @@ def _live(workload: Workload, stage: Stage, moment: Moment) -> None:
 
 
 @pytest.fixture(
-    params=[Workload, KindsWorkload, DrawsWorkload, AuctionsWorkload], ids=["queues", "kinds", "draws", "auctions"]
+    params=[Workload, KindsWorkload, DrawsWorkload, AuctionsWorkload, SlotsWorkload],
+    ids=["queues", "kinds", "draws", "auctions", "slots"],
 )
 def workloads(request: pytest.FixtureRequest) -> Workloads:
-    """What a workload is about: queues alone, what feeds a waitlist, draws, or auctions."""
+    """What a workload is about: queues alone, what feeds a waitlist, draws, auctions or slots."""
     chosen: Workloads = request.param
     return chosen
 
@@ -155,7 +158,9 @@ def test_nobody_is_lost_or_admitted_twice(workloads: Workloads, seed: int) -> No
             held = [path.tickets.live(one) for one in path.tickets.latest]
             live = [ticket for ticket in held if ticket is not None]
             assert len(live) == path.tickets.alive
-            assert len(live) == path.tickets.waiting + len(path.windows.open) + len(path.offers.open)
+            states = [path.tickets.state(ticket) for ticket in live]
+            placed = states.count(TicketState.HELD) + states.count(TicketState.BOOKED)
+            assert len(live) == path.tickets.waiting + len(path.windows.open) + len(path.offers.open) + placed
             assert set(path.windows.open) == {one for one in live if one in path.windows.open}
     assert len(set(stage.ids)) == len(stage.ids)
     turns = Counter((one.path, one.ticket) for one in stage.admissions)
