@@ -20,7 +20,6 @@ from protocol.slots import slot_of
 from tests.engine.simulation.plan import Step
 from tests.engine.simulation.terms import BEACON, ROUND, STARTS
 
-PATHS = ("general", "vip", "third")
 MERCHANT_WORDS = ("offer", "draw", "beacon", "check_in", "no_show", "cancel_booking")
 SLOTS = tuple(map(slot_of, STARTS))
 SLOT_OF = (1, 2, 2, 3, 3, 3, 4, 4, 4, 0, 5)
@@ -66,6 +65,7 @@ def of_consumer(step: Step, who: bytes, path: str) -> c.Command | None:
         "cancel": lambda: c.Cancel(who, path),
         "enter": lambda: c.Join(who, path, hats=1 + step.size % HATS_MAX),
         "withdraw": lambda: c.Leave(who, path),
+        "choose": lambda: c.Choose(who, path, ("b", "a", "")[step.size % 3]),
         "third": lambda: c.Join(who, "third"),
     }
     return kinds[step.word]() if step.word in kinds else None

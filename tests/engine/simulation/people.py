@@ -19,9 +19,8 @@ from protocol.documents import Experience as Document
 from protocol.refusals import Reason
 from tests.engine.simulation import kinds
 from tests.engine.simulation.gateways import Gateway, Request
-from tests.engine.simulation.kinds import PATHS as PATHS_OF_KINDS
 from tests.engine.simulation.plan import Step
-from tests.engine.simulation.terms import STARTS, with_kinds
+from tests.engine.simulation.terms import STARTS
 from tests.engine.simulation.world import BEGAN_MS, US_PER_MS, World
 from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant, with_slots
 
@@ -31,6 +30,8 @@ NEWCOMERS_FROM = 1_000
 SECRET = bytes(range(32))
 KID = "k1"
 MERCHANT = "control"
+AddKinds = Callable[[list[dict[str, Any]], Random], list[dict[str, Any]]]
+"""Makes of the queues of a document, decoded JSON, what else it has (``terms.py``)."""
 RATES = (600, 60, 1_000, 6_000, 7, 60_000, 0)
 ASK_AGAIN_MS_MAX = 1_000
 NOT_YET_TRIES_MAX = 8
@@ -63,15 +64,20 @@ class Asked:
 class People:
     """Everybody outside. ``asked`` is all that was ever wanted."""
 
-    def __init__(self, world: World, gateways: list[Gateway], experiences: list[str], *, has_kinds: bool) -> None:
+    def __init__(
+        self,
+        world: World,
+        gateways: list[Gateway],
+        experiences: list[str],
+        add_kinds: AddKinds | None = None,
+    ) -> None:
         self.asked: list[Asked] = []
         self._world = world
         self._gateways = gateways
         self._experiences = experiences
         self._newcomers = NEWCOMERS_FROM
-        self._has_kinds = has_kinds
-        self._paths = PATHS_OF_KINDS if has_kinds else PATHS
-        self._documents = {one: document_of(one, world.chance, has_kinds=has_kinds) for one in experiences}
+        self._add_kinds = add_kinds
+        self._documents = {one: document_of(one, world.chance, add_kinds=add_kinds) for one in experiences}
 
     def configure(self) -> None:
         """The merchant puts the documents up."""
@@ -90,7 +96,7 @@ class People:
                 fast = c.Limits(release_rate_per_minute=600_000, max_active=None, max_admissions=None)
                 self.want(experience, c.SetReleaseRate(MERCHANT, self._key(), path.id, fast))
                 self.want(experience, c.Resume(MERCHANT, self._key(), path.id))
-            if self._has_kinds:
+            if self._add_kinds is not None:
                 for command in kinds.to_the_end(told, MERCHANT, self._key):
                     self.want(experience, command)
 
@@ -98,7 +104,7 @@ class People:
         """The merchant ends every path but the queues, where waiting is enough for a turn."""
         for experience, told in self._documents.items():
             for path in told.paths:
-                if self._has_kinds and path.id != PATHS[0]:
+                if self._add_kinds is not None and path.id != PATHS[0]:
                     self.want(experience, c.End(MERCHANT, self._key(), path.id))
 
     def want(self, experience: str, command: c.Command) -> None:
@@ -127,7 +133,7 @@ class People:
         refusal = answer.refusal
         if refusal is None:
             return False
-        waits = self._has_kinds and asked.tries < NOT_YET_TRIES_MAX and "experience" in refusal.detail
+        waits = self._add_kinds is not None and asked.tries < NOT_YET_TRIES_MAX and "experience" in refusal.detail
         return refusal.reason is Reason.ENGINE_AWAY or waits
 
     def _ask_again(self, asked: Asked) -> None:
@@ -139,14 +145,15 @@ class People:
     def act(self, step: Step) -> None:
         """Do what a step of the plan says."""
         experience = self._experiences[step.size % len(self._experiences)]
-        step = kinds.fitting(step, self._documents[experience]) if self._has_kinds else step
+        step = kinds.fitting(step, self._documents[experience]) if self._add_kinds is not None else step
         for command in self._commands(step, experience):
             self._world.note("people", f"{experience}: {type(command).__name__} {step.who % REGULARS} {step.which}")
             self.want(experience, command)
 
     def _commands(self, step: Step, experience: str) -> Iterator[c.Command]:
-        path, who = self._paths[step.which % len(self._paths)], consumer(step.who % REGULARS)
-        if self._has_kinds:
+        paths = [path.id for path in self._documents[experience].paths]
+        path, who = paths[step.which % len(paths)], consumer(step.who % REGULARS)
+        if self._add_kinds is not None:
             path = kinds.path_for(step, self._documents[experience], path)
         consumers: dict[str, c.Command] = {
             "join": c.Join(who, path),
@@ -221,14 +228,14 @@ class People:
     def _changed(self, experience: str, step: Step) -> Document:
         """Another document: at times without the second path, or with what is in use changed."""
         chance = Random(step.who * 1_000 + step.which)
-        return document_of(experience, chance, paths=PATHS[: 1 + (step.who % 4 > 0)], has_kinds=self._has_kinds)
+        return document_of(experience, chance, paths=PATHS[: 1 + (step.who % 4 > 0)], add_kinds=self._add_kinds)
 
     def _key(self) -> str:
         return self._world.chance.randbytes(8).hex()
 
 
 def document_of(
-    experience: str, chance: Random, paths: tuple[str, ...] = PATHS, *, has_kinds: bool = False
+    experience: str, chance: Random, paths: tuple[str, ...] = PATHS, *, add_kinds: AddKinds | None = None
 ) -> Document:
     """A document with two queues that meter in every way, and at times with other kinds. A path sells one variant, or
     nothing that is counted."""
@@ -264,6 +271,6 @@ def document_of(
     }
     shared = chance.random() < 0.5
     sold = [path_of(path_id, "a" if shared else "ab"[index]) for index, path_id in enumerate(paths)]
-    if has_kinds:
-        sold = with_kinds(sold, chance)
+    if add_kinds is not None:
+        sold = add_kinds(sold, chance)
     return with_slots(document(id=experience, paths=sold, products=[raw_product(*variants)], **over_all), STARTS)

@@ -23,7 +23,7 @@ STEERING_WORDS = ("refuse", "pause", "resume", "resume", "open", "open", "close"
 CLAIM_WORDS = (*("claim",) * 12, *("offer",) * 2, *("third",) * 6)
 DRAW_WORDS = (*("enter",) * 6, "withdraw", "draw", *("beacon",) * 3)
 SLOT_WORDS = (*("hold", "book") * 4, *("reschedule",) * 3, "cancel", "cancel", "check_in", "no_show", "cancel_booking")
-KIND_WORDS = (*CLAIM_WORDS, *DRAW_WORDS, *("bid",) * 14, *SLOT_WORDS)
+KIND_WORDS = (*CLAIM_WORDS, *DRAW_WORDS, *("bid",) * 14, *SLOT_WORDS, "choose")
 WORDS = (*CONSUMER_WORDS * 3, *CHECKOUT_WORDS * 4, *METERING_WORDS * 2, *STEERING_WORDS)
 
 TROUBLES = {
@@ -52,7 +52,7 @@ RUSH_MS = 300
 LIKELY = {"silence": 0.005}
 LIKELY_OTHERS = 0.3
 COLD_EVERY = 4
-KINDS_EVERY = 3
+KINDS_EVERY, EVERY_KIND_EVERY = 3, 9
 CALM_LIKELY = 0.05
 """How many seeds have a kind of trouble; a silence takes long to simulate."""
 
@@ -95,6 +95,8 @@ class Character(NamedTuple):
     """So far behind it is struck out."""
     kinds: bool = False
     """Whether there are other distributions than queues."""
+    every_kind: bool = False
+    """Whether each of them is in every experience."""
 
 
 class Plan(NamedTuple):
@@ -120,6 +122,7 @@ def plan_of(seed: int) -> Plan:
         archives=chance.random() < 0.3,
         reader_behind_entries=chance.choice((20, 100_000)),
         kinds=seed % KINDS_EVERY == 2,
+        every_kind=seed % EVERY_KIND_EVERY == 5,
     )
     length_ms = chance.randrange(LENGTH_MS_MIN, LENGTH_MS_MAX)
     spoken = (*WORDS, *KIND_WORDS * 3) if character.kinds else WORDS

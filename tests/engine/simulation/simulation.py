@@ -39,6 +39,7 @@ from tests.engine.simulation.links import Link, Network
 from tests.engine.simulation.people import People
 from tests.engine.simulation.plan import Plan, Step
 from tests.engine.simulation.store import SimulatedStore
+from tests.engine.simulation.terms import every_kind, with_kinds
 from tests.engine.simulation.world import US_PER_MS, Broken, Clock, World
 
 SETTLE_MS = 60_000
@@ -101,7 +102,8 @@ class Simulation:
         ]
         for gateway in self.gateways:
             gateway.may_resume = self.auditor.pairs.may_resume
-        self.people = People(self.world, self.gateways, self._experiences, has_kinds=plan.character.kinds)
+        add_kinds = every_kind if plan.character.every_kind else with_kinds if plan.character.kinds else None
+        self.people = People(self.world, self.gateways, self._experiences, add_kinds)
         self._faults = Faults(
             self.world,
             self._network,

@@ -37,6 +37,14 @@ def with_kinds(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, An
     return [general, *second, third]
 
 
+def every_kind(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, Any]]:
+    """One path of each kind, named by what runs it, with a waitlist for the queue; of ``paths`` the first is kept."""
+    general = paths[0]
+    sold = [_path(method, {"id": method.replace("_", "-"), "variants": ["b"]}, chance) for method in METHODS]
+    waitlist = _path("waitlist", {"id": "third", "variants": general["variants"]}, chance)
+    return [general, *sold, waitlist | {"attached_to": general["id"]}]
+
+
 def _path(method: str, path: dict[str, Any], chance: Random) -> dict[str, Any]:
     """The queue ``path``, or what is known of a path without one, as one of the kind that ``method`` runs."""
     if method == "queue":
@@ -48,6 +56,7 @@ def _path(method: str, path: dict[str, Any], chance: Random) -> dict[str, Any]:
         "max_active": chance.choice((None, None, None, 2)),
     }
     path = path | {"min_level": "guest", "distribution": terms | _TERMS[method](chance)}
+    path["product_selection"] = chance.choice(("checkout", "checkout", "consumer", "system"))
     if method in ("draw", "english", "dutch"):
         path |= {"closes_at": None, "opens_at": chance.choice((None, None, BEGAN_MS + 900))}
     if method in ("timed_release", "dutch") and path.get("opens_at") is not None:

@@ -8,6 +8,7 @@ from protocol import commands as c
 from protocol import kind_events as k
 from protocol.distributions import Auction
 from protocol.documents import Path
+from protocol.money import minor_units
 from protocol.refusals import Reason
 from tests.engine.simulation.counted.moving import CountedMoving
 from tests.engine.simulation.world import Broken
@@ -22,6 +23,12 @@ class CountedDutch(CountedMoving):
         self.taken: dict[int, None] = {}
 
     @property
+    def _terms(self) -> Auction:
+        terms = self.settings.distribution
+        assert isinstance(terms, Auction), "an auction has the terms of one"
+        return terms
+
+    @property
     def line(self) -> list[int]:
         return list(self.taken)
 
@@ -30,14 +37,13 @@ class CountedDutch(CountedMoving):
         self.taken.pop(ticket, None)
 
     def refused(self, command: c.Command, reason: str, detail: dict[str, Any], now_ms: int) -> None:
-        terms = self.settings.distribution
-        assert isinstance(terms, Auction), "an auction has the terms of one"
         if isinstance(command, c.Claim) and reason == Reason.TOO_LOW:
             if self.price is None or command.price is None or command.price >= self.price:
                 raise Broken(f"refusals: {command.price} was too low, the price is {self.price}")
 
     def dropped(self, event: k.PriceDropped, now_ms: int) -> None:
-        if self.price is not None and event.price > self.price:
+        floor = minor_units(self._terms.floor_price or "0", self._terms.currency)
+        if self.price is not None and event.price > max(self.price, floor):
             raise Broken(f"dutch: the price rose from {self.price} to {event.price}")
         self.price, self.next_drop_at = event.price, event.next_drop_at
 
