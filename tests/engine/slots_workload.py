@@ -11,6 +11,7 @@ from typing import Any
 
 from protocol import commands as c
 from protocol.documents import Experience as Document
+from protocol.kinds.appointment import AppointmentReplica
 from protocol.slots import slot_of
 from tests.engine.kinds_workload import PATHS, KindsWorkload
 from tests.engine.kinds_workload import WORDS as KINDS_WORDS
@@ -39,8 +40,9 @@ class SlotsWorkload(KindsWorkload):
             slot = SLOTS[SLOT_OF[(act.who + stage.now_ms) % len(SLOT_OF)]]
             return [_of_slots(act.word, consumer(act.who), path, slot, named=act.which > 1)]
         if act.word in CODE_WORDS:
-            seen: Any = stage.replica.paths[path].kind if path in stage.replica.paths else None
-            codes = [place.confirmation for place in getattr(seen, "places", {}).values()]
+            kept = stage.replica.paths[path].kind if path in stage.replica.paths else None
+            places = kept.places.values() if isinstance(kept, AppointmentReplica) else ()
+            codes = [place.confirmation for place in places]
             return [_of_codes(act.word, path, codes[act.who % len(codes)] if codes else "")]
         return super().commands_of(act, stage)
 

@@ -21,7 +21,7 @@ from protocol import codec
 from protocol import commands as c
 from protocol.documents import Experience as Document
 from protocol.events import Admitted, Answered, AnyEvent, Entry, Refused, WriterChanged
-from protocol.kinds.appointment import AppointmentReplica, Place
+from protocol.kinds.appointment import AppointmentReplica
 from protocol.kinds.auction import AuctionReplica
 from protocol.path_replica import OpenWindow
 from protocol.replica import Replica
@@ -232,9 +232,10 @@ def _auctions_agree(auction: Distribution, seen: AuctionReplica) -> None:
 def _slots_agree(appointment: Distribution, seen: AppointmentReplica) -> None:
     assert isinstance(appointment, Appointment), "an appointment is run as one"
     bookings, slots = appointment._bookings, appointment._slots
-    held = {ticket: Place(hold.slot, hold.until, "") for ticket, hold in bookings.holds.items()}
-    booked = {ticket: Place(one.slot, None, one.confirmation) for ticket, one in bookings.booked.items()}
-    assert seen.places == held | booked
+    known: dict[int, tuple[str, int | None, str]]
+    known = {ticket: (hold.slot, hold.until, "") for ticket, hold in bookings.holds.items()}
+    known |= {ticket: (one.slot, None, one.confirmation) for ticket, one in bookings.booked.items()}
+    assert {ticket: (one.slot, one.hold_until, one.confirmation) for ticket, one in seen.places.items()} == known
     assert seen.free() == {slot: slots.terms.capacity_per_slot - bookings.taken(slot) for slot in slots.begins}
 
 

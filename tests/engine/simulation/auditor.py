@@ -7,7 +7,7 @@ reads the whole log at the end, once for each question that it asks of it:
 - ``Recount`` finds out itself which batches are applied, from the commands stream, and that windows end on the ms,
   that an outage is made good, that a bucket that could have served did, that stock is what the windows say;
 - the real restoration replays it, to the bytes and digests that the writers had;
-- the proof of every draw, as a gateway gives it, is checked as anybody would;
+- the proof of every order by the lottery, as a gateway gives it, is checked as anybody would;
 - without its refused and repeated commands it comes to the same state: a "no" changed nothing;
 - what every snapshot that counted restores to is the state of that replay at its entry.
 
@@ -30,7 +30,7 @@ from engine.runner import Runner
 from engine.takeover import LogError
 from protocol import codec
 from protocol.events import Admitted, Entry, Expired, WriterChanged
-from protocol.kinds.draw import DrawReplica
+from protocol.kinds.lots import LotsReplica
 from protocol.manifest import Manifest
 from protocol.proof import Verdict, check, encode
 from protocol.replica import Replica
@@ -206,7 +206,7 @@ class Auditor:
             raise Broken(f"liveness: {gateway.name} is at {replica.entry_id} of {experience}, the log at {log[-1:]}")
         self._agree("replica", core, replica)
         for path in replica.paths.values():
-            if isinstance(path.kind, DrawReplica) and (proof := path.kind.proof(experience)) is not None:
+            if isinstance(path.kind, LotsReplica) and (proof := path.kind.proof(experience)) is not None:
                 answer = check(encode(proof), lambda beacon: None)
                 if answer.verdict is not Verdict.OK:
                     raise Broken(f"proof: anybody sees that {answer.findings}")

@@ -76,8 +76,8 @@ BUGS_OF_KINDS = (
     _bug(
         "a draw does not wait for its time",
         "engine/distributions/draw.py",
-        "return _draw_at(self._terms()) if self._drawing is None else self._next_ms",
-        "return self._path.closes_at if self._drawing is None else self._next_ms",
+        "return self._lots.next_ms if self._lots.is_under_way else _draw_at(self._terms())",
+        "return self._lots.next_ms if self._lots.is_under_way else self._path.closes_at",
     ),
     _bug(
         "a draw does not wait for its beacon",
@@ -87,13 +87,13 @@ BUGS_OF_KINDS = (
     ),
     _bug(
         "who withdrew behind the close wins all the same",
-        "engine/distributions/draw.py",
-        "gone = passed_over(self._hats, self._path.tickets.states, WAITING)",
-        "gone: list[int] = []",
+        "engine/core/lots.py",
+        "return winners_of(self.order, passed_over(self.hats, tickets.states, WAITING), count)",
+        "return winners_of(self.order, [], count)",
     ),
     _bug(
         "a draw under way is begun anew by whoever takes over",
-        "engine/distributions/draw.py",
+        "engine/core/lots.py",
         "if drawing is not None:",
         "if False:",
     ),
@@ -180,5 +180,17 @@ BUGS_OF_KINDS = (
         "engine/distributions/appointment.py",
         "        due = self._bookings.due(at)\n",
         "        due = list[int]()\n        self._bookings.due(at)\n",
+    ),
+    _bug(
+        "a lobby lets people in before their order is there",
+        "engine/distributions/queue.py",
+        "return 0 if self._lobby is not None and self._lobby.is_drawing else self._path.tickets.waiting",
+        "return self._path.tickets.waiting",
+    ),
+    _bug(
+        "the order of a lobby is not served",
+        "engine/distributions/queue.py",
+        "if self._head < len(self._path.places.order) and",
+        "if len(self._path.places.order) < 0 and",
     ),
 )

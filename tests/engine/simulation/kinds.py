@@ -31,7 +31,8 @@ SIGNATURE = b"what the round gave"
 SLOT_WORDS = ("hold", "book", "reschedule", "cancel", "check_in", "no_show", "cancel_booking")
 TAKEN_BY = {
     **dict.fromkeys(SLOT_WORDS, ("appointment",)),
-    **dict.fromkeys(("draw", "beacon", "enter", "withdraw"), ("draw",)),
+    **dict.fromkeys(("draw", "beacon", "withdraw"), ("draw",)),
+    "enter": ("draw", "queue"),
     **{"claim": ("timed_release", "waitlist", "dutch", "auction"), "bid": ("auction",), "offer": ("waitlist",)},
 }
 """By word, what takes it (``method_of``)."""

@@ -25,7 +25,8 @@ from msgspec import msgpack
 from redis.exceptions import RedisError
 
 from engine import runner, snapshot_pace, snapshots, writer
-from engine.distributions import draw
+from engine.core import lots
+from engine.distributions import lobby
 from engine.settings import EngineSettings
 from protocol import manifest
 from protocol.states import Phase
@@ -53,7 +54,8 @@ SMALL: tuple[tuple[Any, str, int], ...] = (
     (snapshots, "MAKING_MS_MAX", 2_500),
     (snapshots, "REST_MS_FAILED", 300),
     (snapshot_pace, "REST_MS_MIN", 100),
-    (draw, "SLICE_LOTS", 4),
+    (lots, "SLICE_LOTS", 4),
+    (lobby, "PART_PLACES", 5),
 )
 """Bounds of the real code that are smaller in a small world: a snapshot is of several chunks, and they come often."""
 STEP_BOUNDS: tuple[tuple[Any, str, int], ...] = (

@@ -26,9 +26,7 @@ THIRD = ("waitlist",) * 7 + METHODS
 def with_kinds(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, Any]]:
     """The queues ``paths``, decoded JSON, with what else a seed with kinds has."""
     general, *others = paths
-    if chance.random() < 0.7:
-        quick = {"release_rate_per_minute": 60_000, "max_active": None, "max_admissions": None}
-        general = general | {"distribution": general["distribution"] | quick}
+    general = _queue(general, chance)
     second = [_path(chance.choice(SECOND), path, chance) for path in others]
     source, method = chance.choice((general, *second, *second, {})), chance.choice(THIRD)
     third = _path(method, {"id": "third", "variants": ["b"]}, chance)
@@ -39,10 +37,18 @@ def with_kinds(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, An
 
 def every_kind(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, Any]]:
     """One path of each kind, named by what runs it, with a waitlist for the queue; of ``paths`` the first is kept."""
-    general = paths[0]
+    general = _queue(paths[0], chance)
     sold = [_path(method, {"id": method.replace("_", "-"), "variants": ["b"]}, chance) for method in METHODS]
     waitlist = _path("waitlist", {"id": "third", "variants": general["variants"]}, chance)
     return [general, *sold, waitlist | {"attached_to": general["id"]}]
+
+
+def _queue(path: dict[str, Any], chance: Random) -> dict[str, Any]:
+    """The queue ``path``, often a quick one, at times with a lobby."""
+    if chance.random() < 0.7:
+        quick = {"release_rate_per_minute": 60_000, "max_active": None, "max_admissions": None}
+        path = path | {"distribution": path["distribution"] | quick}
+    return path | ({"opens_at": BEGAN_MS + 3_000, "lobby_opens_at": BEGAN_MS + 500} if chance.random() < 0.35 else {})
 
 
 def _path(method: str, path: dict[str, Any], chance: Random) -> dict[str, Any]:

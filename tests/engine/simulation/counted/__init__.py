@@ -10,11 +10,12 @@ from tests.engine.simulation.counted.draw import CountedDraw
 from tests.engine.simulation.counted.dutch import CountedDutch
 from tests.engine.simulation.counted.english import CountedEnglish
 from tests.engine.simulation.counted.path import CountedPath
+from tests.engine.simulation.counted.queue import CountedQueue
 from tests.engine.simulation.counted.timed_release import CountedTimedRelease
 from tests.engine.simulation.counted.waitlist import CountedWaitlist
 
 COUNTED: Final[dict[str, type[CountedPath]]] = {
-    "queue": CountedPath,
+    "queue": CountedQueue,
     "appointment": CountedAppointment,
     "draw": CountedDraw,
     "auction": CountedEnglish,
