@@ -205,6 +205,10 @@ class Story:
     def note_wait(self, replica: Replica, now_ms: int) -> None:
         """From now on it waits, and those ahead of it are counted."""
         self.waits, self._since_ms = True, now_ms
+        self.line_up(replica)
+
+    def line_up(self, replica: Replica) -> None:
+        """It has this place from now on."""
         self._ahead, self._gone = replica.paths[self.path].roster.ahead(self.ticket), {}
 
     def _those_ahead(self) -> str:

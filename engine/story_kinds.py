@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.story_words import money, time
+from engine.story_words import ahead, is_in_order, money, time
 from protocol import kind_events as k
 from protocol.kinds.appointment import AppointmentReplica
 from protocol.path_replica import PathReplica
@@ -124,7 +124,11 @@ def _beacon(story: Story, event: k.BeaconGiven, replica: Replica, now_ms: int) -
 def _drawn(story: Story, event: k.Drawn, replica: Replica, now_ms: int) -> None:
     if not story.waits:
         return
-    if story.ticket in event.winners:
+    path = replica.paths[story.path]
+    if is_in_order(path):
+        story.line_up(replica)
+        place = ahead(path, story.ticket)
+    elif story.ticket in event.winners:
         place = f"it won, as number {event.winners.index(story.ticket) + 1} of {len(event.winners)}"
     else:
         place = f"it is none of the {len(event.winners)} winners, and may move up"

@@ -11,6 +11,7 @@ from protocol.distributions import kind_of, rate_of
 from protocol.money import decimal_string
 from protocol.path_replica import PathReplica
 from protocol.replica import Replica
+from protocol.roster import NO_PLACE
 from protocol.states import Phase
 
 MS_PER_SECOND = 1_000
@@ -25,10 +26,12 @@ def is_in_order(path: PathReplica) -> bool:
 
 
 def ahead(path: PathReplica, ticket: int) -> str:
-    """How many are ahead of a ticket that waits, where places are turns, else only that it waits."""
+    """How many are ahead of a ticket that waits, where places are turns and it has one; else that it waits."""
     if not is_in_order(path):
         return "it waits"
     count = path.roster.ahead(ticket)
+    if count == NO_PLACE:
+        return "its place is not drawn yet"
     if count == 0:
         return "nobody is ahead of it"
     return f"{count} {'is' if count == 1 else 'are'} ahead of it"

@@ -65,6 +65,25 @@ def test_a_beacon_that_a_draw_waited_for_and_a_reserve_that_is_let_go() -> None:
     ]
 
 
+def test_a_lobby_has_no_places_until_its_order_is_drawn() -> None:
+    opens = {"opens_at": START_MS + 1_000, "lobby_opens_at": START_MS}
+    slow = {"release_rate_per_minute": 60, "burst_ms": 1, "checkout_window_seconds": 60, "max_active": 1}
+    stage = Stage(document(paths=[raw_path(distribution=slow, **opens)]))
+    stage.later(1, *joins(0, 1, 2))
+    in_the_lobby = [story_of(stage, ticket) for ticket in range(3)]
+    stage.step(START_MS + 1_000)
+    stage.later(10, *joins(3))
+    stories = [story_of(stage, ticket) for ticket in range(4)]
+    pace = "the rate is 60 a minute, at most 1 windows at once; general is lobby"
+    assert {one[-1] for one in in_the_lobby} == {f"Now its place is not drawn yet; {pace}."}
+    assert stories[1][0] == f"Ticket 1 joined as number 2 of general; its place is not drawn yet, {pace}."
+    drawn = sorted(line.rpartition(": ")[2] for one in stories[:3] for line in told(one, "The order was drawn"))
+    assert drawn == ["1 is ahead of it.", "2 are ahead of it.", "nobody is ahead of it."]
+    assert stories[3][0].startswith("Ticket 3 joined as number 4 of general; 2 are ahead of it")
+    (first,) = [one for one in stories if told(one, "It was admitted")]
+    assert told(first, "The order was drawn")[0].endswith(": nobody is ahead of it.")
+
+
 def auction(**terms: Any) -> Document:
     own: dict[str, Any] = {"start_price": "10.00", "ends_at": CLOSES_MS}
     own |= {"checkout_window_seconds": 2, "payment_grace_seconds": 0}
