@@ -121,7 +121,8 @@ class Story:
         if event.ticket != self.ticket:
             return self.passed("gone", replica)
         self.waits = False
-        return self.say(replica, event.at, f"It was given up ({event.reason})")
+        what = "It booked what it was offered" if event.reason == "booked" else f"It was given up ({event.reason})"
+        return self.say(replica, event.at, what)
 
     def _refused(self, event: e.TicketRefused, replica: Replica, now_ms: int) -> None:
         if event.ticket != self.ticket:

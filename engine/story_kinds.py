@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SKIPPED: Final = {
     "variant_not_free": "nothing was free of what it wants",
     "already_admitted": "its holder was admitted elsewhere already",
+    "already_booked": "its holder has booked a slot already",
 }
 
 
@@ -65,7 +66,7 @@ def _offered(story: Story, event: k.Offered, replica: Replica, now_ms: int) -> N
     story.waits = False
     path, index = replica.paths[story.path], event.tickets.index(story.ticket)
     variant, price = event.variants[index], event.prices[index]
-    what = variant or "a place"
+    what = variant or (f"a place in {event.slot}" if event.slot else "a place")
     what += "" if price is None else f" at {money(path, replica, price, variant)}"
     whose = "one is kept for it" if event.reserved else "whoever claims first gets it"
     until = time(replica, event.claim_by)

@@ -68,7 +68,7 @@ def test_a_beacon_that_a_draw_waited_for_and_a_reserve_that_is_let_go() -> None:
 def test_a_lobby_has_no_places_until_its_order_is_drawn() -> None:
     opens = {"opens_at": START_MS + 1_000, "lobby_opens_at": START_MS}
     slow = {"release_rate_per_minute": 60, "burst_ms": 1, "checkout_window_seconds": 60, "max_active": 1}
-    stage = Stage(document(paths=[raw_path(distribution=slow, **opens)]))
+    stage = Stage(document(paths=[raw_path(distribution=slow) | opens]))
     stage.later(1, *joins(0, 1, 2))
     in_the_lobby = [story_of(stage, ticket) for ticket in range(3)]
     stage.step(START_MS + 1_000)
@@ -198,6 +198,24 @@ def test_a_place_that_is_held_booked_changed_given_back_and_used() -> None:
         "Now it is completed.",
     ]
     assert told(story_of(stage, 1, path="fitting"), "Its holder") == ["Its holder did not come (control)."]
+
+
+def test_a_place_that_is_given_back_is_booked_by_whom_it_is_offered_to() -> None:
+    windows = [{"date": "1970-01-14", "from": "10:00", "to": "11:00"}]
+    terms = {"kind": "appointment", "windows": windows}
+    paths = [{"id": "fitting", "min_level": "guest", "distribution": terms}]
+    paths.append({"id": "waitlist", "attached_to": "fitting", "distribution": {"kind": "waitlist"}})
+    stage = Stage(with_slots(document(paths=paths), SLOTS_MS))
+    stage.later(1, *(c.Book(consumer(who), "fitting", slot=slot) for who, slot in enumerate((TEN, SIXTY))))
+    stage.later(1, *(c.Join(consumer(who), "waitlist") for who in (1, 2)))
+    stage.later(1, c.Cancel(consumer(0), "fitting"))
+    stage.later(1, c.Claim(consumer(2), "waitlist"))
+    passed, offered = (story_of(stage, ticket, path="waitlist") for ticket in range(2))
+    assert told(passed, "It was passed over") == [
+        "It was passed over and keeps its place: its holder has booked a slot already (already_booked)."
+    ]
+    assert told(offered, "It was offered")[0].startswith(f"It was offered a place in {TEN} (cancelled) until ")
+    assert told(offered, "It booked") == ["It booked what it was offered."]
 
 
 def code(stage: Stage, ticket: int) -> str:

@@ -46,7 +46,7 @@ BUGS_OF_KINDS = (
     _bug(
         "what was kept for an offer is never given back",
         "engine/core/turns.py",
-        "        if offer.reserved:\n            self._free(offer.variant, cause)\n",
+        "        if offer.reserved:\n            self._free(offer.variant, cause, offer.slot)\n",
         "",
     ),
     _bug(
@@ -192,5 +192,17 @@ BUGS_OF_KINDS = (
         "engine/distributions/queue.py",
         "if self._head < len(self._path.places.order) and",
         "if len(self._path.places.order) < 0 and",
+    ),
+    _bug(
+        "a place that is given back is offered and not kept",
+        "engine/distributions/appointment.py",
+        "            self._bookings.keep(slot)\n            journal",
+        "            journal",
+    ),
+    _bug(
+        "a place that nobody of the waitlist wants is kept for ever",
+        "engine/distributions/waitlist.py",
+        "            keeper.act(GiveBackKept(slot), None, at, journal)\n",
+        "            _ = slot\n",
     ),
 )

@@ -271,6 +271,9 @@ def document_of(
     }
     shared = chance.random() < 0.5
     sold = [path_of(path_id, "a" if shared else "ab"[index]) for index, path_id in enumerate(paths)]
+    one_path = False
     if add_kinds is not None:
-        sold = add_kinds(sold, chance)
-    return with_slots(document(id=experience, paths=sold, products=[raw_product(*variants)], **over_all), STARTS)
+        sold, one_path = add_kinds(sold, chance), chance.random() < 0.2
+    return with_slots(
+        document(id=experience, paths=sold, products=[raw_product(*variants)], one_path=one_path, **over_all), STARTS
+    )

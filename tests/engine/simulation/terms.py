@@ -36,11 +36,14 @@ def with_kinds(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, An
 
 
 def every_kind(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, Any]]:
-    """One path of each kind, named by what runs it, with a waitlist for the queue; of ``paths`` the first is kept."""
+    """One path of each kind, named by what runs it, and a waitlist for one of them; of ``paths`` the first is kept."""
     general = _queue(paths[0], chance)
-    sold = [_path(method, {"id": method.replace("_", "-"), "variants": ["b"]}, chance) for method in METHODS]
-    waitlist = _path("waitlist", {"id": "third", "variants": general["variants"]}, chance)
-    return [general, *sold, waitlist | {"attached_to": general["id"]}]
+    sold = [general]
+    for method in METHODS:
+        sold.append(_path(method, {"id": method.replace("_", "-"), "variants": ["b"]}, chance))
+    source = chance.choice((general, *sold, sold[-1]))
+    waitlist = _path("waitlist", {"id": "third", "variants": source["variants"]}, chance)
+    return [*sold, waitlist | {"attached_to": source["id"]}]
 
 
 def _queue(path: dict[str, Any], chance: Random) -> dict[str, Any]:

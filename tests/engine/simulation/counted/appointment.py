@@ -20,13 +20,15 @@ from tests.engine.simulation.world import Broken
 
 
 class CountedAppointment(CountedPath):
-    """``held``: (slot, until) by ticket; ``booked``: (slot, code) by ticket; ``used``: slots of who came or did not."""
+    """``held``: (slot, until) by ticket; ``booked``: (slot, code) by ticket; ``used``: slots of who came or did not;
+    ``kept``: those of places that are kept for the waitlist."""
 
     def __init__(self, settings: Path) -> None:
         super().__init__(settings)
         self.held: dict[int, tuple[str, int]] = {}
         self.booked: dict[int, tuple[str, str]] = {}
         self.used: list[str] = []
+        self.kept: list[str] = []
 
     @property
     def line(self) -> list[int]:
@@ -50,6 +52,12 @@ class CountedAppointment(CountedPath):
 
     def conclude(self, now_ms: int, room: float) -> None:
         super().conclude(now_ms, room)
+        offered = (
+            [] if self.waitlist is None else [offer.slot for offer in self.waitlist.offers.values() if offer.reserved]
+        )
+        for slot in filter(None, offered):
+            if self.kept.count(slot) < offered.count(slot):
+                raise Broken(f"slots: {offered.count(slot)} places of {slot} are offered, {self.kept} are kept")
         for ticket, (_, until) in self.held.items():
             if until <= now_ms:
                 raise Broken(f"deadlines: the hold of {ticket} ended at {until}, it is {now_ms}")
@@ -63,11 +71,21 @@ class CountedAppointment(CountedPath):
                 raise Broken("refusals: a hold was over that was not")
 
     def _taken(self, slot: str) -> int:
-        return [*(one for one, _ in (*self.held.values(), *self.booked.values())), *self.used].count(slot)
+        theirs = [one for one, _ in (*self.held.values(), *self.booked.values())]
+        return [*theirs, *self.used, *self.kept].count(slot)
 
     def _check_room(self, slot: str) -> None:
         if slot not in slots_of(self._terms) or self._taken(slot) > self._terms.capacity_per_slot:
             raise Broken(f"slots: {self._taken(slot)} places of {slot} are taken")
+
+    def _check_kept(self) -> None:
+        """What is offered by the waitlist is kept for it, and nothing is kept for nobody."""
+        offers = [] if self.waitlist is None else list(self.waitlist.offers.values())
+        offered = [offer.slot for offer in offers if offer.reserved and offer.slot]
+        if any(self.kept.count(slot) < offered.count(slot) for slot in offered):
+            raise Broken(f"slots: places in {offered} are offered, in {self.kept} they are kept")
+        if self.kept and not offers and not (self.waitlist and self.waitlist.waiting):
+            raise Broken(f"slots: places in {self.kept} are kept for nobody")
 
     def hold(self, event: k.SlotHeld, now_ms: int) -> None:
         until = min(event.at + 1_000 * self._terms.hold_seconds, slots_of(self._terms)[event.slot])
@@ -105,6 +123,13 @@ class CountedAppointment(CountedPath):
     def use(self, event: k.CheckedIn | k.NotShown, now_ms: int) -> None:
         self.used.append(self.booked.pop(event.ticket)[0])
 
+    def keep(self, event: k.SlotKept, now_ms: int) -> None:
+        self.kept.append(event.slot)
+        self._check_room(event.slot)
+
+    def release(self, event: k.SlotReleased, now_ms: int) -> None:
+        self.kept.remove(event.slot)
+
     ACTS: ClassVar[dict[type, Any]] = CountedPath.ACTS | {
         k.SlotHeld: hold,
         k.HoldMoved: moved_hold,
@@ -113,4 +138,6 @@ class CountedAppointment(CountedPath):
         k.BookingCancelled: cancel,
         k.CheckedIn: use,
         k.NotShown: use,
+        k.SlotKept: keep,
+        k.SlotReleased: release,
     }

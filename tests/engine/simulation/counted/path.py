@@ -38,12 +38,14 @@ class OpenWindow:
 
 
 class OpenOffer:
-    """An open offer: when it runs out, and what it holds; ``reserved`` from the start, or since it was claimed."""
+    """An open offer: when it runs out, and what it holds, or in which ``slot`` a place is kept; ``reserved`` from the
+    start, or since it was claimed."""
 
-    def __init__(self, claim_by: int, variant: str, *, reserved: bool) -> None:
+    def __init__(self, claim_by: int, variant: str, *, reserved: bool, slot: str = "") -> None:
         self.claim_by = claim_by
         self.variant = variant
         self.reserved = reserved
+        self.slot = slot
         self.claimed = False
 
 
@@ -236,7 +238,7 @@ class CountedPath:
     def offered(self, event: k.Offered, now_ms: int) -> None:
         for ticket in event.tickets:
             self.waiting.pop(ticket)
-            self.offers[ticket] = OpenOffer(event.claim_by, self.sells, reserved=event.reserved)
+            self.offers[ticket] = OpenOffer(event.claim_by, self.sells, reserved=event.reserved, slot=event.slot)
 
     ACTS: ClassVar[dict[type, Any]] = {
         e.PhaseChanged: changed_phase,
