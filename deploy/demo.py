@@ -19,6 +19,7 @@ import httpx
 
 EXPERIENCE = "demo"
 DRAW_CLOSES_AFTER_MS = 10 * 60_000
+AUCTION_ENDS_AFTER_MS = 15 * 60_000
 APPOINTMENT_DAYS = 14
 OPENS, CLOSES = "10:00", "19:00"
 DROP_OPENS_AFTER_MS = 3 * 60_000
@@ -34,12 +35,15 @@ def document(checkout_url: str, now_ms: int) -> dict[str, Any]:
     """The demo experience with its checkout at `checkout_url`, as it begins at `now_ms` (epoch)."""
     raw: dict[str, Any] = json.loads((importlib.resources.files("deploy") / "demo.json").read_text())
     for path in raw["paths"]:
-        if path["distribution"]["kind"] == "draw":
-            path["distribution"]["closes_at"] = now_ms + DRAW_CLOSES_AFTER_MS
-        if path["distribution"]["kind"] == "appointment":
-            path["distribution"]["windows"] = _opening(now_ms, ZoneInfo(raw["time_zone"]))
-        if path["distribution"]["kind"] == "timed_release":
-            path["opens_at"] = now_ms + DROP_OPENS_AFTER_MS
+        match path["distribution"]["kind"]:
+            case "draw":
+                path["distribution"]["closes_at"] = now_ms + DRAW_CLOSES_AFTER_MS
+            case "auction":
+                path["distribution"]["ends_at"] = now_ms + AUCTION_ENDS_AFTER_MS
+            case "appointment":
+                path["distribution"]["windows"] = _opening(now_ms, ZoneInfo(raw["time_zone"]))
+            case "timed_release":
+                path["opens_at"] = now_ms + DROP_OPENS_AFTER_MS
     return raw | {"checkout_url": checkout_url}
 
 

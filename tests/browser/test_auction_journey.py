@@ -185,3 +185,22 @@ def test_the_price_falls_on_the_page(sale: Sale, page: Page) -> None:
     page.locator("#take").click()
     in_state(page, "admitted")
     fact(page, "You pay€10.00")
+
+
+def test_the_demo_sells_at_the_hammer_price(up: Stack, merchant: Merchant, page: Page, rival: Page) -> None:
+    for one, most, state in ((page, "120", "leading"), (rival, "110", "outbid")):
+        one.goto(f"{up.room}/r/demo#auction")
+        in_state(one, "open")
+        bid(one, most)
+        in_state(one, state)
+    price(page, "€115.00")
+    picture(page, "demo-auction")
+    merchant.hand("demo", "close", path="auction")
+    in_state(page, "admitted")
+    page.locator("#checkout").click()
+    page.wait_for_url(f"{up.shop}/checkout")
+    expect(page.locator("#variant")).to_contain_text("Runner EU 42 – 115.00 EUR")
+    picture(page, "shop-auction")
+    page.locator("#pay").click()
+    in_state(page, "thanks")
+    in_state(rival, "hoping")

@@ -89,6 +89,7 @@ def test_what_has_its_time_in_the_demo_has_it_soon() -> None:
     paths = {path["id"]: path for path in demo.document("http://127.0.0.1:9001/checkout", 1_000)["paths"]}
     assert paths["vip"]["distribution"]["closes_at"] == 1_000 + demo.DRAW_CLOSES_AFTER_MS
     assert paths["drop"]["opens_at"] == 1_000 + demo.DROP_OPENS_AFTER_MS
+    assert paths["auction"]["distribution"]["ends_at"] == 1_000 + demo.AUCTION_ENDS_AFTER_MS
 
 
 def test_the_demo_has_times_from_today_on_where_its_place_is() -> None:
