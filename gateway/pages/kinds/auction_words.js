@@ -15,7 +15,7 @@ export const STATES = {
   leading: (screen) =>
     held(screen) ?? [
       "You are leading",
-      `As it stands you pay ${money(screen.pays, screen.currency)}. We bid for you, up to your maximum, ` +
+      `As it stands you pay ${money(screen.price, screen.currency)}. We bid for you, up to your maximum, ` +
         "only as much as it takes.",
       `Leading at ${money(screen.price, screen.currency)}`,
     ],
@@ -123,9 +123,10 @@ export function factWords(screen) {
 }
 
 /** Below the form. */
-export function bidHint(screen) {
-  const least = screen.minNext === null ? "" : `At least ${money(screen.minNext, screen.currency)}. `;
-  return `${least}Nobody is told your maximum. A bid cannot be taken back.`;
+export function bidHint({ minNext, maximum, currency }) {
+  const raises = maximum !== null && Number(maximum) >= Number(minNext);
+  const least = raises ? `More than ${money(maximum, currency)}. ` : `At least ${money(minNext, currency)}. `;
+  return `${minNext === null ? "" : least}Nobody is told your maximum. A bid cannot be taken back.`;
 }
 
 /** @param {{price: string, currency: string}} screen */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { factWords, figureWords } from "../../../gateway/pages/kinds/auction_words.js";
+import { bidHint, factWords, figureWords } from "../../../gateway/pages/kinds/auction_words.js";
 import { Standing } from "../../../gateway/pages/room_state.js";
 import * as say from "../../../gateway/pages/room_words.js";
 import { welcome } from "./outside.mjs";
@@ -62,6 +62,10 @@ test("leading, outbid, and the reserve that is met", () => {
   const leading = after(status("leading"));
   assert.deepEqual([leading.state, words(leading).title, figureWords(leading)],
     ["leading", "Leading at €16.00", { figure: "€16.00", label: "with 2 bids" }]);
+  assert.match(bidHint(leading), /^More than €20.00\. Nobody/);
+  const driven = after({ ...HIGH, amount: "19.00", min_next: "20.50" });
+  assert.match(words(driven).message, /^As it stands you pay €19.00\./);
+  assert.match(bidHint(driven), /^At least €20.50\. Nobody/);
   assert.deepEqual(facts(leading), { "Ends in": "1:00", Reserve: "not met yet", "Your maximum": "€20.00" });
   const outbid = after(status("outbid"), { ...HIGH, amount: "40.00", reserve_met: true, extensions: 2 });
   assert.deepEqual([outbid.state, facts(outbid).Reserve, facts(outbid).Extended], ["outbid", "met", "2 times"]);
