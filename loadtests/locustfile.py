@@ -1,10 +1,12 @@
-"""A locust user who waits: comes with a session, joins by a frame, listens, answers nothing, goes away again.
+"""Locust users with a socket. One waits: comes with a session, joins by a frame, listens, goes away again. One bids.
 
     locust -f loadtests/locustfile.py --headless --host http://127.0.0.1:8000 -u 50 -r 10 -t 10s
 
-``STANCHION_LOADTEST_EXPERIENCE`` (default ``demo``) and ``STANCHION_LOADTEST_PATH`` (default: by priority) say where it
-goes. What locust shows: ``session`` and ``handshake`` by their duration, ``joined`` from the frame that asks until the
-frame that answers, and every frame with an instant from that instant to its arrival. It only ever visits this machine.
+``STANCHION_LOADTEST_EXPERIENCE`` (default ``demo``) and ``STANCHION_LOADTEST_PATH`` (default: by priority) say where
+those go who wait; ``STANCHION_LOADTEST_BIDDERS`` (default 0) how many bid in its path ``auction`` for each of them.
+What locust shows: ``session`` and ``handshake`` by their duration, ``joined`` and ``bid`` from the frame that asks to
+the one that answers, and every frame with an instant from that instant to its arrival. They only ever visit this
+machine.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import random
 import time
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,16 +29,21 @@ from websockets.typing import Subprotocol
 
 EXPERIENCE = os.environ.get("STANCHION_LOADTEST_EXPERIENCE", "demo")
 PATH = os.environ.get("STANCHION_LOADTEST_PATH", "")
+BIDDERS = int(os.environ.get("STANCHION_LOADTEST_BIDDERS", "0"))
+AUCTION = "auction"
 SUBPROTOCOL = Subprotocol("stanchion.v1")
 STAY_S = 30.0
 OPEN_S = 10.0
 JOINED_S = 10.0
+BID_EVERY_S = 1.0
+RAISE_MAX = 20
 RETURN_S_DEFAULT = 1.0
 
 
-class PatientUser(HttpUser):
+class SocketUser(HttpUser):
     """One consumer with one socket at a time, who stays for ``STAY_S`` and comes back, still the same."""
 
+    abstract = True
     wait_time = between(0.1, 1.0)
 
     def on_start(self) -> None:
@@ -49,8 +59,8 @@ class PatientUser(HttpUser):
         self._return_s = 0.0
 
     @task
-    def wait_in_line(self) -> None:
-        """Connect, join, listen; a socket that is closed by the other side is a failure unless that was announced."""
+    def visit(self) -> None:
+        """Connect and stay; a socket that is closed by the other side is a failure unless that was announced."""
         time.sleep(self._return_s)
         self._return_s = 0.0
         begun_s = time.monotonic()
@@ -70,31 +80,16 @@ class PatientUser(HttpUser):
         self._fire("handshake", begun_s, 0)
         with connection:
             try:
-                self._listen(connection)
+                self._stay(connection)
             except ConnectionClosed as error:
                 if not self._return_s:
                     self._fire("listen", begun_s, 0, error)
 
-    def _listen(self, connection: ClientConnection) -> None:
-        asked_s = time.monotonic()
-        connection.send(json.dumps({"type": "join", **({"path": PATH} if PATH else {})}))
-        joined, end_s = False, asked_s + STAY_S
-        while (left_s := end_s - time.monotonic()) > 0:
-            try:
-                text = connection.recv(timeout=left_s if joined else min(left_s, JOINED_S))
-            except TimeoutError as error:
-                if not joined:
-                    self._fire("joined", asked_s, 0, error)
-                return
-            frame: dict[str, Any] = json.loads(text)
-            if not joined and frame["type"] in ("joined", "admitted", "error"):
-                joined = True
-                refused = RuntimeError(frame["reason"]) if frame["type"] == "error" else None
-                self._fire("joined", asked_s, len(text), refused)
-            self._hear(frame, len(text))
+    def _stay(self, connection: ClientConnection) -> None:
+        raise NotImplementedError
 
     def _hear(self, frame: dict[str, Any], size: int) -> None:
-        if frame["type"] == "reconnect":
+        if frame.get("type") == "reconnect":
             self._return_s = frame["after_ms"] / 1_000
         if "now" in frame:
             late_ms = max(0.0, time.time() * 1_000 - frame["now"])
@@ -112,6 +107,61 @@ class PatientUser(HttpUser):
             exception=error,
             context={},
         )
+
+
+class PatientUser(SocketUser):
+    """Joins and waits."""
+
+    def _stay(self, connection: ClientConnection) -> None:
+        asked_s = time.monotonic()
+        connection.send(json.dumps({"type": "join", **({"path": PATH} if PATH else {})}))
+        joined, end_s = False, asked_s + STAY_S
+        while (left_s := end_s - time.monotonic()) > 0:
+            try:
+                text = connection.recv(timeout=left_s if joined else min(left_s, JOINED_S))
+            except TimeoutError as error:
+                if not joined:
+                    self._fire("joined", asked_s, 0, error)
+                return
+            frame: dict[str, Any] = json.loads(text)
+            if not joined and frame["type"] in ("joined", "admitted", "error"):
+                joined = True
+                refused = RuntimeError(frame["reason"]) if frame["type"] == "error" else None
+                self._fire("joined", asked_s, len(text), refused)
+            self._hear(frame, len(text))
+
+
+class BidderUser(SocketUser):
+    """Bids in the auction, a little more than the least that is taken. To come too late is no failure."""
+
+    weight = BIDDERS
+
+    def _stay(self, connection: ClientConnection) -> None:
+        least, asked = None, dict[str, float]()
+        next_s = time.monotonic()
+        for text in _frames(connection):
+            frame: dict[str, Any] = json.loads(text)
+            self._hear(frame, len(text))
+            if frame.get("path") == AUCTION:
+                least = frame.get("min_next", least)
+            if frame.get("ref") in asked:
+                self._fire("bid", asked.pop(frame["ref"]), len(text))
+            if least is not None and time.monotonic() >= next_s:
+                next_s = time.monotonic() + BID_EVERY_S
+                name = f"{random.getrandbits(64):x}"
+                asked[name] = time.monotonic()
+                most = Decimal(least) + random.randrange(RAISE_MAX)
+                connection.send(json.dumps({"type": "bid", "path": AUCTION, "max": f"{most}", "id": name, "ref": name}))
+
+
+def _frames(connection: ClientConnection) -> Iterator[str]:
+    """What comes for ``STAY_S``; an empty object whenever nothing has come for ``BID_EVERY_S``."""
+    end_s = time.monotonic() + STAY_S
+    while time.monotonic() < end_s:
+        try:
+            yield str(connection.recv(timeout=BID_EVERY_S))
+        except TimeoutError:
+            yield "{}"
 
 
 def _is_loopback(host: str | None) -> bool:
