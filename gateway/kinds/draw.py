@@ -18,10 +18,9 @@ from protocol.kinds.draw import DrawReplica
 from protocol.path_replica import PathReplica
 from protocol.states import TicketState
 
-_MOVED_UP = frozenset(
-    {TicketState.ADMITTED, TicketState.REDEEMED, TicketState.COMPLETED, TicketState.EXPIRED, TicketState.LEFT}
-)
-"""States that a ticket behind the winners reaches from its turn: who withdraws does so before the hat is closed."""
+_MOVED_UP = frozenset({TicketState.ADMITTED, TicketState.REDEEMED, TicketState.COMPLETED, TicketState.EXPIRED})
+"""States that a ticket behind the winners reaches from its turn alone. Who has left may have had one or not: nothing is
+told of how the draw came out for them, as they gave it up."""
 
 
 class DrawTelling(KindTelling):
@@ -34,7 +33,8 @@ class DrawTelling(KindTelling):
     def held(self, path: PathReplica, ticket: int, now_ms: int) -> Iterable[FactFrame]:
         kind = path.kind
         assert isinstance(kind, DrawReplica), "a draw has its own replica"
-        if kind.secret and ticket < len(kind.hats) and kind.hats[ticket]:
+        known = ticket in self._places_of(kind) or path.state(ticket) != TicketState.LEFT
+        if kind.secret and ticket < len(kind.hats) and kind.hats[ticket] and known:
             yield self._result(path, kind, ticket)
 
     def admitted(self, path: PathReplica, ticket: int) -> Iterable[FactFrame]:

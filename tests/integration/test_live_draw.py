@@ -54,6 +54,9 @@ async def test_one_of_two_wins_and_the_proof_is_ok(waiting_room: WaitingRoom) ->
         told = await control.get(f"{public}/paths/vip/proof")
         states = [await control.get(f"{public}/status", headers=headers) for headers in people]
         missing = await control.get(f"{public}/paths/none/proof")
+        left = people[1 - told.json()["winners"][0]]
+        await control.post(f"{public}/commands", json={"type": "leave", "path": "vip"}, headers=left)
+        gone = {frame["type"] for frame in (await control.get(f"{public}/status", headers=left)).json()["frames"]}
     proof = told.json()
     assert check(told.content, bls.unproven).verdict is Verdict.OK
     assert (fixed["tickets"], fixed["root"], fixed["commitment"]) == (2, proof["root"], before["commitment"])
@@ -66,6 +69,7 @@ async def test_one_of_two_wins_and_the_proof_is_ok(waiting_room: WaitingRoom) ->
     assert (lost["reserve"], lost["winners"], lost["entrants"], lost["proof"]) == (True, 1, 2, address)
     assert not any("position" in frames for frames in told_of)
     assert missing.status_code == 404
+    assert ("ticket" in gone, "draw_result" in gone) == (True, False)  # who left the reserve has won nothing
 
 
 async def test_a_beacon_that_is_not_real_never_gets_to_the_engine(waiting_room: WaitingRoom) -> None:
