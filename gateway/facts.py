@@ -43,6 +43,8 @@ log = structlog.get_logger()
 
 NOT_DRAWN = "not_drawn"
 NOT_CLAIMED = "not_claimed"
+BOOKED_ELSEWHERE = "booked"
+"""Why a ticket of a waitlist leaves whose offer was a place in a slot."""
 _TOLD_OTHERWISE: Final = frozenset(
     {TicketState.WAITING, TicketState.OFFERED, TicketState.HELD, TicketState.BOOKED, TicketState.ADMITTED}
 )
@@ -178,7 +180,8 @@ class Facts:
 
     def _left(self, event: Left, now_ms: int) -> Iterator[Fact]:
         self._people.seats(event.path).pacing.move()
-        return self._ticket(event.path, event.ticket, event.reason, (Leave, Decline))
+        answers = (Claim,) if event.reason == BOOKED_ELSEWHERE else (Leave, Decline)
+        return self._ticket(event.path, event.ticket, event.reason, answers)
 
     def _refused(self, event: TicketRefused, now_ms: int) -> Iterator[Fact]:
         self._people.seats(event.path).pacing.move()

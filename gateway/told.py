@@ -167,6 +167,7 @@ def offer(path: PathReplica, ticket: int, now_ms: int) -> OfferFrame:
         variant=found.variant or UNSET,
         reserved=False if isinstance(terms, Waitlist) and terms.strategy == "all" else UNSET,
         gone=True if isinstance(path.kind, WaitlistReplica) and path.kind.gone else UNSET,
+        slot=found.slot or UNSET,
     )
 
 

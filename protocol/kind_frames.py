@@ -128,7 +128,8 @@ class CancelledFrame(ServerFrameBase, frozen=True, tag="cancelled"):
 
 class OfferFrame(ServerFrameBase, frozen=True, tag="offer"):
     """Fact: what became free may be claimed until ``claim_by``. Sent again when that moves. ``reserved`` false: others
-    have the same offer, and the first who claim get it; ``gone``: they did, and it may come back until then."""
+    have the same offer, and the first who claim get it; ``gone``: they did, and it may come back until then. ``slot``:
+    it is a place there, and a claim books it."""
 
     path: str
     offer: str
@@ -138,6 +139,7 @@ class OfferFrame(ServerFrameBase, frozen=True, tag="offer"):
     variant: str | UnsetType = UNSET
     reserved: bool | UnsetType = UNSET
     gone: bool | UnsetType = UNSET
+    slot: str | UnsetType = UNSET
 
 
 class AnnouncedFrame(ServerFrameBase, frozen=True, tag="announced"):

@@ -139,7 +139,7 @@ const STATES = {
     "Your turn has passed",
   ],
   left: (screen) => [
-    screen.reason === "declined" ? "You passed it on" : "You left the line",
+    { declined: "You passed it on", booked: "It is booked for you" }[screen.reason] ?? "You left the line",
     LEFT[screen.reason] ?? "Your place was given to the next person. You can join again, at the back.",
     "You left the line",
   ],
@@ -190,6 +190,7 @@ export function lostWords(screen) {
 
 const LEFT = {
   declined: "Thank you: the next person in line has your turn now.",
+  booked: "What was offered to you is yours. Your booking and its code stand beside this line, among the ways in.",
   released: "The shop ended your checkout. You can join again, at the back.",
   merged: "You already stand in line with your account. That place counts; this one was merged into it.",
 };

@@ -32,8 +32,9 @@ def slot_at(hour: int) -> str:
 NINE, TEN, ELEVEN = slot_at(9), slot_at(10), slot_at(11)
 
 
-async def put(room: WaitingRoom, name: str, **terms: Any) -> str:
-    """An experience with one place at nine, ten and eleven tomorrow; the address of its path for the merchant."""
+async def put(room: WaitingRoom, name: str, *others: dict[str, Any], **terms: Any) -> str:
+    """An experience with one place at nine, ten and eleven tomorrow, and ``others``; the address of its path for the
+    merchant."""
     distribution = {
         "kind": "appointment",
         "windows": [{"date": tomorrow(), "from": "09:00", "to": "12:00"}],
@@ -43,7 +44,7 @@ async def put(room: WaitingRoom, name: str, **terms: Any) -> str:
     }
     path = {"id": PATH, "name": "Fitting", "min_level": "guest", "distribution": distribution | terms}
     async with room.control() as control:
-        answer = await control.put(f"/v1/control/experiences/{name}", json=raw_document(id=name, paths=[path]))
+        answer = await control.put(f"/v1/control/experiences/{name}", json=raw_document(id=name, paths=[path, *others]))
     assert answer.status_code == 201, answer.text
     return f"/v1/control/experiences/{name}/paths/{PATH}"
 
@@ -215,6 +216,26 @@ async def test_whoever_comes_back_by_any_way_is_told_what_they_have(waiting_room
         assert (full.status_code, full.json()["reason"]) == (409, "already_done")
         assert (nobody.status_code, nobody.json()["reason"]) == (401, "bad_token")
         await one.until("booked", slot=TEN)
+
+
+async def test_a_place_that_is_given_back_goes_to_the_waitlist(waiting_room: WaitingRoom) -> None:
+    line = {"id": "late", "attached_to": PATH, "distribution": {"kind": "waitlist"}}
+    await put(waiting_room, "fed", line)
+    async with People(waiting_room, "fed") as people:
+        one, two, three = await people.come(), await people.come(), await people.come()
+        await ask(one, "booked", 1, type="book", slot=NINE)
+        await two.send(type="join", path="late", ref=1)
+        await two.until("joined", ref=1)
+        await ask(one, "cancelled", 2, type="cancel")
+        offered = await two.until("offer")
+        assert offered["slot"] == NINE
+        assert (await ask(three, "error", 1, type="book", slot=NINE))["reason"] == "slot_full"
+        await two.send(type="claim", path="late", offer=offered["offer"], ref=2)
+        left = await two.until("ticket", ref=2)
+        assert (left["state"], left["reason"]) == ("left", "booked")
+        assert [frame["slot"] for frame in two.told("booked")] == [NINE] or (await two.until("booked"))["slot"] == NINE
+        file = lines(await people.calendar(1))
+    assert file["DTSTART"] == NINE
 
 
 async def test_of_many_who_want_the_last_place_one_gets_it(waiting_room: WaitingRoom) -> None:
