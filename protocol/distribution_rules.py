@@ -150,6 +150,8 @@ def _timed_release(terms: TimedRelease, opens_at: int | None) -> Iterator[Proble
 def _waitlist(terms: Waitlist, opens_at: int | None) -> Iterator[Problem]:
     if (terms.strategy == "batch") != (terms.batch is not None):
         yield Problem("batch", "is required with the strategy batch, and must be null with any other")
+    if terms.order == "lottery" and terms.strategy == "all":
+        yield Problem("order", "must be arrival with the strategy all: nobody is next")
 
 
 _RULES: dict[type, Callable[[Any, int | None], Iterator[Problem]]] = {

@@ -140,9 +140,10 @@ class TimedRelease(Metered, frozen=True, kw_only=True, tag="timed_release"):
 
 class Waitlist(Metered, frozen=True, kw_only=True, tag="waitlist"):
     """What becomes free is offered to the next: ``one_by_one`` (one offer is open at a time), ``batch`` (as many as
-    ``batch``) or ``all`` (everybody at once, the first to claim it gets it)."""
+    ``batch``) or ``all`` (everybody at once, the first to claim it gets it). ``order``: who is next."""
 
     strategy: Literal["one_by_one", "batch", "all"] = "one_by_one"
+    order: Literal["arrival", "lottery"] = "arrival"
     batch: Many | None = None
     claim_window_seconds: Seconds = 1_800
     capacity: Count | None = None

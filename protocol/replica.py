@@ -256,6 +256,7 @@ class Replica:
             if path is None or method_of(path.settings.distribution) != method_of(settings.distribution):
                 path = PathReplica(settings)
             path.settings = settings
+            path.kind.configured()
             if settings.product_selection != "consumer":
                 path.choices = {}
             self.paths[settings.id] = path

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from engine.audits.lots import AuditedLots
+from engine.audits.lots import AuditedLots, tickets_of
 from engine.audits.promises import Broken
 from protocol import events as e
 from protocol import kind_events as k
@@ -24,7 +24,7 @@ class AuditedDraw(AuditedLots):
         (self.root, hats, _, _), self.beacon, order, drawn, _ = own
         self.entered = list(hats)
         if drawn:
-            self.order = [int.from_bytes(order[at : at + 4], "little") for at in range(0, len(order), 4)]
+            self.order = tickets_of(order)
 
     def join(self, ticket: int, consumer: bytes, hats: int) -> None:
         if self.root:

@@ -19,6 +19,8 @@ from protocol.kinds.base import KindReplica
 from protocol.kinds.lots import LotsReplica
 from protocol.states import TicketState
 
+_TICKET_BYTES = 4
+
 
 class AuditedLots(AuditedPath):
     """``root`` b"": nothing is fixed. ``order`` None: not drawn."""
@@ -85,6 +87,12 @@ class AuditedLots(AuditedPath):
         k.EntriesClosed: lambda path, event: path.entries_closed(event),
         k.Drawn: lambda path, event: path.drawn(event),
     }
+
+
+def tickets_of(data: bytes) -> list[int]:
+    """The tickets of an order that was stored or told, 4 little-endian bytes each."""
+    parts = range(0, len(data), _TICKET_BYTES)
+    return [int.from_bytes(data[start : start + _TICKET_BYTES], "little") for start in parts]
 
 
 def _order(seed: bytes, hats: list[int]) -> list[int]:

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from engine.audits.lots import AuditedLots
+from engine.audits.lots import AuditedLots, tickets_of
 from engine.audits.promises import Broken, Shelves
 from protocol import kind_events as k
 from protocol.documents import Path
-
-_TICKET_BYTES = 4
 
 
 class AuditedQueue(AuditedLots):
@@ -28,7 +26,7 @@ class AuditedQueue(AuditedLots):
             _, (self.root, hats, drawing, _), self.trusted, order = lobby[0]
             self.entered, self.given = list(hats), [0] * self.trusted
             if self.root and drawing is None:
-                self.order = _tickets(order)
+                self.order = tickets_of(order)
                 self.line_up(self.order)
 
     def next_turn(self, candidate: int) -> int | None:
@@ -42,7 +40,7 @@ class AuditedQueue(AuditedLots):
         """A part of the order, which is checked once it is drawn."""
         if not self.root or self.order is not None or event.first != len(self.given):
             raise Broken(f"places from {event.first} on were told behind {len(self.given)}")
-        self.given += _tickets(event.tickets)
+        self.given += tickets_of(event.tickets)
 
     def drawn(self, event: k.Drawn) -> None:
         super().drawn(event)
@@ -53,8 +51,3 @@ class AuditedQueue(AuditedLots):
         self.line_up(places)
 
     CHECKS: ClassVar[dict[type, Any]] = AuditedLots.CHECKS | {k.PlacesGiven: places_given}
-
-
-def _tickets(data: bytes) -> list[int]:
-    parts = range(0, len(data), _TICKET_BYTES)
-    return [int.from_bytes(data[start : start + _TICKET_BYTES], "little") for start in parts]

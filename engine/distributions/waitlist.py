@@ -4,7 +4,8 @@ Units come from the path that it is attached to, where an admission expired, was
 would take it; from its own offers and windows that lapsed; from stock that was added; from the merchant's hand. When
 that path opens, all are told and nothing is kept for anybody. An offer keeps its unit and counts as an open window, but
 for the strategy ``all``: there a claim keeps it, and whoever comes too late hears ``gone`` until something is free
-again. ``one_by_one`` has one offer open at a time, ``batch`` so many. One offer a ticket. Rules of §9:
+again. ``one_by_one`` has one offer open at a time, ``batch`` so many. One offer a ticket. Next is who came first, or,
+by lottery, who is first in an order that is drawn of all who wait (``drawn_line``). Rules of §9:
 
     waiting    something is free, it is next      → offered
     waiting    it wants something else, or is
@@ -22,19 +23,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from engine.core.kept import GiveBackKept, TakeKept
 from engine.core.limits import MS_PER_SECOND, UNLIMITED
 from engine.core.schedule import SERVING
 from engine.core.ticket import BOOKED
-from engine.distributions.appointment import Appointment
 from engine.distributions.base import Distribution
+from engine.distributions.drawn_line import DrawnLine
+from engine.distributions.offered_places import OfferedPlaces
 from protocol import documents
 from protocol.commands import Claim, Offer
-from protocol.distributions import Appointment as AppointmentTerms
 from protocol.distributions import Waitlist as Terms
 from protocol.kind_events import Announced, OfferSkipped, UnitsFreed, UnitsGone
 from protocol.refusals import Reason, Refusal
-from protocol.slots import slots_of
 from protocol.states import Phase
 
 if TYPE_CHECKING:
@@ -57,10 +56,11 @@ class Units(Struct, gc=False, array_like=True):
 class Waitlist(Distribution):
     """State: ``fresh``, what came since it was last looked at, and ``units``, what can be offered, both the oldest
     first; ``skipped``, why a waiting ticket was last passed over; ``announced``, which opening of the path was told;
-    ``gone``, whether those with an offer to all were told that nothing is left."""
+    ``gone``, whether those with an offer to all were told that nothing is left; the ``line``, where it is drawn."""
 
     TAKES = (Claim, Offer)
     HALTED = (Claim, Offer)
+    FIXED = ("order",)
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -69,6 +69,8 @@ class Waitlist(Distribution):
         self._skipped: dict[int, str] = {}
         self._announced: int | None = None
         self._gone = False
+        self._line: DrawnLine | None = None
+        self._places = OfferedPlaces(path)
         self._terms = _terms_of(path.settings)
 
     def configure(self, settings: documents.Path) -> None:
@@ -76,11 +78,16 @@ class Waitlist(Distribution):
 
     def changed_fields(self, settings: documents.Path) -> list[str]:
         kept = any(unit.slot for unit in self._units) or any(one.slot for one in self._path.offers.open.values())
-        return ["attached_to"] if kept and settings.attached_to != self._path.settings.attached_to else []
+        moved = settings.attached_to != self._path.settings.attached_to
+        return super().changed_fields(settings) + (["attached_to"] if kept and moved else [])
+
+    def begun(self, journal: Journal) -> None:
+        self._have_line(journal)
 
     def entered(self, phase: Phase, at: int, journal: Journal) -> None:
         if phase == Phase.ENDED:
             self._path.lose_waiting("ended", at, journal)
+            self._stop_drawing()
 
     def closes(self) -> bool:
         return self._source_has_ended() and self.is_over()
@@ -93,8 +100,9 @@ class Waitlist(Distribution):
 
     def ended(self, at: int, journal: Journal) -> None:
         self._path.lose_offers("ended", at, journal)
-        self._let_slots_go(at, journal)
+        self._let_places_go(at, journal)
         self._fresh, self._units = [], []
+        self._stop_drawing()
 
     def join_refusal(self) -> Refusal | None:
         if self._terms.capacity is not None and self._path.tickets.waiting >= self._terms.capacity:
@@ -110,7 +118,7 @@ class Waitlist(Distribution):
         if not self._path.offers.open[ticket].reserved and not (self._available() and self._path.is_free_for(ticket)):
             return Refusal(Reason.GONE, {"path": self._path.id})
         slot = self._slot_for(ticket)
-        return self._taking_refusal(slot, ticket, at) if slot else None
+        return self._places.refusal(slot, ticket, at) if slot else None
 
     def _offer_refusal(self, command: Offer) -> Refusal | None:
         if command.count < 1:
@@ -128,10 +136,17 @@ class Waitlist(Distribution):
         if not self._path.offers.open[ticket].reserved:
             self._take(1)
         if slot:
-            self._book(slot, ticket, at, journal)
+            self._places.book(slot, ticket, at, journal)
         else:
             self._path.claim(ticket, at, journal)
         return None
+
+    def next_deadline_ms(self) -> int | None:
+        return None if self._line is None or self._path.paused else self._line.next_ms
+
+    def stepped(self, now_ms: int) -> None:
+        if self._line is not None:
+            self._line.stepped(now_ms)
 
     def supply(self) -> tuple[bool, bool]:
         return False, False
@@ -141,8 +156,9 @@ class Waitlist(Distribution):
 
     def give_turns(self, at: int, journal: Journal) -> None:
         path = self._path
+        self._have_line(journal)
         if path.paused or path.phase not in SERVING:
-            self._let_slots_go(at, journal)
+            self._let_places_go(at, journal)
             return
         self._announce(at, journal)
         self._collect(at, journal)
@@ -150,20 +166,21 @@ class Waitlist(Distribution):
             if self._available():
                 self._offer(path.tickets.waiting, "", at, journal)
             if not path.offers.unclaimed:
-                self._let_slots_go(at, journal)
+                self._let_places_go(at, journal)
             self._tell_gone(at, journal)
-        else:
+        elif not self._is_drawing(at, journal):
             together = self._terms.batch or 1
             while (free := min(together - path.offers.unclaimed, self._available())) > 0:
                 first = self._units[0]
-                if not self._can_be_had(first.slot, at):
+                if not self._places.can_be_had(first.slot, at):
                     for slot in self._take(1):
-                        self._give_back(slot, at, journal)
+                        self._places.give_back(slot, at, journal)
                     continue
                 offered = self._offer(min(free, first.count, self._at_once()), first.cause, at, journal, first.slot)
                 self._take(offered)
-                if not offered:
-                    self._let_slots_go(at, journal)
+                if not offered and not self._draw(at, journal):
+                    if not self._is_drawing(at, journal):
+                        self._let_places_go(at, journal)
                     break
 
     def in_line(self) -> int:
@@ -176,10 +193,14 @@ class Waitlist(Distribution):
         self._skipped.pop(ticket, None)
 
     def snapshot(self) -> list[Any]:
-        return [list(self._fresh), list(self._units), list(self._skipped.items()), self._announced, self._gone]
+        own = [list(self._fresh), list(self._units), list(self._skipped.items()), self._announced, self._gone]
+        return own if self._line is None else [*own, self._line.snapshot()]
 
     def restore(self, data: list[Any]) -> None:
-        fresh, units, skipped, self._announced, self._gone = data
+        fresh, units, skipped, self._announced, self._gone, *line = data
+        if line:
+            self._line = DrawnLine(self._path)
+            self._line.restore(line[0])
         self._fresh, self._units = [Units(*one) for one in fresh], [Units(*one) for one in units]
         self._skipped = dict(skipped)
 
@@ -207,14 +228,14 @@ class Waitlist(Distribution):
         room = self._spare() - self._count()
         for freed in fresh:
             freed.count = min(freed.count, room)
-            if freed.count > 0 and self._can_be_had(freed.slot, at):
+            if freed.count > 0 and self._places.can_be_had(freed.slot, at):
                 room -= freed.count
                 self._units.append(freed)
                 journal.add(UnitsFreed(self._path.id, at, freed.source, freed.cause, freed.count))
             elif freed.slot:
-                self._give_back(freed.slot, at, journal)
+                self._places.give_back(freed.slot, at, journal)
         for slot in self._take(-min(room, 0)):
-            self._give_back(slot, at, journal)
+            self._places.give_back(slot, at, journal)
 
     def _take(self, count: int) -> list[str]:
         """``count`` units are used, the oldest first; answers the slots of those that are places."""
@@ -236,48 +257,38 @@ class Waitlist(Distribution):
         offer = self._path.offers.open[ticket]
         return offer.slot if offer.reserved else self._units[0].slot
 
-    def _can_be_had(self, slot: str, at: int) -> bool:
-        """Whether a place that is kept in ``slot`` can be booked by somebody ("" = it is none)."""
-        keeper = self._keeper()
-        return not slot or (keeper is not None and keeper.act_refusal(TakeKept(slot, b"", 1), None, at) is None)
-
-    def _taking_refusal(self, slot: str, ticket: int, at: int) -> Refusal | None:
-        keeper = self._keeper()
-        if keeper is None:
-            return Refusal(Reason.GONE, {"path": self._path.id})
-        return keeper.act_refusal(self._wanted(slot, ticket), self._live_there(ticket), at)
-
-    def _book(self, slot: str, ticket: int, at: int, journal: Journal) -> None:
-        """The place that is kept in ``slot`` is booked by whoever claims it with ``ticket``."""
-        keeper = self._keeper()
-        assert keeper is not None, "it was asked before"
-        self._path.take_elsewhere(ticket, at, journal)
-        keeper.act(self._wanted(slot, ticket), self._live_there(ticket), at, journal)
-
-    def _wanted(self, slot: str, ticket: int) -> TakeKept:
-        return TakeKept(slot, self._path.tickets.consumer(ticket), self._path.tickets.hats[ticket])
-
-    def _live_there(self, ticket: int) -> int | None:
-        """The live ticket, in the path that this is attached to, of whoever holds ``ticket`` here."""
-        source = self._path.source
-        return None if source is None else source.tickets.live(self._path.tickets.consumer(ticket))
-
-    def _let_slots_go(self, at: int, journal: Journal) -> None:
+    def _let_places_go(self, at: int, journal: Journal) -> None:
         """Nobody here wants the places that are kept: they are for everybody."""
         for units in (self._fresh, self._units):
             for slot in [unit.slot for unit in units if unit.slot]:
-                self._give_back(slot, at, journal)
+                self._places.give_back(slot, at, journal)
             units[:] = [unit for unit in units if not unit.slot]
 
-    def _give_back(self, slot: str, at: int, journal: Journal) -> None:
-        keeper = self._keeper()
-        if keeper is not None:
-            keeper.act(GiveBackKept(slot), None, at, journal)
+    # The lottery
 
-    def _keeper(self) -> Appointment | None:
-        """The appointment that keeps places for this waitlist, if it is attached to one."""
-        there = None if self._path.source is None else self._path.source.distribution
-        return there if isinstance(there, Appointment) else None
+    def _have_line(self, journal: Journal) -> None:
+        """Be as the settings have it, which do not change while there are live tickets."""
+        by_lot = self._terms.order == "lottery"
+        if by_lot and self._line is None:
+            self._line = DrawnLine(self._path)
+            self._line.commit(journal)
+        elif not by_lot:
+            self._line = None
+
+    def _is_drawing(self, at: int, journal: Journal) -> bool:
+        """Whether an order is still on its way at ``at``."""
+        if self._line is None:
+            return False
+        self._line.go_on(at, journal)
+        return self._line.is_drawing
+
+    def _draw(self, at: int, journal: Journal) -> bool:
+        """Draw a new order, where there is one to draw; whether it is there at once."""
+        return self._line is not None and self._line.draw(at, journal)
+
+    def _stop_drawing(self) -> None:
+        if self._line is not None:
+            self._line.put_away()
 
     # Offers
 
@@ -288,8 +299,13 @@ class Waitlist(Distribution):
             self._fresh.append(Units(self._path.id, BY_HAND, count))
             return min(room, count)
         offered = 0
-        while now := self._offer(min(count - offered, room - offered, self._at_once()), BY_HAND, at, journal):
+        while (left := min(count, room) - offered) > 0 and not self._is_drawing(at, journal):
+            now = self._offer(min(left, self._at_once()), BY_HAND, at, journal)
             offered += now
+            if not now and not self._draw(at, journal):
+                break
+        if self._is_drawing(at, journal):
+            self._fresh.append(Units(self._path.id, BY_HAND, count - offered))
         return offered
 
     def _at_once(self) -> int:
@@ -299,12 +315,9 @@ class Waitlist(Distribution):
     def _offer(self, count: int, cause: str, at: int, journal: Journal, slot: str = "") -> int:
         """Offer to the next ``count`` who wait; answers how many there were."""
         path = self._path
-        claim_by = at + self._terms.claim_window_seconds * MS_PER_SECOND
-        terms = None if path.source is None else path.source.settings.distribution
-        if slot and isinstance(terms, AppointmentTerms):
-            claim_by = min(claim_by, slots_of(terms)[slot])
+        claim_by = self._places.ends_at(slot, at + self._terms.claim_window_seconds * MS_PER_SECOND)
         tickets: list[int] = []
-        for ticket in path.tickets.all_waiting():
+        for ticket in path.tickets.all_waiting() if self._line is None else self._line.waiting():
             if len(tickets) == count:
                 break
             reason = self._why_not(ticket)

@@ -21,6 +21,9 @@ class KindReplica:
     def __init__(self, path: PathReplica) -> None:
         self._path = path
 
+    def configured(self) -> None:
+        """Other settings hold from now on."""
+
     def entered(self, phase: str) -> None:
         """The path has come into ``phase``."""
 

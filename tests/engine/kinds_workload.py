@@ -71,6 +71,7 @@ class KindsWorkload(Workload):
             "kind": "waitlist",
             "strategy": strategy,
             "batch": chance.choice((1, 2, 5)) if strategy == "batch" else None,
+            "order": "arrival" if strategy == "all" else chance.choice(("arrival", "arrival", "lottery")),
             "claim_window_seconds": chance.choice((1, 2, 30)),
             "checkout_window_seconds": chance.choice((1, 2)),
             "capacity": self._maybe(0.2, 4),

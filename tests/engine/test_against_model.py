@@ -23,8 +23,8 @@ JOINING = ("join", "join", "join", "implicit", "leave", "decline", "rejoin")
 
 
 class ModelledKinds(KindsWorkload):
-    """Timed releases and waitlists where people take what there is, need neither code nor audience, and may be in more
-    than one path."""
+    """Timed releases and waitlists where people take what there is, need neither code nor audience, may be in more than
+    one path, and are served as they came."""
 
     WORDS = tuple(word for word in KINDS_WORDS if word not in {"any", "attach", "configure", *CHOOSING})
 
@@ -35,6 +35,10 @@ class ModelledKinds(KindsWorkload):
 
     def _document(self) -> Document:
         return structs.replace(super()._document(), one_path=False)
+
+    def _waitlist(self) -> dict[str, Any]:
+        raw = super()._waitlist()
+        return raw | {"distribution": raw["distribution"] | {"order": "arrival"}}
 
     def _main_path(self, path_id: str) -> dict[str, Any]:
         raw = super()._main_path(path_id)

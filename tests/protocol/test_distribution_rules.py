@@ -155,6 +155,7 @@ def test_defaults_that_depend_on_the_kind_are_filled_in() -> None:
         (FITTING | {"windows": [{"date": "2026-02-28", "from": "10:00", "to": "10:00"}]}, ["windows[0].to"]),
         (FITTING | {"time_zone": "Mars"}, ["time_zone"]),
         (WAITLIST | {"strategy": "all"}, ["batch"]),
+        (WAITLIST | {"strategy": "all", "batch": None, "order": "lottery"}, ["order"]),
         (WAITLIST | {"batch": None}, ["batch"]),
         (DROP | {"limit": 0}, ["limit"]),
     ],

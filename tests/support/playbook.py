@@ -49,6 +49,7 @@ _SETTINGS = {
     "burst rate": "burst_rate_per_minute",
     "strategy": "strategy",
     "batch": "batch",
+    "order": "order",
     "claims": "claim_window_seconds",
     "winners": "winner_count",
     "backfill": "backfill",
