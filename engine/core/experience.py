@@ -9,17 +9,18 @@ events, byte for byte, so the log can be replayed and checked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.core import checkout, consumers, merchants, steering
+from engine.core import consumers
 from engine.core.admission import Bucket, Meter
 from engine.core.journal import Journal
 from engine.core.limits import EXPERIENCE_BURST_MS, OUTAGE_LONG_MS, OUTAGE_MIN_MS, RULES
 from engine.core.path import Path
+from engine.core.performing import perform
 from engine.core.senders import Answers, Senders
 from engine.core.stock import Stock
 from protocol import commands as c
@@ -195,33 +196,7 @@ class Experience:
     def _perform(self, command: c.Command) -> Refusal | dict[str, Any] | None:
         if self.document is None and not isinstance(command, c.Configure):
             return Refusal(Reason.NOT_FOUND, {"experience": self.id})
-        if not isinstance(command, c.MerchantCommand):
-            return self._HANDLERS[type(command)](self, command)
-        return self._perform_once(command)
-
-    def _perform_once(self, command: c.MerchantCommand) -> Refusal | dict[str, Any]:
-        """Do what the merchant asks, or give the answer that the same Idempotency-Key got before."""
-        try:
-            known = self.answers.find(command)
-        except KeyError:
-            return Refusal(Reason.KEY_REUSED)
-        if known is not None:
-            return known
-        outcome = self._perform_for_merchant(command)
-        if isinstance(outcome, dict):
-            self.answers.keep(command, outcome, self.now_ms)
-        return outcome
-
-    def _perform_for_merchant(self, command: c.MerchantCommand) -> Refusal | dict[str, Any]:
-        if isinstance(command, c.PathCommand):
-            path = self.paths.get(command.path)
-            if path is None:
-                return Refusal(Reason.NOT_FOUND, {"path": command.path})
-            return self._STEERING[type(command)](self, path, command)
-        if isinstance(command, c.AdmissionCommand):
-            held = checkout.find(self, command)
-            return held if isinstance(held, Refusal) else self._CHECKOUT[type(command)](self, held, command)
-        return self._MERCHANTS[type(command)](self, command)
+        return perform(self, command)
 
     def configure(self, document: documents.Experience, kid: str, actor: str) -> None:
         """Be as ``document`` says, which was found to be possible."""
@@ -300,46 +275,3 @@ class Experience:
     def digest(self) -> str:
         """SHA-256 of the state, hexadecimal: equal for equal states, wherever they were reached."""
         return sha256(self.snapshot()).hexdigest()
-
-    _HANDLERS: ClassVar[dict[type, Callable[[Experience, Any], Refusal | dict[str, Any] | None]]] = {
-        c.Join: consumers.join,
-        c.Leave: consumers.leave,
-        c.Decline: consumers.decline,
-        c.Rejoin: consumers.rejoin,
-        c.Attach: consumers.attach,
-        c.Choose: consumers.choose,
-        c.EnterCode: consumers.enter_code,
-        c.Claim: consumers.act,
-        c.PlaceBid: consumers.act,
-        c.Hold: consumers.act,
-        c.Book: consumers.act,
-        c.Reschedule: consumers.act,
-        c.Cancel: consumers.act,
-    }
-    _MERCHANTS: ClassVar[dict[type, Callable[[Experience, Any], Refusal | dict[str, Any]]]] = {
-        c.Configure: merchants.configure,
-        c.SetReleaseRate: merchants.set_release_rate,
-        c.SetStock: merchants.set_stock,
-        c.PostNotice: merchants.post_notice,
-    }
-    _STEERING: ClassVar[dict[type, Callable[[Experience, Path, Any], Refusal | dict[str, Any]]]] = {
-        c.Open: steering.open_path,
-        c.Close: steering.close_path,
-        c.End: steering.end_path,
-        c.Pause: steering.pause_path,
-        c.Resume: steering.resume_path,
-        c.AdmitNow: steering.admit_now,
-        c.RefuseTicket: steering.refuse_ticket,
-        c.DrawBeacon: steering.act,
-        c.Draw: steering.act,
-        c.Offer: steering.act,
-        c.CheckIn: steering.act,
-        c.NoShow: steering.act,
-        c.CancelBooking: steering.act,
-    }
-    _CHECKOUT: ClassVar[dict[type, Callable[[Experience, checkout.Held, Any], Refusal | dict[str, Any]]]] = {
-        c.Redeem: checkout.redeem,
-        c.Complete: checkout.complete,
-        c.Release: checkout.release,
-        c.Extend: checkout.extend,
-    }

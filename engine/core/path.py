@@ -1,7 +1,7 @@
 """One access path: its settings, its phases and what follows from them, who joins; all else about tickets is a turn.
 
-Hands over to: ``engine.core.turns``, where tickets are admitted and offered, and to the path's distribution, which says
-who is next.
+Hands over to: ``engine.core.offering`` and ``engine.core.turns``, where tickets are offered something and admitted, and
+to the path's distribution, which says who is next.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 from engine.core.admission import Meter
 from engine.core.choices import Choices
 from engine.core.journal import Journal
+from engine.core.offering import Offering
 from engine.core.schedule import SERVING, TAKING
 from engine.core.stock import Stock
 from engine.core.ticket import EXPIRED, Tickets
-from engine.core.turns import Turns
 from engine.distributions.kinds import KINDS
 from protocol import documents
 from protocol.distributions import FORGIVING, kind_of, max_admissions_of, method_of, rate_of
@@ -24,7 +24,7 @@ from protocol.lottery import Order
 from protocol.states import Phase
 
 
-class Path(Turns):
+class Path(Offering):
     """``sold_out`` and ``may_return``: what was last told about what the path sells."""
 
     def __init__(

@@ -21,18 +21,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
-
 from engine.core.limits import MS_PER_SECOND, UNLIMITED
 from engine.core.schedule import SERVING
 from engine.core.ticket import BOOKED
 from engine.distributions.base import Distribution
 from engine.distributions.drawn_line import DrawnLine
+from engine.distributions.freed_units import FreedUnits
 from engine.distributions.offered_places import OfferedPlaces
 from protocol import documents
 from protocol.commands import Claim, Offer
 from protocol.distributions import Waitlist as Terms
-from protocol.kind_events import Announced, OfferSkipped, UnitsFreed, UnitsGone
+from protocol.kind_events import Announced, OfferSkipped, UnitsGone
 from protocol.refusals import Reason, Refusal
 from protocol.states import Phase
 
@@ -43,20 +42,10 @@ if TYPE_CHECKING:
 BY_HAND: Final = "by_hand"
 
 
-class Units(Struct, gc=False, array_like=True):
-    """``count`` units that came from the path ``source`` because of ``cause``; or one place in ``slot``, which is kept
-    for as long as it is here."""
-
-    source: str
-    cause: str
-    count: int
-    slot: str = ""
-
-
 class Waitlist(Distribution):
-    """State: ``fresh``, what came since it was last looked at, and ``units``, what can be offered, both the oldest
-    first; ``skipped``, why a waiting ticket was last passed over; ``announced``, which opening of the path was told;
-    ``gone``, whether those with an offer to all were told that nothing is left; the ``line``, where it is drawn."""
+    """State: the ``units`` that came free; ``skipped``, why a waiting ticket was last passed over; ``announced``, which
+    opening of the path was told; ``gone``, whether those with an offer to all were told that nothing is left; the
+    ``line``, where it is drawn."""
 
     TAKES = (Claim, Offer)
     HALTED = (Claim, Offer)
@@ -64,20 +53,19 @@ class Waitlist(Distribution):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._fresh: list[Units] = []
-        self._units: list[Units] = []
+        self._places = OfferedPlaces(path)
+        self._units = FreedUnits(path, self._places)
         self._skipped: dict[int, str] = {}
         self._announced: int | None = None
         self._gone = False
         self._line: DrawnLine | None = None
-        self._places = OfferedPlaces(path)
         self._terms = _terms_of(path.settings)
 
     def configure(self, settings: documents.Path) -> None:
         self._terms = _terms_of(settings)
 
     def changed_fields(self, settings: documents.Path) -> list[str]:
-        kept = any(unit.slot for unit in self._units) or any(one.slot for one in self._path.offers.open.values())
+        kept = self._units.keep_places or any(one.slot for one in self._path.offers.open.values())
         moved = settings.attached_to != self._path.settings.attached_to
         return super().changed_fields(settings) + (["attached_to"] if kept and moved else [])
 
@@ -95,13 +83,12 @@ class Waitlist(Distribution):
     def is_over(self) -> bool:
         if not self._source_has_ended():
             return super().is_over()
-        offered = self._units and self._path.tickets.waiting
+        offered = self._units.count and self._path.tickets.waiting
         return not (offered or self._path.offers.open or self._path.windows.open)
 
     def ended(self, at: int, journal: Journal) -> None:
         self._path.lose_offers("ended", at, journal)
-        self._let_places_go(at, journal)
-        self._fresh, self._units = [], []
+        self._units.put_away(at, journal)
         self._stop_drawing()
 
     def join_refusal(self) -> Refusal | None:
@@ -134,7 +121,7 @@ class Waitlist(Distribution):
         assert ticket is not None, "an offer has a ticket"
         slot = self._slot_for(ticket)
         if not self._path.offers.open[ticket].reserved:
-            self._take(1)
+            self._units.take(1)
         if slot:
             self._places.book(slot, ticket, at, journal)
         else:
@@ -152,35 +139,34 @@ class Waitlist(Distribution):
         return False, False
 
     def freed(self, source: str, cause: str, count: int, slot: str = "") -> None:
-        self._fresh.append(Units(source, cause, count, slot))
+        self._units.add(source, cause, count, slot)
 
     def give_turns(self, at: int, journal: Journal) -> None:
         path = self._path
         self._have_line(journal)
         if path.paused or path.phase not in SERVING:
-            self._let_places_go(at, journal)
+            self._units.let_places_go(at, journal)
             return
         self._announce(at, journal)
-        self._collect(at, journal)
+        self._units.collect(self._spare(), at, journal)
         if self._terms.strategy == "all":
             if self._available():
                 self._offer(path.tickets.waiting, "", at, journal)
             if not path.offers.unclaimed:
-                self._let_places_go(at, journal)
+                self._units.let_places_go(at, journal)
             self._tell_gone(at, journal)
         elif not self._is_drawing(at, journal):
             together = self._terms.batch or 1
             while (free := min(together - path.offers.unclaimed, self._available())) > 0:
-                first = self._units[0]
+                first = self._units.first
                 if not self._places.can_be_had(first.slot, at):
-                    for slot in self._take(1):
-                        self._places.give_back(slot, at, journal)
+                    self._units.drop(1, at, journal)
                     continue
                 offered = self._offer(min(free, first.count, self._at_once()), first.cause, at, journal, first.slot)
-                self._take(offered)
+                self._units.take(offered)
                 if not offered and not self._draw(at, journal):
                     if not self._is_drawing(at, journal):
-                        self._let_places_go(at, journal)
+                        self._units.let_places_go(at, journal)
                     break
 
     def in_line(self) -> int:
@@ -193,7 +179,7 @@ class Waitlist(Distribution):
         self._skipped.pop(ticket, None)
 
     def snapshot(self) -> list[Any]:
-        own = [list(self._fresh), list(self._units), list(self._skipped.items()), self._announced, self._gone]
+        own = [*self._units.snapshot(), list(self._skipped.items()), self._announced, self._gone]
         return own if self._line is None else [*own, self._line.snapshot()]
 
     def restore(self, data: list[Any]) -> None:
@@ -201,7 +187,7 @@ class Waitlist(Distribution):
         if line:
             self._line = DrawnLine(self._path)
             self._line.restore(line[0])
-        self._fresh, self._units = [Units(*one) for one in fresh], [Units(*one) for one in units]
+        self._units.restore(fresh, units)
         self._skipped = dict(skipped)
 
     # Units
@@ -217,52 +203,14 @@ class Waitlist(Distribution):
 
     def _available(self) -> int:
         """How many units are there that can still be offered or claimed."""
-        return min(self._spare(), self._count())
-
-    def _count(self) -> int:
-        return sum(units.count for units in self._units)
-
-    def _collect(self, at: int, journal: Journal) -> None:
-        """Take in what has come, as far as it can be used; what somebody else took meanwhile is no unit any more."""
-        fresh, self._fresh = self._fresh, []
-        room = self._spare() - self._count()
-        for freed in fresh:
-            freed.count = min(freed.count, room)
-            if freed.count > 0 and self._places.can_be_had(freed.slot, at):
-                room -= freed.count
-                self._units.append(freed)
-                journal.add(UnitsFreed(self._path.id, at, freed.source, freed.cause, freed.count))
-            elif freed.slot:
-                self._places.give_back(freed.slot, at, journal)
-        for slot in self._take(-min(room, 0)):
-            self._places.give_back(slot, at, journal)
-
-    def _take(self, count: int) -> list[str]:
-        """``count`` units are used, the oldest first; answers the slots of those that are places."""
-        slots = []
-        while count:
-            first = self._units[0]
-            used = min(count, first.count)
-            first.count -= used
-            count -= used
-            if not first.count:
-                slots += [first.slot] if first.slot else []
-                del self._units[0]
-        return slots
+        return min(self._spare(), self._units.count)
 
     # Places in slots
 
     def _slot_for(self, ticket: int) -> str:
         """The slot in which ``ticket`` has a place if it claims now, or ""."""
         offer = self._path.offers.open[ticket]
-        return offer.slot if offer.reserved else self._units[0].slot
-
-    def _let_places_go(self, at: int, journal: Journal) -> None:
-        """Nobody here wants the places that are kept: they are for everybody."""
-        for units in (self._fresh, self._units):
-            for slot in [unit.slot for unit in units if unit.slot]:
-                self._places.give_back(slot, at, journal)
-            units[:] = [unit for unit in units if not unit.slot]
+        return offer.slot if offer.reserved else self._units.first.slot
 
     # The lottery
 
@@ -293,10 +241,10 @@ class Waitlist(Distribution):
     # Offers
 
     def _offer_by_hand(self, count: int, at: int, journal: Journal) -> int:
-        self._collect(at, journal)
+        self._units.collect(self._spare(), at, journal)
         room = self._spare()
         if self._terms.strategy == "all":
-            self._fresh.append(Units(self._path.id, BY_HAND, count))
+            self._units.add(self._path.id, BY_HAND, count)
             return min(room, count)
         offered = 0
         while (left := min(count, room) - offered) > 0 and not self._is_drawing(at, journal):
@@ -305,7 +253,7 @@ class Waitlist(Distribution):
             if not now and not self._draw(at, journal):
                 break
         if self._is_drawing(at, journal):
-            self._fresh.append(Units(self._path.id, BY_HAND, count - offered))
+            self._units.add(self._path.id, BY_HAND, count - offered)
         return offered
 
     def _at_once(self) -> int:
