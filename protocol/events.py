@@ -247,7 +247,7 @@ AnyEvent = (
     | k.DrawCommitted | k.EntriesClosed | k.BeaconGiven | k.PlacesGiven | k.Drawn | k.NotDrawn
     | k.BidPlaced | k.PriceChanged | k.AuctionEnded | k.PriceDropped | k.UnitTaken | k.EndMoved
     | k.SlotHeld | k.HoldMoved | k.HoldEnded | k.Booked | k.BookingCancelled | k.CheckedIn | k.NotShown
-    | k.SlotKept | k.SlotReleased
+    | k.SlotKept | k.SlotReleased | k.CheckoutAsked | k.CheckoutDropped
 )  # fmt: skip
 
 

@@ -301,6 +301,24 @@ class Booked(Event, frozen=True, array_like=True, gc=False, tag="booked"):
     instead_of: str
 
 
+class CheckoutAsked(Event, frozen=True, array_like=True, gc=False, tag="checkout_asked"):
+    """``ticket`` waits for its turn to pay for ``slot``, in which it has a place until then, and no hold any more."""
+
+    path: str
+    at: int
+    ticket: int
+    slot: str
+
+
+class CheckoutDropped(Event, frozen=True, array_like=True, gc=False, tag="checkout_dropped"):
+    """``ticket`` has its place in ``slot`` no more: it was not paid for."""
+
+    path: str
+    at: int
+    ticket: int
+    slot: str
+
+
 class SlotKept(Event, frozen=True, array_like=True, gc=False, tag="slot_kept"):
     """A place in ``slot`` that was given back is kept for the waitlist, and can be had by nobody else."""
 

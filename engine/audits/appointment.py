@@ -13,6 +13,7 @@ from engine.audits.promises import Broken, Shelves
 from engine.audits.slots import AuditedSlots
 from protocol.documents import Path
 from protocol.kind_events import TicketsLost
+from protocol.states import TicketState
 
 
 class AuditedAppointment(AuditedPath):
@@ -23,7 +24,8 @@ class AuditedAppointment(AuditedPath):
         self.slots = AuditedSlots(self)
 
     def resume_kind(self, own: list[Any], offers: list[Any]) -> None:
-        holds, booked, kept = own[0]
+        holds, booked, kept, unpaid = own[0]
+        self.slots.unpaid = dict(unpaid)
         self.slots.kept = [slot for slot, count in kept for _ in range(count)]
         self.slots.held = {ticket: (hold.slot, hold.until) for ticket, hold in holds}
         self.slots.booked = {ticket: (one.slot, one.confirmation) for ticket, one in booked}
@@ -39,8 +41,9 @@ class AuditedAppointment(AuditedPath):
                 )
 
     def next_turn(self, candidate: int) -> int | None:
-        """Nobody is admitted: a booking is the access."""
-        return None
+        """The first who asked to pay: without that a booking is the access, and nobody is admitted."""
+        waiting = (ticket for ticket in self.slots.unpaid if self.states[ticket] == TicketState.WAITING)
+        return next(waiting, None)
 
     def tickets_lost(self, event: TicketsLost) -> None:
         super().tickets_lost(event)

@@ -32,6 +32,7 @@ class AuditedSlots:
         self.held: dict[int, tuple[str, int]] = {}
         self.booked: dict[int, tuple[str, str]] = {}
         self.kept: list[str] = []
+        self.unpaid: dict[int, str] = {}
 
     def hold(self, event: k.SlotHeld) -> None:
         """A place is kept."""
@@ -64,6 +65,9 @@ class AuditedSlots:
             self._path.expect(event.ticket, {_BOOKED})
             if self.booked[event.ticket] != (event.instead_of, event.confirmation):
                 raise Broken(f"ticket {event.ticket} had {self.booked[event.ticket][0]}, not {event.instead_of}")
+        elif event.ticket in self.unpaid:
+            self._paid(event)
+            return
         else:
             self._path.expect(event.ticket, {_WAITING, _HELD})
             if any(event.confirmation == code for _, code in self.booked.values()):
@@ -71,6 +75,34 @@ class AuditedSlots:
         slot, until = self.held.pop(event.ticket, ("", 0))
         self._path.states[event.ticket] = _BOOKED
         self.booked[event.ticket] = (event.slot, event.confirmation)
+        self._confirm(event, slot, until)
+
+    def _paid(self, event: k.Booked) -> None:
+        """The order of the window is complete a moment ago: that is no end here."""
+        self._path.expect(event.ticket, {TicketState.COMPLETED})
+        if self.unpaid.pop(event.ticket) != event.slot:
+            raise Broken(f"ticket {event.ticket} has paid for another slot than {event.slot}")
+        self._path.spent[self._path.consumers[event.ticket]] -= 1
+        self._path.states[event.ticket] = _BOOKED
+        self.booked[event.ticket] = (event.slot, event.confirmation)
+        self._room(event.slot)
+
+    def ask(self, event: k.CheckoutAsked) -> None:
+        """A place is to be paid for first."""
+        self._path.expect(event.ticket, {_WAITING, _HELD})
+        slot, until = self.held.pop(event.ticket, ("", 0))
+        if slot:
+            self._path.wait_again(event.ticket, (_HELD,))
+        self.unpaid[event.ticket] = event.slot
+        self._confirm(event, slot, until)
+
+    def drop(self, event: k.CheckoutDropped) -> None:
+        """It was not."""
+        if self.unpaid.pop(event.ticket, "") != event.slot:
+            raise Broken(f"ticket {event.ticket} had no place in {event.slot} to pay for")
+
+    def _confirm(self, event: k.Booked | k.CheckoutAsked, slot: str, until: int) -> None:
+        """The place was to be had, or was held: ``slot`` until ``until``."""
         if slot != event.slot:
             self._ahead(event.slot, event.at)
         elif event.at >= until:
@@ -93,7 +125,7 @@ class AuditedSlots:
     def _room(self, slot: str) -> None:
         """Nobody has too much of ``slot``."""
         terms = self._terms()
-        taken = self.kept.count(slot)
+        taken = self.kept.count(slot) + list(self.unpaid.values()).count(slot)
         taken += [one for one, _ in (*self.held.values(), *self.booked.values())].count(slot)
         if taken > terms.capacity_per_slot:
             raise Broken(f"{taken} places of {slot} are held or booked, it takes {terms.capacity_per_slot}")
@@ -136,6 +168,8 @@ class AuditedSlots:
         k.HoldMoved: hold_moved,
         k.HoldEnded: hold_ended,
         k.Booked: book,
+        k.CheckoutAsked: ask,
+        k.CheckoutDropped: drop,
         k.SlotKept: keep,
         k.SlotReleased: release,
         k.BookingCancelled: cancel,

@@ -40,7 +40,7 @@ class Booking(Struct, gc=False, array_like=True):
 
 class Bookings:
     """``holds`` and ``booked`` by ticket; ``codes``: the ticket of each confirmation code; ``kept``: in how many places
-    of each slot nobody is yet, because a waitlist offers them.
+    of each slot nobody is yet, because a waitlist offers them; ``unpaid``: the slot of each ticket that pays first.
 
     The heap may hold outdated ends of holds; they are dropped when they come up. It, ``codes`` and the count of what is
     taken are not part of the state: they are made from holds and bookings.
@@ -51,12 +51,13 @@ class Bookings:
         self.booked: dict[int, Booking] = {}
         self.codes: dict[str, int] = {}
         self.kept: dict[str, int] = {}
+        self.unpaid: dict[int, str] = {}
         self._tickets = tickets
         self._taken: dict[str, int] = {}
         self._heap: list[tuple[int, int]] = []
 
     def taken(self, slot: str) -> int:
-        """How many places of a slot are held, booked or kept."""
+        """How many places of a slot are held, booked, unpaid or kept."""
         return self._taken.get(slot, 0)
 
     def keep(self, slot: str) -> None:
@@ -75,7 +76,10 @@ class Bookings:
         """What is taken of each slot that somebody counts on: that is held, or booked and still to come."""
         states = self._tickets.states
         booked = [one.slot for ticket, one in self.booked.items() if states[ticket] == BOOKED]
-        return {slot: self._taken[slot] for slot in (*(hold.slot for hold in self.holds.values()), *booked, *self.kept)}
+        return {
+            slot: self._taken[slot]
+            for slot in (*(hold.slot for hold in self.holds.values()), *booked, *self.kept, *self.unpaid.values())
+        }
 
     def held(self, ticket: int | None) -> str:
         """The slot that is held for a ticket, or ""."""
@@ -118,6 +122,25 @@ class Bookings:
         self.booked[ticket] = Booking(slot, confirmation)
         self.codes[confirmation] = ticket
 
+    def ask(self, ticket: int, slot: str) -> None:
+        """A ticket that waits or has a hold has this place until it has paid, or has not; it waits for that."""
+        if ticket in self.holds:
+            self.end_hold(ticket)
+        self._take(slot)
+        self.unpaid[ticket] = slot
+
+    def drop_unpaid(self, ticket: int) -> str:
+        """The ticket has its place no more; answers the slot."""
+        slot = self.unpaid.pop(ticket)
+        self._leave(slot)
+        return slot
+
+    def pay(self, ticket: int, confirmation: str) -> None:
+        """The ticket, which had a window, has booked its place."""
+        self._tickets.move(ticket, BOOKED)
+        self.booked[ticket] = Booking(self.unpaid.pop(ticket), confirmation)
+        self.codes[confirmation] = ticket
+
     def reschedule(self, ticket: int, slot: str) -> None:
         """The booking is of another slot from now on, in one step."""
         booking = self.booked[ticket]
@@ -155,7 +178,8 @@ class Bookings:
         return found
 
     def snapshot(self) -> list[Any]:
-        return [list(self.holds.items()), list(self.booked.items()), list(self.kept.items())]
+        places = [list(self.holds.items()), list(self.booked.items())]
+        return [*places, list(self.kept.items()), list(self.unpaid.items())]
 
     @classmethod
     def restore(cls, data: list[Any], tickets: Tickets) -> "Bookings":
@@ -165,6 +189,9 @@ class Bookings:
         bookings.booked = {ticket: Booking(*booking) for ticket, booking in data[1]}
         bookings.codes = {booking.confirmation: ticket for ticket, booking in bookings.booked.items()}
         for slot in (*(hold.slot for hold in bookings.holds.values()), *(one.slot for one in bookings.booked.values())):
+            bookings._take(slot)
+        bookings.unpaid = dict(data[3])
+        for slot in bookings.unpaid.values():
             bookings._take(slot)
         for slot, count in data[2]:
             for _ in range(count):

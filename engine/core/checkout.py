@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.core.admission import Window
 from engine.core.limits import MS_PER_SECOND
-from engine.core.ticket import ADMITTED, COMPLETED, EXPIRED, REDEEMED, WAITING
+from engine.core.ticket import ADMITTED, BOOKED, COMPLETED, EXPIRED, REDEEMED, WAITING
 from protocol import commands as c
 from protocol.refusals import Reason, Refusal
 
@@ -39,8 +39,8 @@ def find(experience: Experience, command: c.AdmissionCommand) -> Held | Refusal:
     if window is not None and window.admission == command.admission:
         return Held(path, ticket, window)
     state = path.tickets.state(ticket)
-    if state == COMPLETED:
-        return Refusal(Reason.ALREADY_DONE, {"state": "completed"})
+    if state in (COMPLETED, BOOKED):
+        return Refusal(Reason.ALREADY_DONE, {"state": state.word})
     return Refusal(
         Reason.WINDOW_OVER, {"state": EXPIRED.word if state in (WAITING, ADMITTED, REDEEMED) else state.word}
     )

@@ -20,7 +20,6 @@ from engine.core.schedule import SERVING, Schedule
 from engine.core.stock import Stock
 from engine.core.ticket import (
     ADMITTED,
-    COMPLETED,
     EXPIRED,
     LOST,
     REDEEMED,
@@ -178,7 +177,7 @@ class Turns(Schedule):
         self.meter.lapse()
         self._over_all.lapse()
         self.distribution.freed(self.id, cause, 1, slot)
-        if self.waitlist:
+        if self.waitlist and self.distribution.FEEDS:
             self.waitlist.distribution.freed(self.id, cause, 1)
 
     def move_windows(self, gap_ms: int, closing_before_ms: int | None, journal: Journal) -> None:
@@ -216,8 +215,8 @@ class Turns(Schedule):
         self.stock.complete(self.windows.close(ticket).variant)
         self.meter.complete()
         self._over_all.complete()
-        self.tickets.move(ticket, COMPLETED)
         journal.add(Completed(self.id, at, ticket, order_id, actor))
+        self.distribution.bought(ticket, at, journal)
 
     def extend(self, ticket: int, ms: int, journal: Journal) -> None:
         """The window of ``ticket`` ends ``ms`` later; once."""

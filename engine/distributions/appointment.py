@@ -6,6 +6,9 @@
     held       book, of this slot or another     → booked
     held       cancel, or the hold ends          → waiting
     held       the merchant ends the path        → lost (ended)
+    held       book, where it is paid for first  → waiting, with its place, then admitted
+    admitted   complete                          → booked
+    admitted   declined, expired, …              → it has no place any more
     booked     reschedule                        → booked, there; in one step (rescheduled)
     booked     cancel, until the cutoff          → waiting (cancelled)
     booked     the merchant cancels              → waiting (cancelled)
@@ -18,15 +21,16 @@ which books it, or nobody there wants it.
 
 Bookings and live holds never exceed what a slot takes. A live hold can always be confirmed: paused, closed, and within
 the notice that a new one would need; it ends when its slot begins at the latest. A booking is the access: nobody is
-admitted. Its confirmation code is an HMAC, so that nobody can think of one, and short, so that it can be said aloud.
-When slots begin stands in the document (``protocol.slots``).
+admitted, unless it is paid for first (``checkout``): then only a place that is not paid for feeds the waitlist. Its
+confirmation code is an HMAC, so that nobody can think of one, and short, so that it can be said aloud. When slots begin
+stands in the document (``protocol.slots``).
 
 Hands over to: ``engine.core.bookings``, which keeps the places, and ``engine.core.slots``, which says what can be had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from engine.core import entry
@@ -35,7 +39,7 @@ from engine.core.choices import ANY
 from engine.core.kept import GiveBackKept, TakeKept
 from engine.core.limits import MS_PER_SECOND
 from engine.core.slots import Slots
-from engine.core.ticket import BOOKED, COMPLETED, EXPIRED, HELD
+from engine.core.ticket import ADMITTED, BOOKED, COMPLETED, EXPIRED, HELD, REDEEMED, WAITING
 from engine.distributions.base import Distribution
 from protocol import documents
 from protocol.commands import Book, Cancel, CancelBooking, CheckIn, Hold, NoShow, Reschedule
@@ -44,6 +48,8 @@ from protocol.kind_events import (
     Booked,
     BookingCancelled,
     CheckedIn,
+    CheckoutAsked,
+    CheckoutDropped,
     HoldEnded,
     HoldMoved,
     NotShown,
@@ -66,6 +72,7 @@ class Appointment(Distribution):
 
     TAKES = (Hold, Book, Reschedule, Cancel, CheckIn, NoShow, CancelBooking)
     HALTED = (Hold, Reschedule)
+    FEEDS = False
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -92,7 +99,7 @@ class Appointment(Distribution):
         return self.is_over()
 
     def is_over(self) -> bool:
-        return self._passed and not self._bookings.holds
+        return self._passed and not (self._bookings.holds or self._bookings.unpaid)
 
     def ended(self, at: int, journal: Journal) -> None:
         self._path.lose(self._bookings.drop_holds(), "ended", at, journal)
@@ -131,6 +138,8 @@ class Appointment(Distribution):
 
     def give_turns(self, at: int, journal: Journal) -> None:
         self._passed = at >= self._slots.over_at
+        for ticket in [ticket for ticket in self._bookings.unpaid if not self._may_pay(ticket, at)]:
+            self._drop(ticket, at, journal)
         if self._path.waitlist is None:
             for slot in [slot for slot, count in self._bookings.kept.items() for _ in range(count)]:
                 self._give_back(GiveBackKept(slot), None, at, journal)
@@ -139,15 +148,22 @@ class Appointment(Distribution):
         return 0
 
     def in_line(self) -> int:
-        return 0
+        return sum(1 for _ in self._in_line())
 
     def next_ticket(self) -> int | None:
-        return None
+        return next(self._in_line(), None)
+
+    def bought(self, ticket: int, at: int, journal: Journal) -> None:
+        slot, confirmation = self._bookings.unpaid[ticket], self._new_code()
+        self._bookings.pay(ticket, confirmation)
+        journal.add(Booked(self._path.id, at, ticket, slot, confirmation, ""))
 
     def details(self, ticket: int) -> dict[str, Any]:
         hold, booking = self._bookings.holds.get(ticket), self._bookings.booked.get(ticket)
         if hold is not None:
             return {"slot": hold.slot, "hold_until": hold.until}
+        if ticket in self._bookings.unpaid:
+            return {"slot": self._bookings.unpaid[ticket]}
         return {} if booking is None else {"slot": booking.slot, "confirmation": booking.confirmation}
 
     def snapshot(self) -> list[Any]:
@@ -160,14 +176,18 @@ class Appointment(Distribution):
     # Why not
 
     def _hold_refusal(self, command: Hold, ticket: int | None, at: int) -> Refusal | None:
-        if self._has(ticket, BOOKED):
-            return Refusal(Reason.ALREADY_DONE, {"state": BOOKED.word})
+        if ticket is not None and not (self._has(ticket, WAITING) or self._has(ticket, HELD)):
+            return Refusal(Reason.ALREADY_DONE, {"state": self._path.tickets.state(ticket).word})
         return None if self._bookings.held(ticket) == command.slot else self._new_refusal(command.slot, at)
 
     def _book_refusal(self, command: Book, ticket: int | None, at: int) -> Refusal | None:
         if ticket is not None and self._has(ticket, BOOKED):
             same = command.slot in ("", self._bookings.booked[ticket].slot)
             return None if same else Refusal(Reason.ALREADY_DONE, {"state": BOOKED.word})
+        if self._is_asked(ticket, command.slot):
+            return None
+        if ticket is not None and self._path.tickets.states[ticket] in (ADMITTED, REDEEMED):
+            return Refusal(Reason.ALREADY_DONE, {"state": self._path.tickets.state(ticket).word})
         held = self._bookings.held(ticket)
         if held and command.slot in ("", held):
             return None
@@ -186,7 +206,7 @@ class Appointment(Distribution):
         return self._slots.cutoff_refusal(slot, at) or self._slot_refusal(command.slot, at)
 
     def _cancel_refusal(self, command: Cancel, ticket: int, at: int) -> Refusal | None:
-        if self._bookings.held(ticket):
+        if self._bookings.held(ticket) or (ticket in self._bookings.unpaid and self._has(ticket, WAITING)):
             return None
         if not self._has(ticket, BOOKED):
             return self._no_ticket(ticket)
@@ -220,15 +240,22 @@ class Appointment(Distribution):
     def _hold(self, command: Hold, ticket: int, at: int, journal: Journal) -> Answer:
         if self._bookings.held(ticket) == command.slot:
             return self.details(ticket)
+        self._give_up_unpaid(ticket, at, journal)
         until = min(at + self._terms.hold_seconds * MS_PER_SECOND, self._slots.begins[command.slot])
         self._bookings.hold(ticket, command.slot, until)
         journal.add(SlotHeld(self._path.id, at, ticket, command.slot, until))
         return None
 
     def _book(self, command: Book, ticket: int, at: int, journal: Journal) -> Answer:
-        if self._has(ticket, BOOKED):
+        if self._has(ticket, BOOKED) or self._is_asked(ticket, command.slot):
             return self.details(ticket)
-        slot, confirmation = command.slot or self._bookings.held(ticket), self._new_code()
+        slot = command.slot or self._bookings.held(ticket)
+        self._give_up_unpaid(ticket, at, journal)
+        if self._terms.checkout:
+            self._bookings.ask(ticket, slot)
+            journal.add(CheckoutAsked(self._path.id, at, ticket, slot))
+            return None
+        confirmation = self._new_code()
         self._bookings.book(ticket, slot, confirmation)
         journal.add(Booked(self._path.id, at, ticket, slot, confirmation, ""))
         return None
@@ -244,6 +271,9 @@ class Appointment(Distribution):
         return None
 
     def _cancel(self, command: Cancel | CancelBooking, ticket: int, at: int, journal: Journal) -> Answer:
+        if ticket in self._bookings.unpaid:
+            self._drop(ticket, at, journal)
+            return None
         if self._has(ticket, HELD):
             self._bookings.end_hold(ticket)
             journal.add(HoldEnded(self._path.id, at, [ticket]))
@@ -266,6 +296,32 @@ class Appointment(Distribution):
         journal.add(NotShown(self._path.id, at, ticket, command.actor))
         return None
 
+    # Paying first
+
+    def _in_line(self) -> Iterator[int]:
+        """Those who wait for their turn to pay, in the order in which they asked."""
+        return (ticket for ticket in self._bookings.unpaid if self._has(ticket, WAITING))
+
+    def _is_asked(self, ticket: int | None, slot: str) -> bool:
+        """Whether the ticket is to pay for this very slot ("" = for any)."""
+        return ticket is not None and ticket in self._bookings.unpaid and slot in ("", self._bookings.unpaid[ticket])
+
+    def _may_pay(self, ticket: int, at: int) -> bool:
+        """Whether the ticket has a window, or waits for one before its slot begins."""
+        begins = self._slots.begins[self._bookings.unpaid[ticket]]
+        state = self._path.tickets.states[ticket]
+        return state in (ADMITTED, REDEEMED) or (state == WAITING and at < begins)
+
+    def _give_up_unpaid(self, ticket: int, at: int, journal: Journal) -> None:
+        if ticket in self._bookings.unpaid:
+            self._drop(ticket, at, journal)
+
+    def _drop(self, ticket: int, at: int, journal: Journal) -> None:
+        """It was not paid for: the place is free again."""
+        slot = self._bookings.drop_unpaid(ticket)
+        journal.add(CheckoutDropped(self._path.id, at, ticket, slot))
+        self._feed(slot, at, journal)
+
     # The waitlist
 
     def _feed(self, slot: str, at: int, journal: Journal) -> None:
@@ -286,7 +342,9 @@ class Appointment(Distribution):
             return Refusal(Reason.CUTOFF_PASSED, {"slot": command.slot})
         if ticket is None:
             return entry.seat_refusal(self._path, command.consumer)
-        return Refusal(Reason.ALREADY_DONE, {"state": BOOKED.word}) if self._has(ticket, BOOKED) else None
+        free_to_book = self._has(ticket, WAITING) or self._has(ticket, HELD)
+        state = self._path.tickets.state(ticket).word
+        return None if free_to_book else Refusal(Reason.ALREADY_DONE, {"state": state})
 
     def _take_kept(self, command: TakeKept, ticket: int | None, at: int, journal: Journal) -> Answer:
         self._give_back(GiveBackKept(command.slot), None, at, journal)

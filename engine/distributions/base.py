@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from engine.core.ticket import COMPLETED
 from protocol.refusals import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
 class Distribution:
     """How a path gives out admissions. ``TAKES``: the commands of its own; ``HALTED``: those of them that are refused
-    while the path is paused; ``FIXED``: the settings that do not change while there are live tickets."""
+    while the path is paused; ``FIXED``: the settings that do not change while there are live tickets;
+    ``FEEDS``: whether a window that lapses is something for the attached waitlist."""
 
     TAKES: ClassVar[tuple[type, ...]] = ()
     HALTED: ClassVar[tuple[type, ...]] = ()
     FIXED: ClassVar[tuple[str, ...]] = ()
+    FEEDS: ClassVar[bool] = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -145,6 +148,10 @@ class Distribution:
 
     def out_of_line(self, ticket: int) -> None:
         """``ticket``, which waited or had a window or an offer, is admitted, has left or was turned away."""
+
+    def bought(self, ticket: int, at: int, journal: Journal) -> None:
+        """``ticket``, which had a window, has paid."""
+        self._path.tickets.move(ticket, COMPLETED)
 
     def price(self, ticket: int) -> int | None:
         """What the holder pays, in minor units; None = as it stands in the document."""

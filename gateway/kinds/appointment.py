@@ -26,6 +26,8 @@ from protocol.kind_events import (
     Booked,
     BookingCancelled,
     CheckedIn,
+    CheckoutAsked,
+    CheckoutDropped,
     HoldEnded,
     HoldMoved,
     NotShown,
@@ -123,7 +125,7 @@ class AppointmentTelling(KindTelling):
     }
     SHARED: ClassVar[tuple[type, ...]] = (
         *(SlotHeld, HoldEnded, Booked, BookingCancelled, TicketsLost),
-        *(SlotKept, SlotReleased),
+        *(SlotKept, SlotReleased, CheckoutAsked, CheckoutDropped),
     )
     REPEATED = (Hold, Book, Reschedule)
 

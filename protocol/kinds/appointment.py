@@ -15,6 +15,8 @@ from protocol.kind_events import (
     Booked,
     BookingCancelled,
     CheckedIn,
+    CheckoutAsked,
+    CheckoutDropped,
     HoldEnded,
     HoldMoved,
     NotShown,
@@ -97,6 +99,14 @@ class AppointmentReplica(KindReplica):
         if not self.kept[slot]:
             del self.kept[slot]
 
+    def _checkout_asked(self, event: CheckoutAsked) -> None:
+        if self._path.states[event.ticket] == TicketState.HELD:
+            self._path.wait_again(event.ticket)
+        self._put(event.ticket, Place(event.slot, None, ""))
+
+    def _checkout_dropped(self, event: CheckoutDropped) -> None:
+        self._drop(event.ticket)
+
     def _slot_kept(self, event: SlotKept) -> None:
         self._keep(event.slot, 1)
 
@@ -118,6 +128,8 @@ class AppointmentReplica(KindReplica):
         HoldMoved: _hold_moved,
         HoldEnded: _hold_ended,
         Booked: _booked,
+        CheckoutAsked: _checkout_asked,
+        CheckoutDropped: _checkout_dropped,
         SlotKept: _slot_kept,
         SlotReleased: _slot_released,
         BookingCancelled: _cancelled,

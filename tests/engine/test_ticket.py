@@ -13,15 +13,16 @@ waiting   admitted offered held left lost refused
 offered   admitted left expired lost
 held      booked waiting lost
 booked    held waiting completed expired
-admitted  redeemed completed expired left
-redeemed  completed expired left
+admitted  redeemed completed booked expired left
+redeemed  completed booked expired left
 expired   waiting
 completed
 left
 lost
 refused
 """
-"""The transitions as the documentation has them; an offered or held ticket is lost when its path is ended."""
+"""The transitions as the documentation has them; an offered or held ticket is lost when its path is ended,
+and one that pays for a slot is booked."""
 
 ALLOWED = {line.split()[0]: set(line.split()[1:]) for line in TABLE.strip().splitlines()}
 PAIRS = [(before, after) for before in TicketState for after in TicketState]

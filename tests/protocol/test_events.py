@@ -66,6 +66,8 @@ EVERY: list[AnyEvent] = [
     k.HoldMoved("fitting", 3, 9),
     k.HoldEnded("fitting", 605, [3]),
     k.Booked("fitting", 5, 3, "s2", "ABCD", "s1"),
+    k.CheckoutAsked("fitting", 5, 3, "s"),
+    k.CheckoutDropped("fitting", 5, 3, "s"),
     k.SlotKept("fitting", 5, "s"),
     k.SlotReleased("fitting", 5, "s"),
     k.BookingCancelled("fitting", 5, 3, "s2", ""),

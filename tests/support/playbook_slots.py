@@ -21,6 +21,7 @@ SETTINGS_OF_SLOTS = {
     "holds": "hold_seconds",
     "notice": "min_notice_minutes",
     "cutoff": "cancel_cutoff_minutes",
+    "checkout": "checkout",
 }
 
 
@@ -70,6 +71,12 @@ def tell(codes: dict[str, str]) -> dict[type, Callable[[Any, Any], Iterator[str]
         codes[name] = event.confirmation
         yield f"{name} has booked {_time(event.slot)}" + (f" for {_time(event.instead_of)}" if event.instead_of else "")
 
+    def asked(event: k.CheckoutAsked, cast: Any) -> Iterator[str]:
+        yield f"{cast.holder(event.path, event.ticket)} is to pay for {_time(event.slot)}"
+
+    def dropped(event: k.CheckoutDropped, cast: Any) -> Iterator[str]:
+        yield f"{cast.holder(event.path, event.ticket)} has not paid for {_time(event.slot)}"
+
     def kept(event: k.SlotKept, _: Any) -> Iterator[str]:
         yield f"a place at {_time(event.slot)} is kept for the waitlist"
 
@@ -93,6 +100,8 @@ def tell(codes: dict[str, str]) -> dict[type, Callable[[Any, Any], Iterator[str]
             [f"the hold of {cast.holder(event.path, ticket)} is over" for ticket in event.tickets]
         ),
         k.Booked: booked,
+        k.CheckoutAsked: asked,
+        k.CheckoutDropped: dropped,
         k.SlotKept: kept,
         k.SlotReleased: released,
         k.BookingCancelled: cancelled,
