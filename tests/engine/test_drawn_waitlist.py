@@ -106,6 +106,14 @@ def test_whoever_joins_later_is_in_the_next_order_which_has_its_own_secret() -> 
     assert verdict(stage) is Verdict.OK
 
 
+def test_whoever_has_left_is_passed_over() -> None:
+    stage = waiting(4)
+    stage.later(0, offer(1))
+    order = lottery.draw(_event(stage, k.Drawn).seed, bytes([1, 2, 3, 1])).tolist()
+    stage.later(0, c.Leave(consumer(order[2]), LIST))
+    assert offered(stage.later(0, offer(2))) == [order[1], order[3]]
+
+
 def test_whoever_is_passed_over_is_in_the_next_order_again() -> None:
     products = [raw_product(raw_variant("a", stock=0), raw_variant("b", stock=5))]
     stage = Stage(told(products=products, fields={"product_selection": "consumer"}))

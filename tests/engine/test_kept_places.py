@@ -134,6 +134,19 @@ def test_a_second_place_is_kept_until_its_turn_comes() -> None:
     assert free(stage) == [0, 1, 0] and stage.states(LIST) == ["left", "left"]
 
 
+def test_two_places_of_one_slot_are_kept_one_by_one() -> None:
+    told = {"kind": "waitlist", "claim_window_seconds": 60, "strategy": "batch", "batch": 2}
+    waitlist = {"id": LIST, "attached_to": PATH, "distribution": told}
+    stage: Stage = Calendar(document(paths=[fitting(capacity_per_slot=2), waitlist]))
+    stage.later(0, *(c.Join(consumer(who), LIST) for who in (8, 9)), book(1, TEN), book(2, TEN))
+    stage.later(0, cancel(1), cancel(2))
+    assert (stage.states(LIST), free(stage)) == (["offered", "offered"], [0, 2, 2])
+    stage.later(0, c.Decline(consumer(8), LIST))
+    assert free(stage) == [1, 2, 2]
+    stage.later(0, claim(9))
+    assert free(stage) == [1, 2, 2]
+
+
 def test_an_offer_ends_when_its_slot_begins() -> None:
     stage = waiting(attached(claim_window_seconds=1_800), 8, 9)
     stage.step(TEN_MS - MINUTE_MS)
@@ -253,11 +266,15 @@ def test_an_appointment_that_becomes_something_else_keeps_no_place() -> None:
     waitlist = {"id": LIST, "attached_to": PATH, "distribution": told}
     stage.later(0, configure(document(paths=[queue, waitlist])))
     assert stage.refusal(claim(8)) == ("gone", {"path": LIST})
+    stage.later(0, c.Join(consumer(9), LIST))
     stage.later(0, configure(document(paths=[fitting(), waitlist])))
     assert stage.refusal(claim(8)) == ("gone", {"path": PATH})
     stage.later(60_000)
-    assert (stage.states(LIST), free(stage)) == (["expired"], [1, 1, 1])
+    assert (stage.states(LIST), free(stage)) == (["expired", "waiting"], [1, 1, 1])
+    stage.later(0, book(1, TEN), cancel(1), c.Leave(consumer(1), PATH))
     stage.later(0, configure(document(paths=[queue, waitlist])))
+    stage.later(60_000)
+    assert stage.states(LIST) == ["expired", "expired"]
 
 
 # The audit

@@ -237,3 +237,13 @@ def test_the_root_is_not_told_in_the_lobby() -> None:
     root = lottery.roster_root(bytes([1, 2]))
     with pytest.raises(Broken, match="not that of the roster"):
         stage.write(stage.now_ms, k.EntriesClosed(PATH, stage.now_ms, 2, root))
+
+
+def test_whoever_has_left_is_passed_over_and_whoever_came_later_is_next_at_last() -> None:
+    stage = gathered(4, terms={"max_active": 1})
+    order = lottery.draw(run(stage).seed, bytes([1, 2, 3, 1])).tolist()
+    stage.later(1, c.Leave(consumer(order[1]), PATH), c.Leave(consumer(order[3]), PATH), c.Join(consumer(9), PATH))
+    for _ in range(3):
+        (window,) = stage.path().windows.open
+        stage.later(1, c.Complete("shop", "", stage.admission(window)))
+    assert [one.ticket for one in stage.admissions] == [order[0], order[2], 4]

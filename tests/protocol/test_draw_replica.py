@@ -50,6 +50,14 @@ def test_there_is_no_proof_before_the_draw() -> None:
     assert kind.proof("drop") is None and kind.root == roster_root(kind.hats)
 
 
+def test_one_of_which_nothing_is_known_is_stored_too() -> None:
+    replica = Replica("drop")
+    for entry in drawn_log().entries[:2]:
+        for event in replica.follow(*entry).events:
+            replica.apply(event)
+    assert kind_of(decode_replica(encode_replica(replica))).image() == kind_of(replica).image() == [None, None, False]
+
+
 @pytest.mark.parametrize("beacon", [None, "default"])
 def test_it_is_stored_and_read_again(beacon: str | None) -> None:
     before = replica_of(beacon=beacon)
