@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from gateway import conversations
-from gateway.board import Notice
 from gateway.rounds import tell_prompt, tell_round
 from protocol.commands import Attach
 from protocol.events import Admitted, Answered, Attached, Configured, Holding, PhaseChanged, Refused, StockChanged
@@ -295,4 +294,4 @@ def test_notices_of_prompt_states_stay_hidden_with_their_path() -> None:
     raw = raw_auction(ends_at=ENDS_AT) | {"min_level": "registered", "hidden": True}
     room = Stage(**raw_document(paths=[raw_path(), raw]))
     found = room.room.board.of_path("auction", START_MS, outage=False)
-    assert {notice.level for notice in found if isinstance(notice, Notice)} == {1}
+    assert {notice.level for notice in found} == {1}
