@@ -45,7 +45,7 @@ BUGS_OF_KINDS = (
     ),
     _bug(
         "what was kept for an offer is never given back",
-        "engine/core/turns.py",
+        "engine/core/offering.py",
         "        if offer.reserved:\n            self._free(offer.variant, cause, offer.slot)\n",
         "",
     ),
@@ -201,7 +201,7 @@ BUGS_OF_KINDS = (
     ),
     _bug(
         "a place that nobody of the waitlist wants is kept for ever",
-        "engine/distributions/waitlist.py",
+        "engine/distributions/offered_places.py",
         "            keeper.act(GiveBackKept(slot), None, at, journal)\n",
         "            _ = slot\n",
     ),
