@@ -235,6 +235,7 @@ def _slots_agree(appointment: Distribution, seen: AppointmentReplica) -> None:
     known: dict[int, tuple[str, int | None, str]]
     known = {ticket: (hold.slot, hold.until, "") for ticket, hold in bookings.holds.items()}
     known |= {ticket: (one.slot, None, one.confirmation) for ticket, one in bookings.booked.items()}
+    known |= {ticket: (slot, None, "") for ticket, slot in bookings.unpaid.items()}
     assert {ticket: (one.slot, one.hold_until, one.confirmation) for ticket, one in seen.places.items()} == known
     assert seen.free() == {slot: slots.terms.capacity_per_slot - bookings.taken(slot) for slot in slots.begins}
 
