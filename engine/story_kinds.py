@@ -221,6 +221,16 @@ def _booked(story: Story, event: k.Booked, replica: Replica, now_ms: int) -> Non
         story.say(replica, event.at, f"It booked {event.slot}{instead}")
 
 
+def _to_be_paid(story: Story, event: k.CheckoutAsked, replica: Replica, now_ms: int) -> None:
+    if event.ticket == story.ticket:
+        story.say(replica, event.at, f"Its place in {event.slot} was kept until it would be paid for")
+
+
+def _not_paid(story: Story, event: k.CheckoutDropped, replica: Replica, now_ms: int) -> None:
+    if event.ticket == story.ticket:
+        story.say(replica, event.at, f"Its place in {event.slot} was free again: it was not paid for")
+
+
 def _cancelled(story: Story, event: k.BookingCancelled, replica: Replica, now_ms: int) -> None:
     if event.ticket == story.ticket:
         by = f" by the merchant ({event.actor})" if event.actor else ""
@@ -262,6 +272,8 @@ TELLS_OF_KINDS: Final[dict[type, Callable[..., None]]] = {
     k.SlotHeld: _held,
     k.HoldMoved: _hold_moved,
     k.HoldEnded: _hold_ended,
+    k.CheckoutAsked: _to_be_paid,
+    k.CheckoutDropped: _not_paid,
     k.Booked: _booked,
     k.BookingCancelled: _cancelled,
     k.CheckedIn: _came,

@@ -218,6 +218,23 @@ def test_a_place_that_is_given_back_is_booked_by_whom_it_is_offered_to() -> None
     assert told(offered, "It booked") == ["It booked what it was offered."]
 
 
+def test_a_place_is_paid_for_or_free_again() -> None:
+    windows = [{"date": "1970-01-14", "from": "10:00", "to": "11:00"}]
+    terms = {"kind": "appointment", "windows": windows, "checkout": True, "checkout_window_seconds": 2}
+    paths = [{"id": "fitting", "min_level": "guest", "distribution": terms | {"payment_grace_seconds": 0}}]
+    stage = Stage(with_slots(document(paths=paths), SLOTS_MS))
+    stage.later(1, *(c.Book(consumer(who), "fitting", slot=slot) for who, slot in enumerate((TEN, SIXTY))))
+    stage.later(1, c.Complete(SHOP, "", stage.admission(0, "fitting"), "order"))
+    stage.later(2_001)
+    paid, missed = (story_of(stage, ticket, path="fitting") for ticket in range(2))
+    assert told(paid, "Its place") == [f"Its place in {TEN} was kept until it would be paid for."]
+    assert paid[-1] == f"Now it is booked in {TEN}."
+    assert told(missed, "Its place") == [
+        f"Its place in {SIXTY} was kept until it would be paid for.",
+        f"Its place in {SIXTY} was free again: it was not paid for.",
+    ]
+
+
 def code(stage: Stage, ticket: int) -> str:
     """The confirmation code of a booking."""
     return str(stage.path("fitting").distribution.details(ticket)["confirmation"])

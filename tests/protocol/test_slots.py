@@ -130,7 +130,6 @@ def test_a_document_that_is_taken_in_has_its_slots_in_order_and_shows_what_was_w
         (_raw(("1970-01-01", "10:00", "12:00")), "windows[0].date"),
         (_raw(("9999-01-01", "10:00", "12:00")), "windows[0].date"),
         (_raw(("2026-07-01", "10:00", "12:00"), starts=[0]), "starts"),
-        (_raw(("2026-07-01", "10:00", "12:00"), checkout=True), "checkout"),
         (_raw(("2026-03-29", "02:00", "03:00")), "windows"),
         (_raw(*((f"2026-07-0{day}", "00:00", "24:00") for day in range(1, 9)), duration_minutes=1), "windows"),
     ],
