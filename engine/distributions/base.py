@@ -140,7 +140,7 @@ class Distribution:
 
     def in_line(self) -> int:
         """How many can be admitted now, but for the meters, the caps and the stock."""
-        return self._path.tickets.waiting
+        raise NotImplementedError
 
     def next_ticket(self) -> int | None:
         """The ticket that is admitted next, or None."""

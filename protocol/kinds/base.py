@@ -38,8 +38,8 @@ class KindReplica:
         return ticket in self._path.offers and self._path.offers[ticket].claimed
 
     def image(self) -> Any:
-        """What ``fill`` needs, as plain data; None for nothing."""
-        return None
+        """What ``fill`` needs, as plain data."""
+        raise NotImplementedError
 
     def fill(self, image: Any) -> None:
         """Take what was stored."""

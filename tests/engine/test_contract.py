@@ -28,7 +28,7 @@ def test_what_a_document_may_ask_for_is_what_runs() -> None:
 def test_every_kind_has_the_methods_of_the_shape_in_its_order_and_no_other(kind: str) -> None:
     own = [name for name, member in vars(KINDS[kind]).items() if inspect.isfunction(member) and name[0] != "_"]
     assert own == [name for name in SHAPE if name in own]
-    assert {"next_ticket"} <= set(own)
+    assert {"next_ticket", "in_line"} <= set(own)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -44,4 +44,6 @@ def test_what_a_kind_does_not_say_otherwise_does_nothing() -> None:
     assert (kind.next_deadline_ms(), kind.closes(), kind.is_over(), kind.snapshot()) == (None, False, True, [])
     with pytest.raises(NotImplementedError):
         kind.next_ticket()
+    with pytest.raises(NotImplementedError):
+        kind.in_line()
     assert journal.take() == []

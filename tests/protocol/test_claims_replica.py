@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from protocol.events import Admitted, AnyEvent, Expired, Returned
 from protocol.kind_events import Announced, Claimed, Offered, UnitsGone
+from protocol.kinds import REPLICAS
+from protocol.kinds.base import KindReplica
 from protocol.kinds.waitlist import WaitlistReplica
 from protocol.replica import Replica
 from protocol.replica_codec import decode_replica, encode_replica
@@ -47,6 +51,14 @@ def test_a_claim_stands_until_its_turn() -> None:
     assert claimed_at(replica_of(*claims, admitted), "drop") == [0]
     expired = Expired("drop", START_MS + 9, [2])
     assert claimed_at(replica_of(*claims, admitted, expired), "drop") == [0]
+
+
+def test_every_kind_says_what_is_stored_of_it() -> None:
+    kind = KindReplica(replica_of().paths["list"])
+    kind.fill(None)
+    with pytest.raises(NotImplementedError):
+        kind.image()
+    assert all(replica.image is not KindReplica.image for replica in REPLICAS.values())
 
 
 def test_who_takes_a_missed_turn_back_is_in_line() -> None:
