@@ -100,12 +100,6 @@ class Room:
         return self.people.count
 
     @property
-    def is_attended(self) -> bool:
-        """Whether it matters to anybody here how soon an entry is read: somebody is here, or waits for an answer, or
-        for the room itself."""
-        return bool(self.people.count or self.outgoing.backlog or self._waiters) or not self.live
-
-    @property
     def as_of(self) -> tuple[str, bool]:
         """What the states depend on: as long as it is the same, so are they."""
         return self.replica.entry_id, self.away

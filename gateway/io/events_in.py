@@ -39,10 +39,6 @@ GATHER_S_MIN = 0.010
 GATHER_S_MAX = 0.100
 """After a read that brought entries the next ones gather for so long: a lone entry waits for nobody, and of a crowd's a
 read brings many. A process that gets its turn late reads the less often for it."""
-UNATTENDED_S = 0.050
-UNATTENDED_MAX = 10
-"""While nobody is here who could be told, entries gather for up to ``UNATTENDED_MAX`` times this, and less as soon as
-somebody is: of fifty gateways that fill one after the other, most would do nothing but read for nobody."""
 
 REST_MS_MIN = 500
 REST_MS_MAX = 30_000
@@ -130,14 +126,7 @@ class EventsIn:
             self._take(rooms, wakes, read)
             if waits and read.keys() - wakes.keys():
                 gather_s = await _gather(gather_s)
-                await self._gather_unattended()
             self.complete = self.complete or all(room.live or self._rests(name) for name, room in self._rooms.items())
-
-    async def _gather_unattended(self) -> None:
-        for _ in range(UNATTENDED_MAX):
-            if any(room.is_attended for room in self._rooms.values()):
-                return
-            await asyncio.sleep(UNATTENDED_S)
 
     def _take(self, rooms: dict[str, Room], wakes: dict[str, str], read: dict[str, list[Read]]) -> None:
         for key in wakes.keys() & read.keys():
