@@ -10,7 +10,7 @@ import pytest
 from gateway import conversations
 from gateway.rounds import tell_prompt, tell_round
 from protocol.commands import Attach
-from protocol.events import Admitted, Answered, Attached, Configured, Holding, PhaseChanged, Refused, StockChanged
+from protocol.events import Admitted, Answered, Attached, Configured, Holding, Refused, StockChanged
 from protocol.kind_events import Allotted, AuctionEnded, BidPlaced, EndMoved, PriceChanged, PriceDropped, UnitTaken
 from protocol.passes import PassClaims
 from protocol.states import TicketState
@@ -216,10 +216,12 @@ async def test_an_end_that_moves_and_new_terms_are_told() -> None:
     assert [(one["min_next"], "reserve_met" in one) for one in high_bids(watcher)[0]] == [("20.00", False)]
 
 
-def test_a_queue_never_prompts() -> None:
+async def test_who_joins_a_queue_prompts_nothing() -> None:
     room = Stage()
     room.read(room.log.join(0, 1))
-    room.read(room.log.append(PhaseChanged("general", "open", START_MS, None, START_MS + 1, "")))
+    await tell_prompt(room.room)
+    room.sockets.prompted.clear()
+    room.read(room.log.join(1, 2))
     assert not room.sockets.prompted.is_set()
 
 
