@@ -13,7 +13,6 @@ from rich.console import Console
 from engine.beginning import begin_early
 from engine.io.streams import StreamError, connect, read_log
 from engine.takeover import LogError
-from protocol.kinds.draw import DrawReplica
 from protocol.kinds.lots import LotsReplica
 from protocol.proof import Proof, encode
 from protocol.replica import ReplicaError
@@ -48,9 +47,7 @@ def proof_from_log(client: redis.Redis, experience: str, path_id: str) -> Proof:
     if replica.entry_id == START_ID:
         raise LogError("there is no log of this experience")
     path = replica.paths.get(path_id)
-    if path is None or not isinstance(path.kind, LotsReplica):
-        raise LogError(f"{path_id} is no path of it that draws")
-    if not isinstance(path.kind, DrawReplica) and not path.kind.commitment:  # a queue without a lobby, a plain waitlist
+    if path is None or not isinstance(path.kind, LotsReplica) or not path.kind.commitment:
         raise LogError(f"{path_id} is no path of it that draws")
     proof = path.kind.proof(experience)
     if proof is None:

@@ -8,8 +8,8 @@ from protocol import distributions
 from protocol.beacons import Beacon
 from protocol.documents import Path
 from protocol.events import Configured, Left, TicketRefused
-from protocol.kind_events import BeaconGiven, Drawn, EntriesClosed
-from protocol.lottery import draw, order_digest, roster_root, seed_of, winners_of
+from protocol.kind_events import BeaconGiven, DrawCommitted, Drawn, EntriesClosed
+from protocol.lottery import commitment, draw, order_digest, roster_root, seed_of, winners_of
 from protocol.proof import Proof, Skipped, prove, randomness_of
 from tests.support.beacons import REAL
 from tests.support.log import Log
@@ -44,6 +44,7 @@ def drawn_log(*, beacon: str | None = None, drawn: bool = True) -> Log:
     named = None if beacon is None else distributions.Beacon(REAL[beacon].source, REAL[beacon].round)
     settings = distributions.Draw(closes_at=log.now_ms, winner_count=2, beacon=named)
     log.append(Configured(1, replace(document(), paths=[Path(DRAW_PATH, settings)]), "k1", "test"))
+    log.append(DrawCommitted(DRAW_PATH, commitment(SECRET)))
     log.join(0, *range(6), path=DRAW_PATH)
     log.append(Left(DRAW_PATH, log.now_ms, 1, "left"))
     hats = bytes([1, 0, 1, 1, 1, 1])
