@@ -295,10 +295,10 @@ def _details(path: PathReplica, time_zone: str) -> Any:
     """The public terms of the path's kind that are set, its times in ``time_zone`` unless it names one; UNSET for a
     kind that has none."""
     terms = path.settings.distribution
-    settings = msgspec.to_builtins(terms)
-    settings["time_zone"] = settings.get("time_zone") or time_zone
-    public = {name: settings[name] for name in _PUBLIC_TERMS.get(kind_of(terms), ()) if settings[name] is not None}
-    return public or UNSET
+    named = {name: getattr(terms, name) for name in _PUBLIC_TERMS.get(kind_of(terms), ())}
+    if "time_zone" in named:
+        named["time_zone"] = named["time_zone"] or time_zone
+    return msgspec.to_builtins({name: value for name, value in named.items() if value is not None}) or UNSET
 
 
 def _commitment(path: PathReplica) -> Any:
