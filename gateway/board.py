@@ -20,6 +20,7 @@ from gateway.eta import Estimate, estimate
 from gateway.kinds import SHARED_EVENTS, Kinds
 from gateway.kinds.base import KindState
 from gateway.people import People
+from gateway.sockets import TOGETHER_BYTES_MAX
 from protocol import codec
 from protocol.events import (
     AnyEvent,
@@ -62,12 +63,12 @@ class Notice(NamedTuple):
 
 
 class News(NamedTuple):
-    """What has changed in ``path``, for sockets of at least ``level``: whoever has heard all before is told ``frame``,
-    the others ``states``, (frame, key) each, which do not build on what was told before."""
+    """What has changed in ``path``, for sockets of at least ``level``: whoever has heard all before is told ``frames``,
+    in one write, the others ``states``, (frame, key) each, which do not build on what was told before."""
 
     path: str
     level: int
-    frame: bytes
+    frames: list[bytes]
     states: list[tuple[bytes, str | None]]
 
 
@@ -155,18 +156,26 @@ class Board:
         return news
 
     def _news(self, path_id: str, changed: dict[str, Shared], now_ms: int) -> Iterator[News]:
-        """What to tell of the states that have ``changed``."""
+        """What to tell of the states that have ``changed``: all in one where it is not too long."""
         of_kind = [(self._told.get(key), frame) for key, frame in changed.items() if isinstance(frame, KindState)]
         brief = self._kinds.of(self._replica.paths[path_id]).brief(of_kind) if of_kind else None
-        level, behind = self._level(path_id), []
+        news = News(path_id, self._level(path_id), [], [])
+        behind: list[tuple[bytes, str | None]] = []
         for key, frame in changed.items():
             text = self._form(path_id, key, frame).at(now_ms).frame
             if brief is not None and isinstance(frame, KindState):
                 behind.append((text, key))
-            else:
-                yield News(path_id, level, text, [(text, key)])
+                continue
+            if news.frames and sum(map(len, news.frames)) + len(text) > TOGETHER_BYTES_MAX:
+                yield news
+                news = News(path_id, news.level, [], [])
+            news.frames.append(text)
+            news.states.append((text, key))
         if brief is not None:
-            yield News(path_id, level, codec.encode_frame(structs.replace(brief, now=now_ms)), [*behind])
+            news.frames.append(codec.encode_frame(structs.replace(brief, now=now_ms)))
+            news.states.extend(behind)
+        if news.frames:
+            yield news
 
     def _changes_at(self, path_id: str, now_ms: int) -> int | None:
         return self._kinds.of(self._replica.paths[path_id]).changes_at(self._replica.paths[path_id], now_ms)

@@ -48,7 +48,7 @@ async def tell_prompt(room: Room) -> None:
 async def tell_announcements(room: Room) -> None:
     """What everybody in the room is to be told."""
     for slots, stamps, frame in room.announcements():
-        await _tell_shared(room, slots, stamps, frame, [(frame, None)])
+        await _tell_shared(room, slots, stamps, [frame], [(frame, None)])
 
 
 async def sweep(room: Room) -> None:
@@ -78,15 +78,15 @@ async def _tell_changes(room: Room) -> None:
 async def _tell_news(room: Room, news: News) -> None:
     slots = room.people.everybody()
     slots = slots[room.people.sockets.open_ones(slots, news.path, news.level)]
-    await _tell_shared(room, slots, room.people.sockets.lot.stamps(slots), news.frame, news.states)
+    await _tell_shared(room, slots, room.people.sockets.lot.stamps(slots), news.frames, news.states)
 
 
 async def _tell_shared(
-    room: Room, slots: Slots32, stamps: Stamps, frame: bytes, states: Sequence[tuple[bytes, str | None]]
+    room: Room, slots: Slots32, stamps: Stamps, frames: Sequence[bytes], states: Sequence[tuple[bytes, str | None]]
 ) -> None:
     for start in range(0, len(slots), CHUNK_SOCKETS):
         chunk = slice(start, start + CHUNK_SOCKETS)
-        room.voice.tell_slots(slots[chunk], frame, stamps[chunk], states)
+        room.voice.tell_slots(slots[chunk], frames, stamps[chunk], states)
         await asyncio.sleep(0)
 
 

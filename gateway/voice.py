@@ -95,14 +95,19 @@ class Voice:
             self.tell(socket, frame, state)
 
     def tell_slots(
-        self, slots: Slots32, frame: bytes, stamps: NDArray[np.uint32], states: Sequence[tuple[bytes, str | None]]
+        self,
+        slots: Slots32,
+        frames: Sequence[bytes],
+        stamps: NDArray[np.uint32],
+        states: Sequence[tuple[bytes, str | None]],
     ) -> None:
-        """Tell the same ``frame`` now to those of ``slots`` who are still whom `Lot.stamps` named; ``states``, each
+        """Tell the same ``frames`` now to those of ``slots`` who are still whom `Lot.stamps` named; ``states``, each
         with its key, to those who may not have taken all that was told before."""
         if len(slots):
             self._sockets.told.all[slots] = self._monotonic_ms() // 1_000
-            self._sockets.lot.tell_all(slots, frame, None, stamps, states)
-            self._metrics.count(frame, len(slots))
+            self._sockets.lot.tell_all(slots, frames, states, stamps)
+            for frame in frames:
+                self._metrics.count(frame, len(slots))
 
     def tell_each(self, slots: Slots32, frames: Sequence[bytes], state: str) -> None:
         """Tell each of ``slots`` its own of ``frames`` now; they are all of one type."""

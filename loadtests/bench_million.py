@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections import Counter
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -134,7 +135,13 @@ def _moving(room: Room, report: Report, crowd: list[SwarmProcess], held: int, se
     room.limit(EXPERIENCE, release_rate_per_minute=RATE_STILL)
     frames = sum(one.watch.count for one in heard)
     lost = sum(one.seen["lost"] for one in heard)
-    detail = {"sockets": held, "open": sum(one.open for one in heard), "lost": lost, "rate": RATE_MOVING}
+    detail = {
+        "sockets": held,
+        "open": sum(one.open for one in heard),
+        "lost": lost,
+        "close_codes": _close_codes(heard),
+        "rate": RATE_MOVING,
+    }
     report.add(
         "P10 position frames while the queue moves", "1/s", "> 0", [frames * SECOND_NS / passed_ns], detail=detail
     )
@@ -191,4 +198,15 @@ def _say_memory(when: str, memory: Memory) -> None:
 
 def _say_lost(heard: list[Heard]) -> None:
     lost, wrong = sum(one.seen["lost"] for one in heard), sum(one.seen["refused"] for one in heard)
-    progress.print(f"sockets lost since the beginning: {lost:,}; handshakes refused and tried again: {wrong:,}")
+    progress.print(
+        f"sockets lost since the beginning: {lost:,}, with close codes {_close_codes(heard)}; handshakes refused and "
+        f"tried again: {wrong:,}"
+    )
+
+
+def _close_codes(heard: list[Heard]) -> dict[str, int]:
+    """How many sockets the server closed with which code; who is lost without one was reset."""
+    codes: Counter[str] = Counter()
+    for one in heard:
+        codes.update(one.seen["close_codes"])
+    return dict(codes)

@@ -36,9 +36,11 @@ WAKES_EVERY_MS = 1_000
 """So often the wake streams are read along with entries; naming all of them each time would cost more than the rest.
 Who asks for an experience that is not known here yet has it looked up at once."""
 GATHER_S_MIN = 0.010
-GATHER_S_MAX = 0.100
+GATHER_S_MAX = 0.500
+LATE_S = 0.020
 """After a read that brought entries the next ones gather for so long: a lone entry waits for nobody, and of a crowd's a
-read brings many. A process that gets its turn late reads the less often for it."""
+read brings many. A process that gets its turn late reads the less often for it: as often as it is late where that is
+``LATE_S``, and with the square of it beyond, for then the machine has more to do than it can."""
 
 REST_MS_MIN = 500
 REST_MS_MAX = 30_000
@@ -190,7 +192,8 @@ async def _gather(pause_s: float) -> float:
     loop = asyncio.get_running_loop()
     due = loop.time() + pause_s
     await asyncio.sleep(pause_s)
-    return min(max(GATHER_S_MIN, loop.time() - due), GATHER_S_MAX)
+    late_s = loop.time() - due
+    return min(max(GATHER_S_MIN, late_s * late_s / LATE_S), GATHER_S_MAX)
 
 
 async def _last_wakes(reader: Store, shards: Sequence[int]) -> dict[str, str]:

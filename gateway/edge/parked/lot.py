@@ -156,29 +156,24 @@ class Lot:
             self._sending.put(slot, text_frame(text), state)
 
     def tell_all(
-        self,
-        slots: Slots32,
-        text: bytes,
-        state: str | None,
-        stamps: Stamps | None = None,
-        instead: Sequence[Keyed] = (),
+        self, slots: Slots32, texts: Sequence[bytes], states: Sequence[Keyed], stamps: Stamps | None = None
     ) -> None:
-        """Tell all of ``slots``, each of which stands there once, the same: framed once. The caller cuts into chunks.
+        """Tell all of ``slots``, each of which stands there once, the same ``texts``: framed once, and one write. The
+        caller cuts into chunks.
 
-        ``stamps`` as `stamps` gave them before a wait; those who are not the same any more are passed over.
-        ``instead``: the whole states, (text, key) each, of which ``text`` says only what is new: for those who may not
-        have taken all that was told before.
+        ``states``: the same as (text, key) each, for those who may not have taken all that was told before; where
+        ``texts`` say only what is new, these are whole. ``stamps`` as `stamps` gave them before a wait; those who are
+        not the same any more are passed over.
         """
         if stamps is not None:
             slots = slots[self._slots.same(slots, stamps)]
-        frame = text_frame(text)
         plain = self._slots.plain(slots)
         special = slots[~plain]
         slots = slots[plain] if len(special) else slots
-        framed = [(text_frame(whole), key) for whole, key in instead] or [(frame, state)]
-        self._sending.put_all(slots, frame, framed)
+        framed = [(text_frame(whole), key) for whole, key in states]
+        self._sending.put_all(slots, b"".join(map(text_frame, texts)), framed, len(texts))
         for slot in special.tolist():
-            for (whole, key), (in_frame, _) in zip(instead or [(text, state)], framed, strict=True):
+            for (whole, key), (in_frame, _) in zip(states, framed, strict=True):
                 self._tell_special(slot, whole, in_frame, key)
 
     def tell_each(

@@ -72,22 +72,22 @@ class Sending:
             if taken != len(frame):
                 self._fall_behind(slot, frame, taken, ((frame, state),))
 
-    def put_all(self, slots: NDArray[np.int32], frame: bytes, states: Sequence[Keyed]) -> None:
-        """Write ``frame`` to all of ``slots``: open bare descriptors that keep up, each of which stands there once;
-        whoever takes nothing of it keeps ``states`` instead. The loop over them is the interpreter's own, and the rare
-        ones come after it."""
+    def put_all(self, slots: NDArray[np.int32], frame: bytes, states: Sequence[Keyed], count: int = 1) -> None:
+        """Write ``frame``, or ``count`` of them one behind the other, to all of ``slots``: open bare descriptors that
+        keep up, each of which stands there once; whoever takes nothing of it keeps ``states`` instead. The loop over
+        them is the interpreter's own, and the rare ones come after it."""
         assert len(set(slots.tolist())) == len(slots), "a slot that stands there twice would get half a frame"
         taken = _written(self._slots.files_of(slots), repeat(frame))
-        self._note_told(slots)
+        self._note_told(slots, count)
         if taken.count(len(frame)) != len(taken):
-            for slot, count in zip(slots.tolist(), taken, strict=True):
-                self._after(slot, frame, count, states)
+            for slot, bytes_taken in zip(slots.tolist(), taken, strict=True):
+                self._after(slot, frame, bytes_taken, states)
 
     def put_each(self, slots: NDArray[np.int32], frames: Sequence[bytes], state: str | None) -> None:
         """The same with a frame of its own for each."""
         assert len(set(slots.tolist())) == len(slots), "a slot that stands there twice would get half a frame"
         taken = _written(self._slots.files_of(slots), frames)
-        self._note_told(slots)
+        self._note_told(slots, 1)
         if taken != [len(frame) for frame in frames]:
             for slot, frame, count in zip(slots.tolist(), frames, taken, strict=True):
                 self._after(slot, frame, count, ((frame, state),))
@@ -161,9 +161,9 @@ class Sending:
             self._broke(slot, error)
             return LOST
 
-    def _note_told(self, slots: NDArray[np.int32]) -> None:
+    def _note_told(self, slots: NDArray[np.int32], frames: int) -> None:
         self._slots.mark_told(slots, self.tick)
-        self._counts.frames += len(slots)
+        self._counts.frames += frames * len(slots)
 
     def _after(self, slot: int, frame: bytes, taken: int, states: Sequence[Keyed]) -> None:
         if taken == LOST:

@@ -47,7 +47,7 @@ async def test_everybody_is_told_the_same_and_each_their_own() -> None:
     with ground() as at:
         clients, slots = zip(*(at.park() for _ in range(5)), strict=True)
         everybody = slots_of(*slots)
-        at.lot.tell_all(everybody, b"shared", None)
+        at.lot.tell_all(everybody, [b"shared"], [(b"shared", None)])
         at.lot.tell_each(everybody, [b"own %d" % number for number in range(5)], "position")
         for number, client in enumerate(clients):
             assert await at.read(client, 15) == text_frame(b"shared") + text_frame(b"own %d" % number)
@@ -295,7 +295,7 @@ async def test_who_is_told_something_is_not_asked() -> None:
         _, slot = at.park()
         for second in range(0, 300, 20):
             at.at(second)
-            at.lot.tell_all(slots_of(slot), b"position", "position")
+            at.lot.tell_all(slots_of(slot), [b"position"], [(b"position", "position")])
         assert at.lot.counts.pings == 0
 
 
@@ -363,6 +363,24 @@ class Narrow:
         self.ends.append("drop")
 
 
+async def test_several_frames_go_to_everybody_in_one_write_and_are_kept_as_single_states() -> None:
+    with ground() as at:
+        client, slot = at.park()
+        port = Narrow()
+        behind = at.lot.moor(port, b"")
+        told = [b"phase", b"stock", b"sold out"]
+        states: list[tuple[bytes, str | None]] = [(b"phase", "p"), (b"stock", "s"), (b"sold out", "o")]
+        at.lot.tell_all(slots_of(slot), told, states)
+        assert at.lot.counts.frames == 3
+        at.lot.tell_all(slots_of(behind), told, states)
+        wanted = b"".join(map(text_frame, told))
+        assert await at.read(client, len(wanted)) == wanted
+        at.lot.tell(behind, b"stock 2", "s")
+        port.room = 1_000
+        at.lot.room(behind)
+        assert port.out == b"".join(map(text_frame, (b"phase", b"sold out", b"stock 2")))
+
+
 async def test_what_says_only_what_is_new_is_not_for_those_who_may_be_behind() -> None:
     kept = len(text_frame(b"all 1"))
     with ground(Limits(kept_bytes_max=2 * kept)) as at:
@@ -371,7 +389,7 @@ async def test_what_says_only_what_is_new_is_not_for_those_who_may_be_behind() -
         ports[0].room = 1_000
         at.lot.tell(behind, b"begun")
         whole: list[tuple[bytes, str | None]] = [(b"all 1", "1"), (b"all 2", "2"), (b"all 3", "3")]
-        at.lot.tell_all(slots_of(*slots), b"new", None, None, whole)
+        at.lot.tell_all(slots_of(*slots), [b"new"], whole)
         assert ports[0].out == b"".join(text_frame(text) for text, _ in whole), "a port may be behind, for all we know"
         for port, slot in zip(ports, slots, strict=True):
             port.room = 1_000
@@ -386,7 +404,7 @@ async def test_a_port_has_the_same_ladder() -> None:
         port = Narrow()
         slot = at.lot.moor(port, b"first")
         at.lot.tell(slot, b"state 1", "position")
-        at.lot.tell_all(slots_of(slot), b"state 2", "position")
+        at.lot.tell_all(slots_of(slot), [b"state 2"], [(b"state 2", "position")])
         at.lot.tell(slot, b"fact")
         assert (port.out, at.lot.keeps_up(slot)) == (b"", False)
         port.room = 3
@@ -424,7 +442,7 @@ async def test_a_line_is_a_slot_like_any_other() -> None:
         line = Outbox()
         slot = at.lot.add_line(line)
         client, parked = at.park()
-        at.lot.tell_all(slots_of(slot, parked), b"shared", None)
+        at.lot.tell_all(slots_of(slot, parked), [b"shared"], [(b"shared", None)])
         at.lot.tell(slot, b"own", "position")
         at.lot.tell_each(slots_of(slot, parked), [b"a", b"b"], "x")
         assert line.take_all() == [b"shared", b"own", b"a"]

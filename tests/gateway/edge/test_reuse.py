@@ -131,9 +131,9 @@ async def test_a_plan_from_before_a_wait_passes_over_who_came_meanwhile() -> Non
         await until(lambda: at.heard.codes)
         comer, again = at.park()
         assert again == slot
-        at.lot.tell_all(slots, b"for the leaver", None, stamps)
+        at.lot.tell_all(slots, [b"for the leaver"], [(b"for the leaver", None)], stamps)
         at.lot.tell_each(slots, [b"for the leaver"], None, stamps)
-        at.lot.tell_all(slots, b"now", None, at.lot.stamps(slots))
+        at.lot.tell_all(slots, [b"now"], [(b"now", None)], at.lot.stamps(slots))
         assert await at.read(comer, 5) == b"\x81\x03now"
 
 
