@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from gateway import conversations
+from gateway import conversations, pace
 from gateway.asked import Asked
 from gateway.budgets import BURST_SECONDS
 from gateway.drain import drain
@@ -31,7 +31,16 @@ from gateway.outgoing import Answer
 from gateway.pass_keys import PassKeys
 from gateway.proofs import Proofs
 from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
-from gateway.rounds import PROMPT_MS, ROUND_MS, SWEEP_MS, sweep, tell_announcements, tell_prompt, tell_round
+from gateway.rounds import (
+    PROMPT_MS,
+    ROUND_MS,
+    ROUND_MS_MAX,
+    SWEEP_MS,
+    sweep,
+    tell_announcements,
+    tell_prompt,
+    tell_round,
+)
 from gateway.settings import GatewaySettings
 from gateway.sockets import Sockets
 from protocol.commands import Command
@@ -241,11 +250,13 @@ class Hub:
 
     async def _go_rounds(self) -> None:
         loop = asyncio.get_running_loop()
-        swept_ms = monotonic_ms()
+        swept_ms, late_s = monotonic_ms(), 0.0
         while True:
-            due = loop.time() + ROUND_MS / 1000
-            await asyncio.sleep(ROUND_MS / 1000)
-            self.metrics.loop_lag.observe(max(0.0, loop.time() - due))
+            pause_s = pace.pause_s(ROUND_MS / 1000, ROUND_MS_MAX / 1000, late_s)
+            due = loop.time() + pause_s
+            await asyncio.sleep(pause_s)
+            late_s = max(0.0, loop.time() - due)
+            self.metrics.loop_lag.observe(late_s)
             now_ms = monotonic_ms()
             sweeping = now_ms - swept_ms >= SWEEP_MS
             swept_ms = now_ms if sweeping else swept_ms

@@ -22,6 +22,7 @@ from protocol import codec
 from protocol.close_codes import CloseCode
 
 ROUND_MS = 250
+ROUND_MS_MAX = 1_000
 PROMPT_MS = 100
 SWEEP_MS = 4_000
 CHUNK_SOCKETS = 500

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import structlog
 
+from gateway import pace
 from gateway.io.resync import resync
 from gateway.io.store import STORE_ERRORS, Backoff, Direct, Servers, Store
 from gateway.rooms import Room, monotonic_ms
@@ -37,10 +38,8 @@ WAKES_EVERY_MS = 1_000
 Who asks for an experience that is not known here yet has it looked up at once."""
 GATHER_S_MIN = 0.010
 GATHER_S_MAX = 0.500
-LATE_S = 0.020
 """After a read that brought entries the next ones gather for so long: a lone entry waits for nobody, and of a crowd's a
-read brings many. A process that gets its turn late reads the less often for it: as often as it is late where that is
-``LATE_S``, and with the square of it beyond, for then the machine has more to do than it can."""
+read brings many. A process that gets its turn late reads the less often for it."""
 
 REST_MS_MIN = 500
 REST_MS_MAX = 30_000
@@ -188,12 +187,11 @@ def _entry(entry_id: bytes, fields: list[bytes]) -> Read:
 
 
 async def _gather(pause_s: float) -> float:
-    """Wait for ``pause_s``; how long to wait the next time: as long as this came late, within bounds."""
+    """Wait for ``pause_s``; how long to wait the next time."""
     loop = asyncio.get_running_loop()
     due = loop.time() + pause_s
     await asyncio.sleep(pause_s)
-    late_s = loop.time() - due
-    return min(max(GATHER_S_MIN, late_s * late_s / LATE_S), GATHER_S_MAX)
+    return pace.pause_s(GATHER_S_MIN, GATHER_S_MAX, loop.time() - due)
 
 
 async def _last_wakes(reader: Store, shards: Sequence[int]) -> dict[str, str]:
