@@ -142,6 +142,7 @@ class Facts:
     def _admitted(self, event: Admitted, now_ms: int) -> Iterator[Fact]:
         path, seats = self._replica.paths[event.path], self._people.seats(event.path)
         seats.pacing.move()
+        self._kinds.of(path).served(path, event.tickets)
         for ticket in event.tickets:
             seats.drop(ticket)
             person = self._people.owner(event.path, ticket)
@@ -222,6 +223,7 @@ class Facts:
     def _chosen(self, event: Chosen, now_ms: int) -> Iterator[Fact]:
         person = self._people.owner(event.path, event.ticket)
         if person is not None:
+            self._people.seats(event.path).pacing.choose(person.number)
             yield Fact(person, told.chosen(self._replica.paths[event.path], event.ticket), (Choose,))
 
     def _tickets_lost(self, event: TicketsLost, now_ms: int) -> Iterator[Fact]:

@@ -5,6 +5,9 @@ front every change; at most once a second, at least every 45 s (that one is also
 at once when there is a reason that everybody wants to know (`why`). One pass over the roster ranks all that wait here.
 Where there are some who have no place yet, all are told anew when their number has changed by as much, in its own time.
 
+Whoever is passed over is told so with a frame of their own. Then every other frame says it too, until there is one
+before which nobody has gone ahead of them again.
+
 Hands over to: `gateway.rounds`, which has the frames made and told.
 """
 
@@ -29,6 +32,10 @@ KEEPALIVE_MS = 40_000
 CROWD_MS_MIN = 5_000
 """Those who have no place, as in a lobby, are told at most so often how many they are."""
 RETURNED: Final = "returned"
+PASSED_OVER: Final = "passed_over"
+
+_PASSED, _SAID = 1, 2
+"""Of one who waits: others went ahead since they were told a position last; that one said so."""
 
 Persons = NDArray[np.int64]
 
@@ -55,6 +62,7 @@ class Pacing:
         self._told = Column("i")
         self._told_ms = Column("q")
         self._heard = Column("I")
+        self._passed = Column("B")
         self._count = 0
         self._moved = False
         self._ranked_ms: int | None = None
@@ -77,13 +85,14 @@ class Pacing:
     def add(self, person: int, ahead: int, now_ms: int) -> None:
         """``person`` waits, and was just told ``ahead``."""
         if person >= len(self._waits.one):
-            for column in (self._waits, self._ahead, self._told, self._told_ms, self._heard):
+            for column in (self._waits, self._ahead, self._told, self._told_ms, self._heard, self._passed):
                 column.reach(person)
         self._count += not self._waits.one[person]
         self._waits.one[person] = 1
         self._ahead.one[person] = self._told.one[person] = ahead
         self._told_ms.one[person] = now_ms
         self._heard.one[person] = self._stirs
+        self._passed.one[person] = 0
 
     def drop(self, person: int) -> None:
         """``person`` waits no more, or is gone; others are fine."""
@@ -99,6 +108,22 @@ class Pacing:
         """Everybody is to be told at once, with this reason, if there is one to tell."""
         self._why = why
         self._stirs += 1
+
+    def serve(self, roster: Roster, tickets: list[int]) -> None:
+        """``tickets`` were let in: whoever waits before one of them has been passed over."""
+        last, persons = roster.places_of(np.array(tickets, dtype=np.int64)).max(), self.persons()
+        places = roster.places_of(self._tickets.all[persons].astype(np.int64))
+        self._passed.all[persons[places < last]] |= _PASSED
+
+    def pass_over(self, person: int) -> None:
+        """Others went ahead of ``person``, if they wait."""
+        if person in self:
+            self._passed.one[person] |= _PASSED
+
+    def choose(self, person: int) -> None:
+        """``person`` wants something else from now on, so it says nothing any more that others went ahead."""
+        if person in self:
+            self._passed.one[person] = 0
 
     def still(self, due: Due) -> NDArray[np.bool_]:
         """Which of ``due`` wait still, and with the same ticket."""
@@ -142,15 +167,18 @@ class Pacing:
         age_ms = now_ms - self._told_ms.all[persons]
         near = (ahead <= NEAR_AHEAD_MAX) & (ahead != told)
         far = ((told - ahead) * FAR_CHANGE_PARTS >= np.maximum(told, 1)) | (ahead > told)
-        new = near | far | (self._heard.all[persons] != self._stirs)
+        new = near | far | (self._heard.all[persons] != self._stirs) | (self._passed.all[persons] == _PASSED)
         result: NDArray[np.bool_] = (new & (age_ms >= PACE_MS_MIN)) | (age_ms >= KEEPALIVE_MS)
         return result
 
     def _by_reason(self, chosen: Persons) -> list[Due]:
-        told = self._told.all[chosen]
+        """Everybody is told one reason, the first that there is for them; that they were passed over can wait."""
+        told, passed = self._told.all[chosen], self._passed.all[chosen]
         rose = (self._ahead.all[chosen] > told) & (told != NO_PLACE)
         stirred = ~rose & (self._heard.all[chosen] != self._stirs)
-        groups = ((RETURNED, rose), (self._why, stirred), (None, ~rose & ~stirred))
+        over = ~rose & ~stirred & ((passed & _PASSED) != 0)
+        self._passed.all[chosen] = np.where(over, _SAID, passed & _PASSED)
+        groups = ((RETURNED, rose), (self._why, stirred), (PASSED_OVER, over), (None, ~rose & ~stirred & ~over))
         return [self._due(why, chosen[mask]) for why, mask in groups if mask.any()]
 
     def _due(self, why: str | None, persons: Persons) -> Due:

@@ -123,6 +123,10 @@ class Roster:
             found[tickets < self.unplaced] = NO_PLACE
         return found
 
+    def places_of(self, tickets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The places of ``tickets`` (shape (n,)), all of which have one."""
+        return _mapped(self._place, tickets)
+
     def _place_of(self, ticket: int) -> int:
         return int(self._place[ticket]) if 0 <= ticket < len(self._place) else ticket
 

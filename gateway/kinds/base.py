@@ -4,6 +4,7 @@
 - ``held``: which facts of its own still hold for a ticket; told to whoever comes (back), behind ``joined``,
   ``admitted`` and ``offer``, which are told for every kind.
 - ``admitted``: what is told, in front of ``admitted``, to whom the kind has just let in.
+- ``served``: what it says to others who wait that some were admitted.
 - ``states``: what everybody sees alike, by the key of the state; ``SHARED``: the events that may change it, and
   ``changes_at`` when time alone will. The board tells it at first and whenever it has changed, the newest alone.
   ``brief``: many changes in one frame, for those who have heard all before. ``PROMPT``: they do not wait for the round.
@@ -46,6 +47,9 @@ class KindTelling:
     def admitted(self, path: PathReplica, ticket: int) -> Iterable[FactFrame]:
         """What whoever is admitted with ``ticket`` is told first."""
         return ()
+
+    def served(self, path: PathReplica, tickets: list[int]) -> None:
+        """``tickets`` were admitted a moment ago."""
 
     def states(self, path: PathReplica, now_ms: int) -> Iterable[tuple[str, KindState]]:
         """(key, frame) of what everybody sees of the path."""

@@ -1,5 +1,5 @@
-"""What a waitlist tells beside its offers: that its path has opened, and, where the same is offered to all, that others
-were faster, or that something came back after all.
+"""What a waitlist tells beside its offers: that its path has opened; where the same is offered to all, that others were
+faster, or that something came back after all; and, with the position, that others were offered what one has not chosen.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from typing import Any, ClassVar
 from gateway import told
 from gateway.fact import Fact, FactFrame
 from gateway.kinds.base import KindTelling
-from protocol.kind_events import Announced, UnitsGone
+from protocol.kind_events import Announced, OfferSkipped, UnitsGone
 from protocol.kind_frames import AnnouncedFrame
 from protocol.kinds.waitlist import WaitlistReplica
 from protocol.path_replica import PathReplica
 from protocol.states import Phase, TicketState
+
+NOT_FREE = "variant_not_free"
+"""Why somebody is skipped who has chosen something else than what is offered."""
 
 
 class WaitlistTelling(KindTelling):
@@ -37,7 +40,14 @@ class WaitlistTelling(KindTelling):
         for ticket, person in self._here(event.path, unclaimed):
             yield Fact(person, told.offer(path, ticket, now_ms))
 
+    def _skipped(self, event: OfferSkipped, now_ms: int) -> Iterator[Fact]:
+        person = self._people.owner(event.path, event.ticket)
+        if event.reason == NOT_FREE and person is not None:
+            self._people.seats(event.path).pacing.pass_over(person.number)
+        return iter(())
+
     FACTS: ClassVar[dict[type, Callable[[Any, Any, int], Iterator[Fact]]]] = {
         Announced: _announced,
         UnitsGone: _units_gone,
+        OfferSkipped: _skipped,
     }

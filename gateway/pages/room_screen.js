@@ -13,7 +13,7 @@ const ROPE_FROM = 0.06; // beside the post, not before it
 const ROPE_TO = 0.94;
 const HURRY_MS = 60_000;
 const LATE = ["sold_out", "not_drawn", "outbid"];
-const MEASURED = ["waiting", "sold_out"]; // states in which the movement of the line is explained
+const MEASURED = ["waiting", "sold_out", "listed"]; // states in which the movement of the line is explained
 
 const parts = [...document.querySelectorAll("[data-show], [data-kind]")].map((part) => ({
   part,

@@ -156,3 +156,45 @@ def test_who_has_no_place_is_told_how_many_there_are_and_then_a_place() -> None:
     roster.arrange(packed(array("I", range(151, -1, -1))))
     pacing.move()
     assert due(roster, pacing, 4 * PACE_MS_MIN + CROWD_MS_MIN) == [(5, 146, None), (6, 145, None)]
+
+
+def test_who_is_passed_over_is_told_so_and_again_only_when_there_is_another_reason_to_tell() -> None:
+    roster, pacing = line_of(10, 3, 5)
+    serve(roster, pacing, 4)
+    pacing.serve(roster, [4])
+    assert due(roster, pacing, PACE_MS_MIN) == [(3, 3, "passed_over"), (5, 4, None)]
+    roster.remove(9)
+    pacing.serve(roster, [9])
+    assert due(roster, pacing, 2 * PACE_MS_MIN) == [(5, 4, "passed_over")], "3 was told, and stands where it stood"
+    serve(roster, pacing, 0)
+    assert due(roster, pacing, 3 * PACE_MS_MIN) == [(3, 2, "passed_over"), (5, 3, None)]
+    serve(roster, pacing, 1)
+    assert due(roster, pacing, 4 * PACE_MS_MIN) == [(3, 1, None), (5, 2, None)]
+
+
+def test_what_everybody_is_told_comes_before_that_one_was_passed_over() -> None:
+    roster, pacing = line_of(10, 3)
+    pacing.pass_over(3)
+    pacing.stir("paused")
+    assert due(roster, pacing, PACE_MS_MIN) == [(3, 3, "paused")]
+    assert due(roster, pacing, 2 * PACE_MS_MIN) == [(3, 3, "passed_over")]
+
+
+def test_who_chooses_something_else_or_waits_anew_was_not_passed_over() -> None:
+    roster, pacing = line_of(10, 3, 5)
+    for ticket in (3, 5, 7):
+        pacing.pass_over(ticket)
+    pacing.choose(3)
+    pacing.choose(7)
+    pacing.add(5, 5, 0)
+    assert due(roster, pacing, PACE_MS_MIN) == []
+
+
+def test_in_an_order_that_was_drawn_places_say_who_was_passed_over() -> None:
+    roster, pacing = line_of(4, 0, 3)
+    roster.arrange(packed(array("I", (3, 2, 1, 0))))
+    for ticket in (0, 3):
+        pacing.add(ticket, roster.ahead(ticket), 0)
+    serve(roster, pacing, 1)
+    pacing.serve(roster, [1])
+    assert due(roster, pacing, PACE_MS_MIN) == [(0, 2, None), (3, 0, "passed_over")]

@@ -92,7 +92,9 @@ class RosterBesideAList(RuleBasedStateMachine):
     def ranks(self, data: st.DataObject) -> None:
         tickets = data.draw(st.lists(st.integers(0, len(self.model) - 1), max_size=20))
         expected = [self._ahead(ticket) for ticket in tickets]
-        assert self.roster.ranks(np.array(tickets, dtype=np.int64)).tolist() == expected
+        numbers = np.array(tickets, dtype=np.int64)
+        assert self.roster.ranks(numbers).tolist() == expected
+        assert self.roster.places_of(numbers).tolist() == [self.line.index(ticket) for ticket in tickets]
 
     @invariant()
     def they_agree(self) -> None:
