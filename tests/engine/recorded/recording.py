@@ -1,8 +1,9 @@
 """Recorded logs: what a file of them holds, how one is made and how it is read.
 
-``make record`` lives through long plans of the simulator until the log of one holds everything that ``WANTED`` names,
+``make record`` lives through long plans of the simulator until the log of one holds everything that its recipe wants,
 and writes it down with the commands that it applied and the digest of the state that its last writer had. It is run
-once for a version of the rules; the files stay as they are for ever.
+once for a version of the rules; the files stay as they are for ever. There are two recipes: queues over a longer time,
+and one path of each kind.
 
 Hands over to: ``test_recorded.py``.
 """
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +25,7 @@ from engine.io.streams import LogEntry, RawEntry, log_entry
 from engine.restoration import Restoration
 from protocol import codec
 from protocol import events as e
+from protocol import kind_events as k
 from protocol.events import AnyEvent, Entry
 from protocol.streams import commands_key, events_key
 from tests.engine.simulation.auditor import Shelved
@@ -33,45 +36,104 @@ FOLDER = Path(__file__).parent
 BYTES_MAX = 200_000
 SEEDS_MAX = 500
 PARTS = 2
-PART_MS = 10_000
-MORE = {"newcomer": 10, "rejoin": 200, "redeem": 30, "stock": 10, "refuse": 40, "kill": 2, "rivals": 1}
+MORE_MS = 7_000
 LEFT_OUT = ("silence", "failover")
-CHARACTER = Character(
-    engines=2,
-    gateways=2,
-    experiences=("drop",),
-    troubles=("kill", "rivals"),
-    lease_ms=1_200,
-    small_steps=False,
-    standby="warm",
-    snapshot_entries=40,
-    archives=False,
-    reader_behind_entries=100_000,
-)
 SLICE_MS = 1_000_000
-WANTED: dict[type[AnyEvent], int] = {
-    e.WriterChanged: 3,
-    e.Configured: 2,
-    e.Joined: 10,
-    e.Attached: 1,
-    e.Admitted: 5,
-    e.Redeemed: 2,
-    e.Completed: 2,
-    e.Expired: 2,
-    e.Returned: 1,
-    e.Left: 1,
-    e.PauseChanged: 2,
-    e.PhaseChanged: 3,
-    e.ReleaseRateChanged: 3,
-    e.WindowMoved: 2,
-    e.StockChanged: 2,
-    e.SoldOutChanged: 1,
-    e.TicketRefused: 1,
-    e.NoticePosted: 1,
-    e.Refused: 2,
-    e.Answered: 2,
-}
-"""Events that a recorded log must hold, and how many of each. A window moves by an outage or an extension."""
+
+
+class Recipe(NamedTuple):
+    """What a recorded log is to be: the plans, one in ``every`` from ``first`` on, whose steps it has, each ``part_ms``
+    behind the one before; ``more`` of some words; ``wanted``: which events it must hold, and how many of each."""
+
+    character: Character
+    first: int
+    every: int
+    part_ms: int
+    more: dict[str, int]
+    wanted: dict[type[AnyEvent], int]
+
+
+QUEUES = Recipe(
+    character=Character(
+        engines=2,
+        gateways=2,
+        experiences=("drop",),
+        troubles=("kill", "rivals"),
+        lease_ms=1_200,
+        small_steps=False,
+        standby="warm",
+        snapshot_entries=40,
+        archives=False,
+        reader_behind_entries=100_000,
+    ),
+    first=0,
+    every=1,
+    part_ms=10_000,
+    more={"newcomer": 10, "rejoin": 200, "redeem": 30, "stock": 10, "refuse": 40, "kill": 2, "rivals": 1},
+    wanted={
+        e.WriterChanged: 3,
+        e.Configured: 2,
+        e.Joined: 10,
+        e.Attached: 1,
+        e.Admitted: 5,
+        e.Redeemed: 2,
+        e.Completed: 2,
+        e.Expired: 2,
+        e.Returned: 1,
+        e.Left: 1,
+        e.PauseChanged: 2,
+        e.PhaseChanged: 3,
+        e.ReleaseRateChanged: 3,
+        e.WindowMoved: 2,
+        e.StockChanged: 2,
+        e.SoldOutChanged: 1,
+        e.TicketRefused: 1,
+        e.NoticePosted: 1,
+        e.Refused: 2,
+        e.Answered: 2,
+    },
+)
+"""A window moves by an outage or an extension."""
+KINDS = Recipe(
+    character=QUEUES.character._replace(kinds=True, every_kind=True),
+    first=5,
+    every=9,
+    part_ms=0,
+    more={
+        **{"enter": 20, "bid": 20, "claim": 30, "third": 10, "hold": 20, "book": 30, "reschedule": 15, "cancel": 4},
+        **{"check_in": 10, "cancel_booking": 6, "offer": 10, "beacon": 4, "stock": 10, "kill": 2},
+    },
+    wanted={
+        e.WriterChanged: 3,
+        e.Admitted: 5,
+        e.Completed: 1,
+        e.Expired: 1,
+        k.Allotted: 2,
+        k.AuctionEnded: 1,
+        k.BidPlaced: 4,
+        k.Booked: 4,
+        k.BookingCancelled: 1,
+        k.CheckedIn: 1,
+        k.Claimed: 2,
+        k.DrawCommitted: 2,
+        k.Drawn: 2,
+        k.EndMoved: 1,
+        k.EntriesClosed: 2,
+        k.HoldEnded: 1,
+        k.HoldingDetails: 1,
+        k.OfferExpired: 1,
+        k.Offered: 2,
+        k.PlacesGiven: 1,
+        k.PriceDropped: 2,
+        k.SlotHeld: 2,
+        k.TicketsLost: 1,
+        k.UnitTaken: 1,
+        k.UnitsFreed: 1,
+    },
+)
+"""Two lotteries: of the draw, and of the lobby of the queue, whose places are told."""
+RECIPES: dict[str, Recipe] = {"": QUEUES, "-kinds": KINDS}
+"""By what stands behind the version in the name of the file."""
 
 
 class Recording(Struct, frozen=True):
@@ -109,48 +171,56 @@ def read(path: Path) -> Recording:
     return msgspec.msgpack.decode(path.read_bytes(), type=Recording)
 
 
-def long_plan(seed: int) -> Plan:
-    """The steps of some seeds, one after another, and more of what is rare in them."""
+def recipe_of(path: Path) -> Recipe:
+    """What the log in this file was to be."""
+    return RECIPES[path.stem.removeprefix(f"rules-{read(path).rules}")]
+
+
+def long_plan(seed: int, recipe: Recipe) -> Plan:
+    """The steps of some seeds, and more of what is rare in them."""
     chance = Random(f"record {seed}")
-    parts = [plan_of(seed * PARTS + part).steps for part in range(PARTS)]
-    shifted = [one._replace(at_ms=one.at_ms + part * PART_MS) for part, steps in enumerate(parts) for one in steps]
-    for word, count in MORE.items():
-        shifted += [
-            Step(chance.randrange(PARTS * PART_MS), word, *chance.choices(range(1_000), k=3)) for _ in range(count)
-        ]
-    return Plan(seed, CHARACTER, tuple(sorted(one for one in shifted if one.word not in LEFT_OUT)))
+    shifted = []
+    for part in range(PARTS):
+        steps = plan_of(recipe.first + recipe.every * (seed * PARTS + part)).steps
+        shifted += [one._replace(at_ms=one.at_ms + part * recipe.part_ms) for one in steps]
+    length_ms = recipe.part_ms * PARTS or MORE_MS
+    for word, count in recipe.more.items():
+        shifted += [Step(chance.randrange(length_ms), word, *chance.choices(range(1_000), k=3)) for _ in range(count)]
+    return Plan(seed, recipe.character, tuple(sorted(one for one in shifted if one.word not in LEFT_OUT)))
 
 
-def record(seed: int) -> Recording | None:
+def record(seed: int, recipe: Recipe) -> Recording | None:
     """What a long plan leaves behind; None where it is not all that is wanted."""
-    simulation = Simulation(long_plan(seed), keeps_log=False)
-    if lived(simulation) is not None:
+    simulation = Simulation(long_plan(seed, recipe), keeps_log=False)
+    if lived(simulation, small_parts=False) is not None:
         return None
-    (experience,) = CHARACTER.experiences
+    (experience,) = recipe.character.experiences
     log = [log_entry(*entry) for entry in simulation.store.stream(events_key(experience)).whole]
     commands = simulation.store.stream(commands_key(experience)).whole
     found = Recording(RULES, seed, experience, [(one.entry_id, one.payload, one.chain) for one in log], commands, "")
     counts = found.counts()
-    if any(counts[kind] < count for kind, count in WANTED.items()):
+    if any(counts[kind] < count for kind, count in recipe.wanted.items()):
         return None
     return msgspec.structs.replace(found, digest=found.replayed().experience.digest())
 
 
-def main() -> int:
-    """Make the file of this version. It is never made anew."""
-    path = FOLDER / f"rules-{RULES}.msgpack"
-    if path.exists():
-        sys.stderr.write(f"{path} is there: a recorded log stays as it is\n")
-        return 1
+def make(path: Path, recipe: Recipe) -> bool:
+    """Make a file of this version, if any seed has everything. It is never made anew."""
     for seed in range(SEEDS_MAX):
-        found = record(seed)
+        found = record(seed, recipe)
         data = b"" if found is None else msgspec.msgpack.encode(found)
         if found is not None and len(data) <= BYTES_MAX:
             path.write_bytes(data)
             sys.stdout.write(f"{path}: seed {seed}, {len(found.log)} entries, {len(data)} bytes\n")
-            return 0
-    sys.stderr.write(f"no seed below {SEEDS_MAX} has everything\n")
-    return 1
+            return True
+    sys.stderr.write(f"{path}: no seed below {SEEDS_MAX} has everything\n")
+    return False
+
+
+def main() -> int:
+    """Make the files of this version that are not there yet: a recorded log stays as it is."""
+    paths = {FOLDER / f"rules-{RULES}{name}.msgpack": recipe for name, recipe in RECIPES.items()}
+    return 0 if all(path.exists() or make(path, recipe) for path, recipe in paths.items()) else 1
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.experience import RULES
 from engine.takeover import LogError
-from tests.engine.recorded.recording import BYTES_MAX, FOLDER, WANTED, read, recordings
+from tests.engine.recorded.recording import BYTES_MAX, FOLDER, RECIPES, read, recipe_of, recordings
 from tests.engine.stage import assert_agree
 
 
@@ -24,12 +24,13 @@ def test_a_recorded_log_replays_to_its_digest(path: Path) -> None:
 @pytest.mark.parametrize("path", recordings(), ids=lambda path: path.stem)
 def test_a_recorded_log_holds_all_that_happens(path: Path) -> None:
     counts = read(path).counts()
-    assert {kind: count for kind, count in WANTED.items() if counts[kind] < count} == {}
+    assert {kind: count for kind, count in recipe_of(path).wanted.items() if counts[kind] < count} == {}
     assert path.stat().st_size <= BYTES_MAX
 
 
-def test_there_is_one_of_this_version() -> None:
-    assert (FOLDER / f"rules-{RULES}.msgpack") in recordings()
+@pytest.mark.parametrize("name", RECIPES)
+def test_there_is_one_of_this_version(name: str) -> None:
+    assert (FOLDER / f"rules-{RULES}{name}.msgpack") in recordings()
 
 
 def test_a_changed_byte_is_not_replayed() -> None:

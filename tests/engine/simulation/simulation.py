@@ -54,10 +54,13 @@ SMALL: tuple[tuple[Any, str, int], ...] = (
     (snapshots, "MAKING_MS_MAX", 2_500),
     (snapshots, "REST_MS_FAILED", 300),
     (snapshot_pace, "REST_MS_MIN", 100),
+)
+"""Bounds of the real code that are smaller in a small world: a snapshot is of several chunks, and they come often."""
+SMALL_PARTS: tuple[tuple[Any, str, int], ...] = (
     (lots, "SLICE_LOTS", 4),
     (lobby, "PART_PLACES", 5),
 )
-"""Bounds of the real code that are smaller in a small world: a snapshot is of several chunks, and they come often."""
+"""The same of bounds that a log shows: what is drawn by lot is of several parts."""
 STEP_BOUNDS: tuple[tuple[Any, str, int], ...] = (
     (writer, "STEP_ENTRIES_MAX", SMALL_STEP_ENTRIES),
     (runner, "STEP_ENTRIES_MAX", SMALL_STEP_ENTRIES),
@@ -240,9 +243,11 @@ def run(plan: Plan, *, keeps_log: bool = False) -> Result:
     return Result(plan, broken, simulation.digest(), simulation.world.lines, *counts)
 
 
-def lived(simulation: Simulation) -> str | None:
-    """Live through it; which promise was broken, or None."""
-    with _logging(simulation.world), _bounds(SMALL + STEP_BOUNDS * simulation.plan.character.small_steps):
+def lived(simulation: Simulation, *, small_parts: bool = True) -> str | None:
+    """Live through it; which promise was broken, or None. Only without ``small_parts`` are its logs what the real code
+    makes of the same commands."""
+    smaller = SMALL + SMALL_PARTS * small_parts + STEP_BOUNDS * simulation.plan.character.small_steps
+    with _logging(simulation.world), _bounds(smaller):
         try:
             simulation.live()
         except Broken as error:
