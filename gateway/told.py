@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from protocol.distributions import Auction, Draw, Waitlist, capacity_of, kind_of
-from protocol.documents import Product, Variant
+from protocol.documents import Experience, Product, Variant
 from protocol.events import Holding, NoticePosted
 from protocol.frame_base import Ref
 from protocol.frames import (
@@ -92,7 +92,7 @@ def experience_view(replica: Replica, level: int, now_ms: int, *, outage: bool =
         phase=replica.phase,
         products=[_product(product) for product in document.products],
         checkout_url=document.checkout_url,
-        paths=[_path(path, document.time_zone, level, outage) for path in visible],
+        paths=[_path(path, document, level, outage) for path in visible],
         theme=document.theme,
         notice=_standing_notice(replica.notice, now_ms),
     )
@@ -271,8 +271,9 @@ def with_pass(checkout_url: str, token: str) -> str:
     return urlunsplit(parts._replace(query=urlencode([*others, (PASS_PARAMETER, token)])))
 
 
-def _path(path: PathReplica, time_zone: str, level: int, outage: bool) -> PathView:
+def _path(path: PathReplica, document: Experience, level: int, outage: bool) -> PathView:
     settings = path.settings
+    chooses = settings.product_selection == "consumer"
     return PathView(
         id=settings.id,
         kind=kind_of(settings.distribution),
@@ -286,8 +287,9 @@ def _path(path: PathReplica, time_zone: str, level: int, outage: bool) -> PathVi
         waiting=path.roster.waiting,
         commitment=_commitment(path),
         draw_at=_draw_at(path),
-        details=_details(path, time_zone),
+        details=_details(path, document.time_zone),
         attached_to=UNSET if settings.attached_to is None else settings.attached_to,
+        choices=document.variants_of(settings) if chooses else UNSET,
     )
 
 

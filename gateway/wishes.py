@@ -46,8 +46,7 @@ def command_of(frame: AskingFrame, consumer: bytes, level: int, replica: Replica
     """The command of a consumer of ``level``. Raises ValueError for money with more decimals than the currency has."""
     match frame:
         case JoinFrame(path=path, code=code, variant=variant):
-            credentials = Credentials(code=code, variant=variant) if code or variant else None
-            return Join(consumer, path, level=level, credentials=credentials)
+            return Join(consumer, path, level=level, credentials=_credentials(variant, code))
         case LeaveFrame(path=path):
             return Leave(consumer, path)
         case DeclineFrame(path=path):
@@ -66,8 +65,9 @@ def _taking(frame: TakingFrame, consumer: bytes, level: int, replica: Replica) -
     match frame:
         case BidFrame(path=path, max=maximum, id=bid):
             return PlaceBid(consumer, path, level=level, maximum=_units(maximum, path, replica), id=bid)
-        case ClaimFrame(path=path, offer=offer, price=price):
-            return Claim(consumer, path, level=level, offer=bytes.fromhex(offer), price=_price(price, path, replica))
+        case ClaimFrame(path=path, offer=offer, price=price, variant=variant):
+            most = _price(price, path, replica)
+            return Claim(consumer, path, 1, level, _credentials(variant), bytes.fromhex(offer), most)
         case HoldFrame(path=path, slot=slot):
             return Hold(consumer, path, level=level, slot=slot)
         case BookFrame(path=path, slot=slot):
@@ -76,6 +76,10 @@ def _taking(frame: TakingFrame, consumer: bytes, level: int, replica: Replica) -
             return Reschedule(consumer, path, slot)
         case CancelFrame(path=path):
             return Cancel(consumer, path)
+
+
+def _credentials(variant: str, code: str = "") -> Credentials | None:
+    return Credentials(code=code, variant=variant) if code or variant else None
 
 
 def _price(price: str | UnsetType, path: str, replica: Replica) -> int | None:

@@ -23,7 +23,8 @@ class ConsumerView(Struct, frozen=True):
 
 class PathView(Struct, frozen=True):
     """What a consumer may know of a path. ``access``: open, needs_code, needs_level, not_for_you or full; ``details``:
-    what only its kind has to say; ``attached_to``: the path that a waitlist is for."""
+    what only its kind has to say; ``attached_to``: the path that a waitlist is for; ``choices``: of which variants a
+    consumer names one, where that is theirs to do."""
 
     id: str
     kind: str
@@ -39,6 +40,7 @@ class PathView(Struct, frozen=True):
     draw_at: int | UnsetType = UNSET
     details: dict[str, Any] | UnsetType = UNSET
     attached_to: str | UnsetType = UNSET
+    choices: list[str] | UnsetType = UNSET
 
 
 class ExperienceView(Struct, frozen=True):

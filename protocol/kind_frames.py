@@ -210,11 +210,12 @@ class CancelFrame(ClientFrameBase, frozen=True, tag="cancel", kw_only=True):
 
 class ClaimFrame(ClientFrameBase, frozen=True, tag="claim", kw_only=True):
     """Take what is there: a timed release, an ``offer`` (none: whichever there is), or a unit of a Dutch auction for at
-    most ``price``."""
+    most ``price``. ``variant`` is for the ticket that it takes, as in `join`."""
 
     path: Id
     offer: OfferId = ""
     price: Money | UnsetType = UNSET
+    variant: OptionalId = ""
 
 
 class CodeFrame(ClientFrameBase, frozen=True, tag="code", kw_only=True):

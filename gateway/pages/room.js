@@ -25,6 +25,7 @@ const standing = new Standing(memory(sessionStorage, `stanchion/${experience}/`)
 const page = {
   ...{ $, text, figure, list, facts, element, press, soon, experience },
   control: pressControl,
+  choose,
   focus: () => standing.focus,
 };
 
@@ -117,6 +118,14 @@ async function press(frame) {
 /** @param {import("./kinds/kind.js").Control} control */
 async function pressControl({ frame, ask }) {
   return ask === undefined || (await confirmed(ask)) ? press(frame) : null;
+}
+
+/** Wants another variant of what the path in focus sells: the ticket is for it, or the next one is. */
+async function choose(variant) {
+  const { choice } = standing.focus;
+  choice.mean(variant);
+  soon();
+  if (choice.changes && (await press({ type: "choose", variant })) === null) choice.mean(null);
 }
 
 function tellProblem(refused) {

@@ -7,6 +7,7 @@
 
 import { JOIN_REFUSALS } from "./kinds/kind.js";
 import { kindOf } from "./kinds/kinds.js";
+import { Choice } from "./room_choice.js";
 
 /**
  * @typedef {object} Screen what is shown of one path; a kind adds its own (`more`)
@@ -53,6 +54,7 @@ export class Path {
   constructor(id, kind, memory) {
     this.id = id;
     this.kind = new (kindOf(kind))(this);
+    this.choice = new Choice(this);
     this.#memory = memory;
   }
 
@@ -85,6 +87,7 @@ export class Path {
   /** @param {import("./client.js").Frame} frame */
   take(frame) {
     this.#takeCommon(frame);
+    this.choice.take(frame);
     this.kind.take(frame);
   }
 
@@ -115,6 +118,11 @@ export class Path {
     };
   }
 
+  /** The buttons of a screen. @param {Screen} screen @returns {import("./kinds/kind.js").Control[]} */
+  controls(screen) {
+    return this.kind.controls(screen).map((control) => this.choice.named(control));
+  }
+
   #takeCommon(frame) {
     switch (frame.type) {
       case "phase":
@@ -142,6 +150,7 @@ export class Path {
   #forget() {
     Object.assign(this, { ticket: null, position: null, admitted: null, soldOut: false });
     this.kind.forget();
+    this.choice.forget();
   }
 
   /** The facts come before the `phase` of their path: a ticket not told by then is gone. */
@@ -156,7 +165,10 @@ export class Path {
   #ticket(frame) {
     this.#recalled = false;
     const another = frame.ticket !== undefined && frame.ticket !== this.ticket?.ticket;
-    if (another && this.ticket !== null) this.kind.forget();
+    if (another && this.ticket !== null) {
+      this.kind.forget();
+      this.choice.forget();
+    }
     if (another || frame.state !== "waiting") this.position = null;
     if (!["admitted", "redeemed"].includes(frame.state)) this.admitted = null;
     this.ticket = { path: this.id, ticket: frame.ticket ?? this.ticket?.ticket, state: frame.state };

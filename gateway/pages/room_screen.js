@@ -177,7 +177,8 @@ function showControls(standing, screen, page) {
   const address = screen.checkoutUrl ?? shop;
   if (address !== null && $("checkout").href !== address) $("checkout").href = address;
   text("checkout", screen.state === "redeemed" ? "Back to the shop" : "Go to checkout");
-  const controls = standing.focus?.kind.controls(screen) ?? [];
+  const controls = standing.focus?.controls(screen) ?? [];
+  showChoice(standing, controls, page);
   const items = controls.map((control) => ({ key: `${screen.path} ${control.id}`, ...control }));
   list("controls", items, (control) => {
     const kind = control.quiet ? "quiet-button" : "button";
@@ -189,6 +190,27 @@ function showControls(standing, screen, page) {
   const joins = screen.state === "joining" || controls.some(({ frame }) => frame.type === "join");
   showTerms(standing.focus?.view.terms, joins);
   if (standing.focus !== null) text("foot-note", standing.focus.kind.footNote);
+}
+
+/** What may be chosen of what the path sells. */
+function showChoice(standing, controls, page) {
+  const choice = standing.focus?.choice;
+  const open = choice?.isOpen(controls) ?? false;
+  $("choice").hidden = !open;
+  if (!open) return;
+  text("choice-hint", say.choiceWords(choice.changes, choice.wanted !== null));
+  const sold = new Map(standing.experience.products.flatMap(({ variants }) => variants.map((one) => [one.id, one])));
+  const items = choice.variants.map((id) => {
+    const { name, price, currency } = sold.get(id);
+    const left = say.stockWords(standing.stock.get(id));
+    return { key: id, name, price: say.price(price, currency), left, chosen: id === choice.wanted };
+  });
+  list("choice-list", items, ({ key, name, price, left, chosen }) => {
+    const button = element("button", "", { type: "button", "aria-pressed": String(chosen) });
+    button.append(element("strong", name), element("span", price), element("span", left));
+    button.addEventListener("click", () => void page.choose(key));
+    return button;
+  });
 }
 
 /** The way to the waitlist of the path, for whoever came too late there. */

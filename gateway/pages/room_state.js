@@ -7,8 +7,8 @@
  * - Coming back after a lost link shows no hole (`Path.welcome`).
  * - One path is in focus: the one that the address names, else that of the ticket that is furthest on, else the first
  *   by priority (the order of `welcome`) among those whose phase leads on soonest.
- * - Joined by itself is only the path in focus when the page was opened, if its kind does so, and only by who holds no
- *   ticket in any path: looking around joins nothing.
+ * - Joined by itself is only the path in focus when the page was opened, if its kind does so and nothing is to be chosen
+ *   first, and only by who holds no ticket in any path: looking around joins nothing.
  */
 
 import { JOIN_REFUSALS } from "./kinds/kind.js";
@@ -25,6 +25,7 @@ const URGENT = ["admitted", "offered", "held"];
 export class Standing {
   experience = null;
   notice = null;
+  stock = new Map(); // by variant, the newest `stock`
   #paths = new Map();
   #chosen;
   #arrival = null; // the path in focus when the page was opened
@@ -42,7 +43,7 @@ export class Standing {
   take(frame) {
     if (frame.type === "welcome") this.#welcome(frame);
     if (frame.type === "notice") this.notice = frame;
-    if (frame.type === "stock" && frame.band !== "none") for (const path of this.#paths.values()) path.soldOut = false;
+    if (frame.type === "stock") this.#stock(frame);
     const path = frame.path === undefined ? this.#meant(frame) : this.#path(frame.path);
     path?.take(frame);
     this.#settleJoining();
@@ -98,6 +99,11 @@ export class Standing {
     return frame.type === "error" && JOIN_REFUSALS.includes(frame.reason) ? this.focus : null;
   }
 
+  #stock(frame) {
+    this.stock.set(frame.variant, frame);
+    if (frame.band !== "none") for (const path of this.#paths.values()) path.soldOut = false;
+  }
+
   #path(id) {
     if (!this.#paths.has(id)) this.#paths.set(id, new Path(id, undefined, this.#memory));
     return this.#paths.get(id);
@@ -131,7 +137,8 @@ export class Standing {
   #settleJoining() {
     const holds = this.paths.some((path) => path.ticket !== null);
     for (const path of this.#paths.values()) {
-      path.joinsItself = !holds && path.id === this.#arrival && path.kind.constructor.JOINS_ITSELF;
+      const plain = path.kind.constructor.JOINS_ITSELF && path.choice.variants.length === 0;
+      path.joinsItself = !holds && path.id === this.#arrival && plain;
     }
   }
 

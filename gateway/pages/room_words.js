@@ -251,6 +251,19 @@ export function whyWords(why, faster) {
   return "";
 }
 
+/** How much is left of a variant; "" where there is plenty, or nobody counts. @param {object} [stock] its frame */
+export function stockWords(stock) {
+  if (stock?.band === "none") return "Not free just now";
+  if (stock?.left !== undefined) return `${count(stock.left)} left`;
+  return { last: "The last ones", few: "Only a few left" }[stock?.band] ?? "";
+}
+
+/** What choosing does. @param {boolean} changes what a ticket is for @param {boolean} chosen */
+export function choiceWords(changes, chosen) {
+  if (changes) return `You may ${chosen ? "change it" : "choose"} while you wait. Your place stays.`;
+  return chosen ? "You may still change it." : "Choose what you would like first.";
+}
+
 /** What the small badge says about the link. @param {import("./client.js").LinkState} link @param {number} now ms */
 export function linkWords(link, now) {
   if (link.phase === "live") return link.transport === "socket" ? "Live" : "Live, by a slower way";

@@ -32,9 +32,9 @@ class Consumer:
         answer = self._client.post("/v1/session", json={})
         assert answer.status_code == 200, answer.text
 
-    def join(self, path: str = "") -> dict[str, Any]:
+    def join(self, path: str = "", **more: Any) -> dict[str, Any]:
         """Takes a ticket, by priority where no path is named; the frame that answers."""
-        answer = self._client.post(f"{self._base}/commands", json={"type": "join", "path": path})
+        answer = self._client.post(f"{self._base}/commands", json={"type": "join", "path": path, **more})
         assert answer.status_code == 200, answer.text
         frame: dict[str, Any] = answer.json()
         return frame
@@ -66,15 +66,22 @@ class Merchant:
         stock = {"stock": queue.pop("stock")} if "stock" in queue else {}
         self.put_paths(experience, checkout_url, [{"id": "general", **(path or {}), "distribution": queue}], **stock)
 
-    def put_paths(self, experience: str, checkout_url: str, paths: list[dict[str, Any]], **variant: Any) -> None:
-        """An experience with these paths, which all sell one variant."""
+    def put_paths(
+        self,
+        experience: str,
+        checkout_url: str,
+        paths: list[dict[str, Any]],
+        variants: list[dict[str, Any]] | None = None,
+        **variant: Any,
+    ) -> None:
+        """An experience with these paths, which all sell one variant, or these ``variants``."""
         shoe = {"id": "42", "name": "EU 42", "price": "129.00", "currency": "EUR", **variant}
         document = {
             "id": experience,
             "name": "Sneaker drop",
             "time_zone": "Europe/Berlin",
             "checkout_url": checkout_url,
-            "products": [{"id": "runner", "name": "Runner", "variants": [shoe]}],
+            "products": [{"id": "runner", "name": "Runner", "variants": variants or [shoe]}],
             "paths": paths,
         }
         self._tell("PUT", f"/v1/control/experiences/{experience}", document)

@@ -59,6 +59,10 @@ def heard(data: str | bytes) -> Wish:
         ('{"type":"bid","path":"a","max":"12.5","id":"b"}', Ask(PlaceBid(ME, "a", level=1, id="b"), "a", None)),
         ('{"type":"claim","path":"a"}', Ask(Claim(ME, "a", level=1), "a", None)),
         (
+            '{"type":"claim","path":"a","variant":"42"}',
+            Ask(Claim(ME, "a", level=1, credentials=Credentials(variant="42")), "a", None),
+        ),
+        (
             f'{{"type":"claim","path":"sale","offer":"{"0a" * 16}","price":"3"}}',
             Ask(Claim(ME, "sale", level=1, offer=b"\n" * 16, price=300), "sale", None),
         ),

@@ -127,6 +127,16 @@ def test_who_paused(outage: bool, paused: bool, word: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("selection", "choices"), [("consumer", ["a", "b"]), ("checkout", msgspec.UNSET), ("system", msgspec.UNSET)]
+)
+def test_a_path_says_between_what_one_chooses(selection: str, choices: Any) -> None:
+    products = [raw_product(raw_variant("a"), raw_variant("b"))]
+    made = replica(products=products, paths=[raw_path(product_selection=selection)])
+    (view,) = told.experience_view(made, 0, NOW).paths
+    assert view.choices == choices
+
+
+@pytest.mark.parametrize(
     ("path", "access"),
     [
         ({}, "open"),

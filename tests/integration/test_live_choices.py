@@ -38,6 +38,21 @@ async def test_who_is_passed_over_is_told_so_and_chooses_something_else(waiting_
     merchant.log()
 
 
+async def test_a_claim_names_what_it_is_for(waiting_room: WaitingRoom) -> None:
+    merchant, origin = Merchant(waiting_room, "choices-claimed"), waiting_room.origins[0]
+    path = {"id": "drop", "product_selection": "consumer", "distribution": {"kind": "timed_release"}}
+    await merchant.make(path, products=shoes(a=1, b=1))
+    (token,) = await merchant.people(1)
+    async with consumer(origin, "choices-claimed", token=token) as socket:
+        await socket.until("welcome")
+        assert socket.frames[0]["experience"]["paths"][0]["choices"] == ["a", "b"]
+        await socket.send(type="claim", path="drop", variant="c", ref=1)
+        assert (await socket.until("error", ref=1))["reason"] == "invalid"
+        await socket.send(type="claim", path="drop", variant="b", ref=2)
+        assert (await socket.until("admitted", ref=2))["variant"] == "b"
+    merchant.log()
+
+
 async def test_on_a_waitlist_others_are_offered_what_one_has_not_chosen(waiting_room: WaitingRoom) -> None:
     merchant, origin = Merchant(waiting_room, "choices-later"), waiting_room.origins[0]
     path = {"id": "waitlist", "product_selection": "consumer", "distribution": {"kind": "waitlist"}}

@@ -206,6 +206,7 @@ CLIENT: list[tuple[dict[str, Any], ClientFrame]] = [
     ({"type": "reschedule", "path": "a", "slot": "s"}, kind_frames.RescheduleFrame(path="a", slot="s")),
     ({"type": "cancel", "path": "a"}, kind_frames.CancelFrame(path="a")),
     ({"type": "claim", "path": "a", "price": "3.00"}, kind_frames.ClaimFrame(path="a", price="3.00")),
+    ({"type": "claim", "path": "a", "variant": "42"}, kind_frames.ClaimFrame(path="a", variant="42")),
     ({"type": "code", "code": "spring"}, kind_frames.CodeFrame(code="spring")),
 ]
 

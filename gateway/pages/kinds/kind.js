@@ -63,6 +63,7 @@ export const JOIN_REFUSALS = Object.keys(JOIN_REFUSED);
  *   focus; the frame that answers, or null when it was refused (the page says why)
  * @property {(control: Control) => Promise<import("../client.js").Frame | null>} control the same for a control, whose
  *   question is asked first; null also when the answer was no
+ * @property {(variant: string) => Promise<void>} choose wants another variant of what the path in focus sells
  * @property {() => import("../room_path.js").Path | null} focus
  * @property {() => void} soon paints anew, when something came that is no frame
  * @property {string} experience its id
