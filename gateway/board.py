@@ -159,7 +159,7 @@ class Board:
         """What to tell of the states that have ``changed``: all in one where it is not too long."""
         of_kind = [(self._told.get(key), frame) for key, frame in changed.items() if isinstance(frame, KindState)]
         brief = self._kinds.of(self._replica.paths[path_id]).brief(of_kind) if of_kind else None
-        news = News(path_id, self._level(path_id), [], [])
+        news = News(path_id, self.level_of(path_id), [], [])
         behind: list[tuple[bytes, str | None]] = []
         for key, frame in changed.items():
             text = self._form(path_id, key, frame).at(now_ms).frame
@@ -300,14 +300,14 @@ class Board:
     def _form(self, path_id: str, state: str, frame: Shared) -> _Form:
         """The encoded form of a timeless ``frame``, made when it is another than the last one of its key."""
         known, form = self._encoded.get(state, (None, None))
-        level = self._level(path_id)
+        level = self.level_of(path_id)
         if form is None or known != frame or form.level != level:
             head, field, tail = codec.encode_frame(frame).partition(_NOW_FIELD + b"%d" % _NOW)
             form = _Form(path_id, level, state, head + _NOW_FIELD if field else head, tail if field else None)
             self._encoded[state] = (frame, form)
         return form
 
-    def _level(self, path_id: str) -> int:
+    def level_of(self, path_id: str) -> int:
         """From which level on a path is seen."""
         settings = self._replica.paths[path_id].settings
         return LEVELS.index(settings.min_level) if settings.hidden else 0

@@ -249,13 +249,9 @@ class Hub:
         return room.live
 
     async def _go_rounds(self) -> None:
-        loop = asyncio.get_running_loop()
         swept_ms, late_s = monotonic_ms(), 0.0
         while True:
-            pause_s = pace.pause_s(ROUND_MS / 1000, ROUND_MS_MAX / 1000, late_s)
-            due = loop.time() + pause_s
-            await asyncio.sleep(pause_s)
-            late_s = max(0.0, loop.time() - due)
+            late_s = await pace.sleep(pace.pause_s(ROUND_MS / 1000, ROUND_MS_MAX / 1000, late_s))
             self.metrics.loop_lag.observe(late_s)
             now_ms = monotonic_ms()
             sweeping = now_ms - swept_ms >= SWEEP_MS

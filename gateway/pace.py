@@ -1,8 +1,10 @@
-"""How often a process does what it does again and again. Pure.
+"""How often a process does what it does again and again.
 
 Whoever gets its turn late is on a machine that has more to do than it can, and the less often it asks for a turn, the
 more is done in one: a read brings many entries, a round tells all that has changed since.
 """
+
+import asyncio
 
 LATE_S = 0.020
 """Up to so late is what others' turns take; what is more than that is a lack of turns."""
@@ -12,3 +14,11 @@ def pause_s(least_s: float, most_s: float, late_s: float) -> float:
     """How long to wait for the next turn after one that came ``late_s`` late: ``least_s``, or as long as it was late
     where that is ``LATE_S`` or less, and beyond with the square of it; never longer than ``most_s``."""
     return min(max(least_s, late_s * max(late_s / LATE_S, 1.0)), most_s)
+
+
+async def sleep(seconds: float) -> float:
+    """Wait for so long; by how many seconds the turn after it was late."""
+    loop = asyncio.get_running_loop()
+    due_s = loop.time() + seconds
+    await asyncio.sleep(seconds)
+    return max(0.0, loop.time() - due_s)

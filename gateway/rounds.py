@@ -17,14 +17,14 @@ from gateway.fanout import KEEPALIVE_MS, Due
 from gateway.people import Seats
 from gateway.rooms import Room, monotonic_ms, position_state
 from gateway.session import ok
-from gateway.sockets import Slots32, Socket
+from gateway.sockets import Slots32
 from protocol import codec
 from protocol.close_codes import CloseCode
 
 ROUND_MS = 250
 ROUND_MS_MAX = 1_000
 PROMPT_MS = 100
-SWEEP_MS = 4_000
+SWEEP_MS = 1_000
 CHUNK_SOCKETS = 500
 CHUNK_POSITIONS = 100
 """Frames of one's own cost more, and come while entries that admit somebody are to be read."""
@@ -61,12 +61,7 @@ async def sweep(room: Room) -> None:
         sockets.at(slot).close(CloseCode.SESSION_OVER)
     quiet = sockets.told.all[slots] + QUIET_S <= monotonic_ms() // 1_000
     quiet &= ~over & (sockets.opening.all[slots] == 0)
-    due = [sockets.at(slot) for slot in slots[quiet].tolist()]
-    for start in range(0, len(due), CHUNK_SOCKETS):
-        for socket in due[start : start + CHUNK_SOCKETS]:
-            if socket.here:
-                _tell_sign_of_life(room, socket)
-        await asyncio.sleep(0)
+    await _tell_signs_of_life(room, slots[quiet])
 
 
 async def _tell_changes(room: Room) -> None:
@@ -116,11 +111,14 @@ def _tell_chunk(room: Room, path_id: str, seats: Seats, due: Due) -> None:
         room.voice.tell_each(slots, frames, position_state(path_id))
 
 
-def _tell_sign_of_life(room: Room, socket: Socket) -> None:
-    now_ms = room.now_ms()
-    watched = room.watched_paths(socket)
-    if not watched:
-        room.voice.tell(socket, ok(None, now_ms), "ok")
-    for path_id in watched:
-        frame = told.phase(room.replica.paths[path_id], now_ms, outage=room.away)
-        room.voice.tell(socket, codec.encode_frame(frame), f"phase {path_id}")
+async def _tell_signs_of_life(room: Room, slots: Slots32) -> None:
+    """The phase of the first path that each watches; who watches none is told that all is well."""
+    sockets, now_ms = room.people.sockets, room.now_ms()
+    stamps = sockets.lot.stamps(slots)
+    for path_id, path in list(room.replica.paths.items()):
+        watching = sockets.open_ones(slots, path_id, room.board.level_of(path_id))
+        frame = codec.encode_frame(told.phase(path, now_ms, outage=room.away))
+        await _tell_shared(room, slots[watching], stamps[watching], [frame], [(frame, f"phase {path_id}")])
+        slots, stamps = slots[~watching], stamps[~watching]
+    frame = ok(None, now_ms)
+    await _tell_shared(room, slots, stamps, [frame], [(frame, "ok")])

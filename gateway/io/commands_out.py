@@ -15,14 +15,17 @@ from typing import Any
 
 import structlog
 
+from gateway import pace
 from gateway.io.store import STORE_ERRORS, Backoff, Direct, Servers
 from gateway.outgoing import Sent
 from gateway.rooms import Room, monotonic_ms
 from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key
 
 BATCHES_PER_PIPELINE = 64
-GATHER_S = 0.010
-"""After a pipeline the next commands gather for so long: a lone one waits for nobody, a crowd comes in batches."""
+GATHER_S_MIN = 0.010
+GATHER_S_MAX = 0.100
+"""After a pipeline the next commands gather for so long: a lone one waits for nobody, a crowd comes in batches, and in
+the fewer the later this process gets its turns."""
 
 log = structlog.get_logger()
 
@@ -63,10 +66,12 @@ class CommandsOut:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            pause_s = GATHER_S_MIN
             while await self._write_some(store):
                 self.lost_since_ms = None
                 backoff.reset()
-                await asyncio.sleep(GATHER_S)
+                late_s = await pace.sleep(pause_s)
+                pause_s = pace.pause_s(GATHER_S_MIN, GATHER_S_MAX, late_s)
             self.lost_since_ms = None  # with nothing to write, nobody waits
 
     async def _write_some(self, store: Direct) -> bool:

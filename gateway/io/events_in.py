@@ -126,7 +126,7 @@ class EventsIn:
             backoff.reset()
             self._take(rooms, wakes, read)
             if waits and read.keys() - wakes.keys():
-                gather_s = await _gather(gather_s)
+                gather_s = pace.pause_s(GATHER_S_MIN, GATHER_S_MAX, await pace.sleep(gather_s))
             self.complete = self.complete or all(room.live or self._rests(name) for name, room in self._rooms.items())
 
     def _take(self, rooms: dict[str, Room], wakes: dict[str, str], read: dict[str, list[Read]]) -> None:
@@ -184,14 +184,6 @@ async def _read(ear: Direct, after: dict[str, str], block_ms: int | None) -> dic
 
 def _entry(entry_id: bytes, fields: list[bytes]) -> Read:
     return Read(entry_id.decode(), dict(zip(fields[::2], fields[1::2], strict=True)))
-
-
-async def _gather(pause_s: float) -> float:
-    """Wait for ``pause_s``; how long to wait the next time."""
-    loop = asyncio.get_running_loop()
-    due = loop.time() + pause_s
-    await asyncio.sleep(pause_s)
-    return pace.pause_s(GATHER_S_MIN, GATHER_S_MAX, loop.time() - due)
 
 
 async def _last_wakes(reader: Store, shards: Sequence[int]) -> dict[str, str]:

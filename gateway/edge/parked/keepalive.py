@@ -1,7 +1,8 @@
 """Who is still there: an idle socket is asked, one that does not answer is gone.
 
-A socket that was told something lately is not asked, for then the kernel finds out (``TCP_USER_TIMEOUT``). Pings are
-spread over the slots, so that a crowd that came at once is not asked at once. Before anybody is judged their socket is
+A socket that was told something lately is not asked, for then the kernel finds out (``TCP_USER_TIMEOUT``). So whoever
+tells each something every forty seconds spares all of them both the question and its answer. Pings are spread over the
+slots, so that a crowd that came at once is not asked at once. Before anybody is judged their socket is
 read once more: a loop that was late blames nobody.
 """
 
@@ -13,7 +14,7 @@ from gateway.edge.parked.limits import Limits
 from gateway.edge.parked.sending import Sending
 from gateway.edge.parked.slots import CLOSE_SENT, CLOSING, GONE, PINGED, SLOW, Slots
 
-SPREAD_S = 16
+SPREAD_S = 4
 
 
 class KeepAlive:
