@@ -1,6 +1,7 @@
 """Frames to clients (RFC 6455 §5.2): never masked, never compressed, never fragmented. Pure.
 
-So a text frame is the same bytes for everybody, and is made once for all who are told the same.
+So a text frame is the same bytes for everybody, and is made once for all who are told the same. What clients say is
+read in `inbound`; the plainest of it, one whole short text frame, here.
 """
 
 from websockets.frames import Close
@@ -15,6 +16,9 @@ BROKEN = 1006
 """The codes that are never on the wire: the client's close frame had none; there was no close frame."""
 INTERNAL_ERROR = 1011
 REASON_BYTES_MAX = 123
+_MASKED = 0x80
+_MASK_BYTES = 4
+_SHORT_BYTES_MAX = 125
 
 
 def frame(first: int, payload: bytes) -> bytes:
@@ -30,6 +34,20 @@ def frame(first: int, payload: bytes) -> bytes:
 def text_frame(text: bytes) -> bytes:
     """The frame of ``text``, which is UTF-8."""
     return frame(TEXT, text)
+
+
+def whole_text(data: bytes) -> str | None:
+    """The text that ``data`` says, if it is one whole text frame of a client (masked, §5.3) of at most 125 bytes, and
+    nothing else; None for anything else, right or wrong."""
+    size = len(data) - 2 - _MASK_BYTES
+    if not 0 <= size <= _SHORT_BYTES_MAX or data[0] != TEXT or data[1] != _MASKED | size:
+        return None
+    mask = data[2 : 2 + _MASK_BYTES] * (size // _MASK_BYTES + 1)
+    masked = int.from_bytes(data[2 + _MASK_BYTES :], "big")
+    try:
+        return (masked ^ int.from_bytes(mask[:size], "big")).to_bytes(size, "big").decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def close_frame(code: int, reason: str = "") -> bytes:

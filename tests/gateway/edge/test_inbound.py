@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.parked.framing import close_frame
+from gateway.edge.parked.framing import close_frame, whole_text
 from gateway.edge.parked.inbound import Inbound, Reply
 from gateway.edge.parked.limits import Limits
 
@@ -144,6 +144,40 @@ def test_no_bytes_whatever_make_it_raise(data: bytes, cuts: list[int]) -> None:
     cut, said_cut = fed(*pieces(data, cuts))
     assert said == said_cut
     assert whole.ended == cut.ended
+
+
+@given(st.text(max_size=140), st.binary(min_size=4, max_size=4))
+def test_one_whole_short_text_frame_is_read_the_short_way_and_says_the_same(text: str, mask: bytes) -> None:
+    payload = text.encode()
+    data = masked(TEXT, payload, mask=mask)
+    assert fed(data)[1] == [text]
+    assert whole_text(data) == (text if len(payload) <= 125 else None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        masked(TEXT, b"text")[:-1],
+        masked(TEXT, b"text") + b"\x81",
+        masked(TEXT, b"text", fin=False),
+        masked(TEXT, b"text", bits=0x40),
+        masked(BINARY, b"text"),
+        masked(CONT, b"text"),
+        masked(PING, b"text"),
+        masked(CLOSE, b"\x03\xe8"),
+        masked(TEXT, b"\xff"),
+        b"\x81\x04textabcd",
+    ],
+)
+def test_whatever_else_there_is_is_not_read_the_short_way(data: bytes) -> None:
+    assert whole_text(data) is None
+
+
+@given(st.binary(max_size=140))
+def test_what_is_read_the_short_way_is_what_it_says(data: bytes) -> None:
+    text = whole_text(data)
+    assert text is None or fed(data)[1] == [text]
 
 
 def pieces(data: bytes, cuts: list[int]) -> Iterable[bytes]:
