@@ -48,7 +48,7 @@ from protocol.refusals import Reason, Refusal
 
 STORE_LOST_AFTER_MS = 2_000
 REACHED_WITHIN_MS = 200
-CANCEL_AGAIN_S = 0.1
+CANCEL_AGAIN_S = 2.0
 UNKNOWN_MS = 1_000
 UNKNOWN_IDS_MAX = 1_024
 

@@ -15,8 +15,8 @@ from engine.replay import OK
 from engine.replay import main as replay
 from gateway.hub import Hub
 from protocol.commands import Join
+from tests.integration.test_failover import Somebody, open_room
 from tests.integration.test_live_resync import make_hub, settled
-from tests.integration.test_sentinel import Somebody, open_room
 from tests.support.engine import RunningEngine
 from tests.support.samples import EXPERIENCE, consumer, document
 from tests.support.stream import Sender

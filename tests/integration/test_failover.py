@@ -1,40 +1,48 @@
-"""A failover under Sentinel that loses writes: what consumers were told is kept, or they are told that it is lost."""
+"""A failover that loses writes, under Sentinel and in a Cluster: what consumers were told is kept, or they are told
+that it is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.watched_store import PORTS, WatchedStore
-from engine.io.streams import connect
+from engine.io.nodes import Nodes
 from engine.replay import OK
 from engine.replay import main as replay
 from gateway import conversations
 from gateway.hub import Hub
 from gateway.rooms import Room
 from protocol.commands import Join
+from protocol.streams import shard_of
 from tests.integration.test_live_resync import Line, enter, make_hub, settled
+from tests.support.cluster import WatchedCluster
 from tests.support.engine import RunningEngine
 from tests.support.samples import EXPERIENCE, consumer, document
 from tests.support.stream import Sender
 from tests.support.valkey import free_ports
 
+Store = WatchedStore | WatchedCluster
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[WatchedStore]:
-    with WatchedStore(tmp_path, free_ports(PORTS)) as store:
-        with connect(store.url) as client:
-            Sender(client, EXPERIENCE).create(document())
+
+@pytest.fixture(params=["sentinel", "cluster"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    shard = shard_of(EXPERIENCE)
+    made = WatchedStore(tmp_path, free_ports(PORTS)) if request.param == "sentinel" else WatchedCluster(tmp_path, shard)
+    with made as store:
+        with closing(Nodes(store.url)) as nodes:
+            Sender(nodes.of(shard), EXPERIENCE).create(document())
         yield store
 
 
 @pytest.fixture
-async def hub(store: WatchedStore) -> AsyncIterator[Hub]:
+async def hub(store: Store) -> AsyncIterator[Hub]:
     made = make_hub(store.url)
     await made.start()
     yield made
@@ -58,19 +66,20 @@ class Somebody:
         return [(frame["ticket"], frame.get("ref")) for frame in self.line.told("joined")]
 
 
-async def fail_over(store: WatchedStore) -> None:
+async def fail_over(store: Store) -> None:
     """What was written since the cut is lost when this returns."""
     await asyncio.to_thread(store.wait_for_failover)
     await asyncio.to_thread(store.heal)
 
 
 async def open_room(hub: Hub) -> Room:
+    await settled(hub.ready)
     room = await hub.create(EXPERIENCE)
-    await settled(lambda: room.live and room.replica.document is not None)
+    await settled(lambda: room.live and room.replica.document is not None and not room.away)
     return room
 
 
-async def test_without_wait_a_lost_ticket_is_told_to_be_lost(store: WatchedStore, hub: Hub) -> None:
+async def test_without_wait_a_lost_ticket_is_told_to_be_lost(store: Store, hub: Hub) -> None:
     with RunningEngine(store.url):
         room = await open_room(hub)
         kept, lost = Somebody(hub, room, 0), Somebody(hub, room, 1)
@@ -91,7 +100,7 @@ async def test_without_wait_a_lost_ticket_is_told_to_be_lost(store: WatchedStore
     assert replay(EXPERIENCE, store.url, None) == OK
 
 
-async def test_with_wait_nobody_is_told_what_can_be_lost(store: WatchedStore, hub: Hub) -> None:
+async def test_with_wait_nobody_is_told_what_can_be_lost(store: Store, hub: Hub) -> None:
     with RunningEngine(store.url, wait_replicas=1) as engine:
         room = await open_room(hub)
         before, meanwhile = Somebody(hub, room, 0), Somebody(hub, room, 1)
