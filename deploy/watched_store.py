@@ -28,6 +28,8 @@ PORTS = 3
 DOWN_AFTER_MS = 500
 NEVER_MS = 60_000
 READ_AGAIN_MS = 200
+AT_ONCE = ("--repl-diskless-sync-delay", "0")
+"""A primary need not wait for more replicas before it sends its data to the one that there is."""
 WAIT_S = 60.0
 STOP_S = 10.0
 POLL_S = 0.02
@@ -54,7 +56,7 @@ class ReplicatedStore:
 
     def _begin(self) -> None:
         for server in (self.primary, self.replica):
-            self._start(server.prepare())
+            self._start([*server.prepare(), *AT_ONCE])
             asyncio.run(wait_until_ready(server.url, WAIT_S))
             self._clients.append(redis.Redis.from_url(server.url))
         self._clients[1].replicaof(HOST, self.primary.port)

@@ -46,7 +46,6 @@ from gateway.sockets import Sockets
 from protocol.commands import Command
 from protocol.refusals import Reason, Refusal
 
-STORE_LOST_AFTER_MS = 2_000
 REACHED_WITHIN_MS = 200
 CANCEL_AGAIN_S = 2.0
 UNKNOWN_MS = 1_000
@@ -139,8 +138,7 @@ class Hub:
 
     def ready(self) -> bool:
         """Whether the store answers, all that was in it is read, and we are not about to end."""
-        lost = self._links.lost_since_ms is not None
-        return self._links.complete and not (lost or self.draining or self.failed)
+        return self._links.are_sure and not (self.draining or self.failed)
 
     def room_ids(self) -> list[str]:
         """The experiences that are known and caught up."""
@@ -163,8 +161,8 @@ class Hub:
 
     def absence(self, experience: str) -> Refusal:
         """Why `room` gave None: there is no such experience, or nobody can say at the moment."""
-        unsure = self._links.lost_since_ms is not None or not self._links.complete or experience in self._rooms
-        return _away() if unsure else Refusal(Reason.NOT_FOUND)
+        sure = self._links.of(experience).is_sure and experience not in self._rooms
+        return Refusal(Reason.NOT_FOUND) if sure else _away()
 
     async def create(self, experience: str) -> Room:
         """Make the experience known to everybody, before its first ``Configure``. Raises a store error."""
@@ -210,8 +208,9 @@ class Hub:
     def _found(self, experience: str) -> Room:
         room = self._rooms.get(experience)
         if room is None:
-            room = Room(experience, self.sockets, self._proofs, self.metrics, self._links.want(experience))
-            self._links.add(room)
+            link = self._links.of(experience)
+            room = Room(experience, self.sockets, self._proofs, self.metrics, link.commands.want)
+            link.add(room)
             self._rooms[experience] = self._by_number[room.people.room] = room
             self._unknown.pop(experience, None)
         return room
@@ -235,7 +234,7 @@ class Hub:
     async def _interrupt(self, experience: str) -> None:
         """There is a room more to read: its reader need not wait for its time."""
         try:
-            client_id = self._links.client_id(experience)
+            client_id = self._links.of(experience).events.client_id
             if client_id is not None:
                 await self._lookups.unblock(experience, client_id)
         except STORE_ERRORS as error:
@@ -259,12 +258,10 @@ class Hub:
             if sweeping:
                 self.sockets.budgets.sweep(now_ms)
                 self.sockets.tries.sweep(now_ms)
-            lost_ms = self._links.away_since_ms
-            store_lost = lost_ms is not None and now_ms - lost_ms > STORE_LOST_AFTER_MS
-            self.metrics.store_lost.set(store_lost)
+            self.metrics.store_lost.set(self._links.any_lost(now_ms))
             for room in list(self._rooms.values()):
                 with self._fault_of(room):
-                    room.tend(now_ms, store_lost=store_lost)
+                    room.tend(now_ms, store_lost=self._links.of(room.experience).is_lost(now_ms))
                     if room.live and room.replica.document is not None:
                         await tell_round(room)
                         if sweeping:

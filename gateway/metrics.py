@@ -46,7 +46,7 @@ class Metrics(Collector):
             registry=self.registry,
         )
         self.store_lost = Gauge(
-            "stanchion_gateway_store_lost", "1 while the store does not answer", registry=self.registry
+            "stanchion_gateway_store_lost", "1 while a part of the store does not answer", registry=self.registry
         )
         self.registry.register(self)
 

@@ -1,12 +1,13 @@
 """A reader and a writer for every part of the store that can be read at once: one in all, on a Cluster one a shard.
 
 A node of a Cluster reads only streams of one slot at once, and the keys of a shard are in one slot. So there each shard
-has a connection that waits and one that writes; which node has it is asked whenever one of them is made.
+has a connection that waits and one that writes; which node has it is asked whenever one of them is made. What one of
+them loses concerns the rooms of its shard alone.
 
 Hands over to: `gateway.io.events_in`, `gateway.io.commands_out`.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 
 from gateway.io.commands_out import CommandsOut
 from gateway.io.events_in import EventsIn
@@ -14,50 +15,55 @@ from gateway.io.store import Servers
 from gateway.rooms import Room
 from protocol.streams import shard_of
 
+LOST_AFTER_MS = 2_000
+
+
+class Link:
+    """The reader and the writer of the rooms of ``shards``."""
+
+    def __init__(self, servers: Servers, found: Callable[[str], Room], shards: Sequence[int]) -> None:
+        self._rooms: dict[str, Room] = {}
+        self.events = EventsIn(servers, self._rooms, found, shards)
+        self.commands = CommandsOut(servers, self._rooms, shards[0])
+
+    def add(self, room: Room) -> None:
+        """Its events are read and its commands written from now on."""
+        self._rooms[room.experience] = room
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the store answers, and all that was in it at the first connection is read."""
+        return self.events.complete and self.events.lost_since_ms is None
+
+    def is_lost(self, now_ms: int) -> bool:
+        """Whether at ``now_ms`` (our monotonic clock) the store has answered no question, or taken no write, for too
+        long."""
+        both = (self.events.lost_since_ms, self.commands.lost_since_ms)
+        return any(since_ms is not None and now_ms - since_ms > LOST_AFTER_MS for since_ms in both)
+
 
 class Links:
     """Those of one process. ``found`` is called with each experience that there is."""
 
     def __init__(self, url: str, found: Callable[[str], Room]) -> None:
         servers = Servers(url)
-        parts = servers.parts
-        self._part_of = [number for number, part in enumerate(parts) for _ in part]
-        self._rooms: list[dict[str, Room]] = [{} for _ in parts]
-        self._events = [EventsIn(servers, rooms, found, part) for rooms, part in zip(self._rooms, parts, strict=True)]
-        self._commands = [CommandsOut(servers, rooms, part[0]) for rooms, part in zip(self._rooms, parts, strict=True)]
+        self._every = [Link(servers, found, part) for part in servers.parts]
+        self._part_of = [number for number, part in enumerate(servers.parts) for _ in part]
 
-    def add(self, room: Room) -> None:
-        """Its events are read and its commands written from now on."""
-        self._rooms[self._part(room.experience)][room.experience] = room
-
-    def want(self, experience: str) -> Callable[[], None]:
-        """What says that there is something of this experience to write."""
-        return self._commands[self._part(experience)].want
+    def of(self, experience: str) -> Link:
+        """The one that has this experience."""
+        return self._every[self._part_of[shard_of(experience)]]
 
     def runs(self) -> list[tuple[str, Coroutine[None, None, None]]]:
         """All that is to run for ever, each with its name."""
-        readers = [(f"events {number}", events.run()) for number, events in enumerate(self._events)]
-        return readers + [(f"commands {number}", commands.run()) for number, commands in enumerate(self._commands)]
+        readers = [(f"events {number}", link.events.run()) for number, link in enumerate(self._every)]
+        return readers + [(f"commands {number}", link.commands.run()) for number, link in enumerate(self._every)]
 
     @property
-    def lost_since_ms(self) -> int | None:
-        """Since when (our monotonic clock) a part of the store has not answered; None while all do."""
-        return min((one.lost_since_ms for one in self._events if one.lost_since_ms is not None), default=None)
+    def are_sure(self) -> bool:
+        """Whether every part of the store answers, and is read."""
+        return all(link.is_sure for link in self._every)
 
-    @property
-    def away_since_ms(self) -> int | None:
-        """Since when (our monotonic clock) a part of the store has not answered or taken a write; None while all do."""
-        unwritten = (one.lost_since_ms for one in self._commands if one.lost_since_ms is not None)
-        return min((since_ms for since_ms in (self.lost_since_ms, *unwritten) if since_ms is not None), default=None)
-
-    @property
-    def complete(self) -> bool:
-        """Whether all that was in the store at the first connection is read."""
-        return all(events.complete for events in self._events)
-
-    def client_id(self, experience: str) -> int | None:
-        """The connection that waits for this experience, while it does."""
-        return self._events[self._part(experience)].client_id
-
-    def _part(self, experience: str) -> int:
-        return self._part_of[shard_of(experience)]
+    def any_lost(self, now_ms: int) -> bool:
+        """Whether a part of the store is lost at ``now_ms``."""
+        return any(link.is_lost(now_ms) for link in self._every)

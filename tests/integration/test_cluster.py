@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+import gc
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from contextlib import aclosing, asynccontextmanager, closing
+from itertools import count
+from typing import Any
 
 import pytest
 
@@ -13,7 +16,10 @@ from engine.io.nodes import Nodes
 from engine.replay import OK
 from engine.replay import main as replay
 from gateway.hub import Hub
+from gateway.io.store import Servers
+from gateway.rooms import Room
 from protocol.commands import Join
+from protocol.refusals import Reason
 from protocol.streams import shard_of
 from tests.integration.test_live_resync import SETTLED_WITHIN_S, make_hub, settled
 from tests.support.cluster import NODES, Cluster
@@ -57,13 +63,31 @@ def test_one_engine_writes_experiences_of_all_nodes(cluster: Cluster, nodes: Nod
         assert (replay(name, cluster.url, None), audit(name, cluster.url)) == (OK, OK)
 
 
+@asynccontextmanager
+async def running(url: str) -> AsyncIterator[Hub]:
+    """A gateway that reads and writes the store at ``url``."""
+    made = make_hub(url)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+    assert not made.failed
+
+
 @pytest.fixture
 async def hub(cluster: Cluster) -> AsyncIterator[Hub]:
-    made = make_hub(cluster.url)
-    await made.start()
-    yield made
-    await made.stop()
-    assert not made.failed
+    async with running(cluster.url) as made:
+        yield made
+
+
+async def opened(hub: Hub, nodes: Nodes, name: str) -> Room:
+    """The room of ``name``, which is configured."""
+    room = await hub.create(name)
+    if room.replica.document is None:
+        Sender(nodes.of(shard_of(name)), name).create(document(id=name))
+    await settled(lambda: room.replica.document is not None)
+    return room
 
 
 async def joined(hub: Hub, name: str, number: int) -> None:
@@ -78,11 +102,7 @@ async def test_a_gateway_reads_and_writes_experiences_of_all_nodes(cluster: Clus
     names = ("launch", "match", "sale")
     await settled(hub.ready)
     with RunningEngine(cluster.url):
-        rooms = [await hub.create(name) for name in names]
-        for name, room in zip(names, rooms, strict=True):
-            if room.replica.document is None:
-                Sender(nodes.of(shard_of(name)), name).create(document(id=name))
-            await settled(lambda: room.replica.document is not None)  # noqa: B023 - called at once
+        rooms = [await opened(hub, nodes, name) for name in names]
         before = [room.replica.paths["general"].tickets for room in rooms]
         for name, room, tickets in zip(names, rooms, before, strict=True):
             await joined(hub, name, 99)
@@ -106,3 +126,63 @@ async def test_a_slot_that_moves_to_another_node_is_followed(cluster: Cluster, h
         await settled(lambda: "fair" in hub.room_ids())
         await settled(hub.ready)
         await joined(hub, "fair", 1)
+
+
+async def test_a_gateway_that_loses_a_node_loses_no_room_of_another(cluster: Cluster, nodes: Nodes) -> None:
+    lost = "launch"
+    kept = next(name for name in NAMES if nodes.of(shard_of(name)) is not nodes.of(shard_of(lost)))
+    with RunningEngine(cluster.url):
+        async with running(cluster.guest_url()) as hub:
+            rooms = {name: await opened(hub, nodes, name) for name in (lost, kept)}
+            with cluster.shut_out(shard_of(lost)):
+                await settled(lambda: rooms[lost].away)
+                await joined(hub, kept, 200)
+                assert rooms[lost].away and not hub.ready()
+                refused = (await hub.perform(lost, Join(consumer(200), "general"))).refusal
+                assert refused is not None and refused.reason == Reason.ENGINE_AWAY
+            await joined(hub, lost, 200)
+
+
+class CancelledAt:
+    """Awaits ``question``; whoever awaits this is cancelled as the question waits for the ``at``-th time."""
+
+    def __init__(self, question: Coroutine[Any, Any, Any], at: int) -> None:
+        self._question = question
+        self._at = at
+        self.came_so_far = False
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        steps = self._question.__await__()
+        raised: BaseException | None = None
+        for number in count():
+            try:
+                waited_for = steps.send(None) if raised is None else steps.throw(raised)
+            except StopIteration as end:
+                return end.value
+            if number == self._at:
+                self.came_so_far = self._task().cancel()
+            raised = None
+            try:
+                yield waited_for
+            except BaseException as error:  # noqa: BLE001 - it is the question's
+                raised = error
+
+    @staticmethod
+    def _task() -> asyncio.Task[Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        return task
+
+
+async def test_whoever_is_cancelled_while_it_looks_for_the_nodes_leaves_nothing_open(cluster: Cluster) -> None:
+    async def look(servers: CancelledAt) -> None:
+        async with aclosing(await servers):
+            pass
+
+    for at in count():
+        cancelled = CancelledAt(Servers(cluster.url).connect(), at)
+        await asyncio.wait([asyncio.create_task(look(cancelled))])
+        if not cancelled.came_so_far:
+            break
+    assert at > 0
+    gc.collect()  # whatever is open now says so, which is an error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +13,7 @@ import redis
 from redis.crc import key_slot
 
 from deploy.valkey import HOST, Valkey, wait_until_ready
-from deploy.watched_store import wait_until
+from deploy.watched_store import AT_ONCE, wait_until
 from protocol.streams import lease_key
 from tests.support.valkey import START_TIMEOUT_S, STOP_TIMEOUT_S, free_ports
 
@@ -19,6 +21,7 @@ NODES = 3
 SLOTS = 16_384
 NEVER_MS = 60_000
 DOWN_AFTER_MS = 1_000
+GUEST, PASSWORD = "guest", "open-sesame"
 
 
 class Cluster:
@@ -63,7 +66,7 @@ class Cluster:
         patient = ["--cluster-node-timeout", str(NEVER_MS), "--cluster-replica-validity-factor", "0"]
         with (self._folder / "cluster.log").open("ab") as log:
             self._processes[number] = subprocess.Popen(
-                [*command, *patient], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [*command, *patient, *AT_ONCE], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         asyncio.run(wait_until_ready(node.url, START_TIMEOUT_S))
 
@@ -81,6 +84,23 @@ class Cluster:
         for client in self.clients:
             wait_until(lambda: self._owner(client, slot) == self._nodes[there].port)  # noqa: B023 - called at once
         return self._nodes[here].port, self._nodes[there].port
+
+    def guest_url(self) -> str:
+        """The address for one that can be shut out, by a login of its own."""
+        for client in self.clients:
+            client.execute_command("ACL SETUSER", GUEST, "on", f">{PASSWORD}", "~*", "&*", "+@all")
+        return self.url.replace("://", f"://{GUEST}:{PASSWORD}@")
+
+    @contextmanager
+    def shut_out(self, shard: int) -> Iterator[None]:
+        """To the guest, and to nobody else, the node that has ``shard`` is lost meanwhile."""
+        slot = key_slot(lease_key(shard).encode())
+        owner = self._owner(self.clients[0], slot)
+        (client,) = [self.clients[number] for number, node in enumerate(self._nodes) if node.port == owner]
+        client.execute_command("ACL SETUSER", GUEST, "off")
+        client.execute_command("CLIENT KILL", "USER", GUEST)
+        yield
+        client.execute_command("ACL SETUSER", GUEST, "on")
 
     def _owner(self, client: Any, slot: int) -> int:
         """The port of the node that has a slot, as this one knows."""
