@@ -6,14 +6,14 @@ more is done in one: a read brings many entries, a round tells all that has chan
 
 import asyncio
 
-LATE_S = 0.020
-"""Up to so late is what others' turns take; what is more than that is a lack of turns."""
+LATE_S = 0.100
+"""Well below it is what others' turns take; from there on it is a lack of turns."""
 
 
 def pause_s(least_s: float, most_s: float, late_s: float) -> float:
-    """How long to wait for the next turn after one that came ``late_s`` late: ``least_s``, or as long as it was late
-    where that is ``LATE_S`` or less, and beyond with the square of it; never longer than ``most_s``."""
-    return min(max(least_s, late_s * max(late_s / LATE_S, 1.0)), most_s)
+    """How long to wait for the next turn after one that came ``late_s`` late: with the square of that, so that a little
+    counts for nothing; as long as it was late where that is ``LATE_S``. Between ``least_s`` and ``most_s``."""
+    return min(max(least_s, late_s * late_s / LATE_S), most_s)
 
 
 async def sleep(seconds: float) -> float:
