@@ -5,6 +5,8 @@
     fixed    slice by slice                        → drawn: the secret is told, and what the next is held to
 
 Whoever joins meanwhile is in the next one. Each order has a secret of its own, since the one before is known by then.
+They are numbered from how many tickets there were when the line began: with each order more are known, so that no
+secret of a line that the merchant gave up for the order of arrival comes again.
 
 Hands over to: ``engine.core.lots``, which draws.
 """
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class DrawnLine:
-    """State: how many orders were ``drawn``; the ``lots`` of the next; ``known``, how many tickets there were when the
+    """State: the ``number`` of the next order; the ``lots`` of it; ``known``, how many tickets there were when the
     latest was fixed; the ``order``.
 
     Not part of it: ``head``, a place before which nobody waits."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._drawn = 0
+        self._number = len(path.tickets)
         self._lots = self._next_lots()
         self._known = 0
         self._order: Order = array("I")
@@ -79,7 +81,7 @@ class DrawnLine:
             lots = self._lots
             journal.add(Drawn(self._path.id, at, lots.secret, lots.seed, order_digest(lots.order), []))
             self._order, self._head = lots.order, 0
-            self._drawn += 1
+            self._number += 1
             self._lots = self._next_lots()
             self.commit(journal)
 
@@ -92,15 +94,15 @@ class DrawnLine:
         self._lots.put_away()
 
     def _next_lots(self) -> Lots:
-        return Lots(self._path.secret, f"{self._path.id}/{self._path.created}/{self._drawn}")
+        return Lots(self._path.secret, f"{self._path.id}/{self._path.created}/{self._number}")
 
     def snapshot(self) -> list[Any]:
         """What ``restore`` needs."""
-        return [self._drawn, self._lots.snapshot(), self._known, packed(self._order)]
+        return [self._number, self._lots.snapshot(), self._known, packed(self._order)]
 
     def restore(self, data: list[Any]) -> None:
         """Take the state of a snapshot."""
-        self._drawn, lots, self._known, order = data
+        self._number, lots, self._known, order = data
         self._lots = self._next_lots()
         self._lots.restore(lots)
         self._order = unpacked(order)

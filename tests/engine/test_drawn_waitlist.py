@@ -194,6 +194,18 @@ def test_the_order_is_by_lot_or_not_as_long_as_there_are_live_tickets() -> None:
     assert only(stage.later(0, *_joins(5, 2), offer(1)), k.Drawn)
 
 
+def test_no_secret_that_was_told_is_committed_to_again_whatever_the_order_was_in_between() -> None:
+    stage = waiting(2)
+    stage.later(0, offer(2))
+    stage.later(0, c.Decline(consumer(0), LIST), c.Decline(consumer(1), LIST))
+    stage.later(0, configure(told(order="arrival")))
+    stage.later(0, configure(told()))
+    told_before = {lottery.commitment(drawn.secret) for drawn in only(decoded(stage), k.Drawn)}
+    assert len(told_before) == 1
+    assert kind_of(stage).commitment not in told_before
+    assert_agree(Experience.restore(EXPERIENCE, stage.core.snapshot()), stage.replica)
+
+
 # The audit
 
 
