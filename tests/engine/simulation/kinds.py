@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 
+from msgspec.structs import replace
+
 from protocol import commands as c
 from protocol.distributions import method_of
 from protocol.documents import Experience as Document
 from protocol.kinds.appointment import AppointmentReplica
+from protocol.kinds.draw import DrawReplica
 from protocol.path_replica import PathReplica
 from protocol.slots import slot_of
 from tests.engine.simulation.plan import Step
-from tests.engine.simulation.terms import BEACON, ROUND, STARTS
+from tests.engine.simulation.terms import AUDIENCE, BEACON, CODE, ROUND, STARTS
 
 MERCHANT_WORDS = ("offer", "draw", "beacon", "check_in", "no_show", "cancel_booking")
 SLOTS = tuple(map(slot_of, STARTS))
@@ -28,7 +31,9 @@ PRICES = (None, 1_000, 900, 800, 700, 500)
 HATS_MAX = 3
 SIGNATURE = b"what the round gave"
 
-SLOT_WORDS = ("hold", "book", "reschedule", "cancel", "check_in", "no_show", "cancel_booking")
+SLOT_WORDS = ("hold", "book", "pay", "reschedule", "cancel", "check_in", "no_show", "cancel_booking")
+INSIDE_WORDS = ("book", "reschedule", "cancel", "withdraw", "choose", "claim", "decline")
+"""What those ask most often who have a ticket."""
 TAKEN_BY = {
     **dict.fromkeys(SLOT_WORDS, ("appointment",)),
     **dict.fromkeys(("draw", "beacon", "withdraw"), ("draw",)),
@@ -49,8 +54,19 @@ def fitting(step: Step, told: Document) -> Step:
 
 def path_for(step: Step, told: Document, path: str) -> str:
     """The path that the step's word is about: one that takes it, where there is one, else ``path``."""
-    fitting = [one.id for one in told.paths if method_of(one.distribution) in TAKEN_BY.get(step.word, ())]
+    taken_by = ("draw",) if step.word == "enter" and step.size % 4 else TAKEN_BY.get(step.word, ())
+    fitting = [one.id for one in told.paths if method_of(one.distribution) in taken_by]
     return fitting[step.which % len(fitting)] if fitting else path
+
+
+def is_fixed(path: PathReplica) -> bool:
+    """Whether it is a draw whose entries are closed, and whose order nobody knows."""
+    return isinstance(path.kind, DrawReplica) and bool(path.kind.root) and not path.kind.secret
+
+
+def is_inside(step: Step) -> bool:
+    """Whether it is somebody with a ticket who says the step's word."""
+    return step.word in INSIDE_WORDS and step.size % 4 > 0
 
 
 def of_consumer(step: Step, who: bytes, path: str) -> c.Command | None:
@@ -64,12 +80,26 @@ def of_consumer(step: Step, who: bytes, path: str) -> c.Command | None:
         "book": lambda: c.Book(who, path, slot=slot if step.size % 3 else ""),
         "reschedule": lambda: c.Reschedule(who, path, slot),
         "cancel": lambda: c.Cancel(who, path),
-        "enter": lambda: c.Join(who, path, hats=1 + step.size % HATS_MAX),
         "withdraw": lambda: c.Leave(who, path),
+        "enter": lambda: c.Join(who, path, hats=1 + step.size % HATS_MAX),
         "choose": lambda: c.Choose(who, path, ("b", "a", "")[step.size % 3]),
         "third": lambda: c.Join(who, "third"),
+        "code": lambda: c.EnterCode(who),
     }
     return kinds[step.word]() if step.word in kinds else None
+
+
+def bringing(step: Step, command: c.Command, told: Document) -> c.Command:
+    """The command with what whoever asks brings to a door that is not open to everybody; at times it is not enough."""
+    if not isinstance(command, c.Join | c.Rejoin | c.TicketCommand | c.EnterCode):
+        return command
+    path = told.path(getattr(command, "path", ""))
+    if path is not None and (path.min_level, path.audience, path.access_code) == ("guest", None, None):
+        return command
+    audiences = (AUDIENCE,) if step.who % 6 else ("others",)
+    code = (CODE, CODE, CODE, CODE, "SHUT", "")[step.which % 6]
+    brought = c.Credentials(audiences, code) if step.size % 9 else None
+    return replace(command, level=min(step.size % 5, 1), credentials=brought)
 
 
 def beacon(actor: str, key: str, path: str, signature: bytes = SIGNATURE) -> c.DrawBeacon:

@@ -16,6 +16,7 @@ from typing import Any
 from gateway.outgoing import Answer
 from protocol import commands as c
 from protocol.documents import Experience as Document
+from protocol.path_replica import PathReplica
 from protocol.refusals import Reason
 from tests.engine.simulation import kinds
 from tests.engine.simulation.gateways import Gateway, Request
@@ -147,6 +148,8 @@ class People:
         experience = self._experiences[step.size % len(self._experiences)]
         step = kinds.fitting(step, self._documents[experience]) if self._add_kinds is not None else step
         for command in self._commands(step, experience):
+            if self._add_kinds is not None:
+                command = kinds.bringing(step, command, self._documents[experience])
             self._world.note("people", f"{experience}: {type(command).__name__} {step.who % REGULARS} {step.which}")
             self.want(experience, command)
 
@@ -155,6 +158,9 @@ class People:
         path, who = paths[step.which % len(paths)], consumer(step.who % REGULARS)
         if self._add_kinds is not None:
             path = kinds.path_for(step, self._documents[experience], path)
+            fixed = [one for one in paths if any(map(kinds.is_fixed, self._known(experience, one)))]
+            path = fixed[step.which % len(fixed)] if fixed and step.word == "withdraw" else path
+            who = self._insider(step, experience, path) or who
         consumers: dict[str, c.Command] = {
             "join": c.Join(who, path),
             "any": c.Join(who),
@@ -171,26 +177,39 @@ class People:
                 self._newcomers += 1
                 yield c.Join(consumer(self._newcomers), path)
         elif step.word in CHECKOUT:
-            yield from self._checkout(step, experience)
+            yield from self._checkout(step, experience, paths)
+        elif step.word == "pay":
+            yield from self._checkout(step._replace(word="complete"), experience, [path])
         elif step.word == "again":
             yield from self._again(step, experience)
         elif (command := kinds.of_consumer(step, who, path)) is not None:
             yield command
         elif step.word in kinds.MERCHANT_WORDS:
-            rooms = [gateway.rooms[experience] for gateway in self._gateways if gateway.alive]
-            known = [room.replica.paths[path] for room in rooms if path in room.replica.paths]
+            known = self._known(experience, path)
             yield kinds.of_merchant(step, MERCHANT, self._key() if step.size % 3 else "", path, known)
         else:
             yield self._merchants(step, experience, path)
 
-    def _checkout(self, step: Step, experience: str) -> Iterator[c.Command]:
-        """About an admission that some gateway knows: an open one most of the time."""
+    def _checkout(self, step: Step, experience: str, paths: list[str]) -> Iterator[c.Command]:
+        """About an admission that some gateway knows: an open one, on one of ``paths``, most of the time."""
         rooms = [gateway.rooms[experience] for gateway in self._gateways if gateway.alive]
         known = [one for room in rooms for one in room.replica.admissions]
-        windows = [w.admission for room in rooms for path in room.replica.paths.values() for w in path.windows.values()]
+        there = [room.replica.paths[path] for room in rooms for path in room.replica.paths if path in paths]
+        windows = [window.admission for path in there for window in path.windows.values()]
         found = windows if windows and step.size % 5 else known
         if found:
             yield CHECKOUT[step.word](MERCHANT, self._key() if step.size % 3 else "", found[step.who % len(found)])
+
+    def _known(self, experience: str, path: str) -> list[PathReplica]:
+        """The path, as each gateway knows it that does."""
+        rooms = [gateway.rooms[experience] for gateway in self._gateways if gateway.alive]
+        return [room.replica.paths[path] for room in rooms if path in room.replica.paths]
+
+    def _insider(self, step: Step, experience: str, path: str) -> bytes | None:
+        """Somebody who has asked for a ticket on that path, if the step's word is one of theirs."""
+        asked = [one.command for one in self.asked if one.experience == experience] if kinds.is_inside(step) else []
+        wanted = [one.consumer for one in asked if isinstance(one, c.Join | c.TicketCommand) and one.path == path]
+        return wanted[step.who % len(wanted)] if wanted else None
 
     def _again(self, step: Step, experience: str) -> Iterator[c.Command]:
         """The merchant repeats what was asked before, with the same key."""

@@ -21,9 +21,9 @@ CHECKOUT_WORDS = ("redeem", "complete", "complete", "release", "extend")
 METERING_WORDS = ("admit", "rate", "caps", "over_all", "stock")
 STEERING_WORDS = ("refuse", "pause", "resume", "resume", "open", "open", "close", "end", "put", "notice", "again")
 CLAIM_WORDS = (*("claim",) * 12, *("offer",) * 2, *("third",) * 6)
-DRAW_WORDS = (*("enter",) * 6, "withdraw", "draw", *("beacon",) * 3)
-SLOT_WORDS = (*("hold", "book") * 4, *("reschedule",) * 3, "cancel", "cancel", "check_in", "no_show", "cancel_booking")
-KIND_WORDS = (*CLAIM_WORDS, *DRAW_WORDS, *("bid",) * 14, *SLOT_WORDS, "choose")
+DRAW_WORDS = (*("enter",) * 12, *("withdraw",) * 5, "draw", *("beacon",) * 3)
+SLOT_WORDS = (*("hold", "book", "book", "cancel", "reschedule", "pay") * 3, "check_in", "no_show", "cancel_booking")
+KIND_WORDS = (*CLAIM_WORDS, *DRAW_WORDS, *("bid",) * 14, *SLOT_WORDS, "choose", *("code",) * 3)
 WORDS = (*CONSUMER_WORDS * 3, *CHECKOUT_WORDS * 4, *METERING_WORDS * 2, *STEERING_WORDS)
 
 TROUBLES = {

@@ -7,6 +7,7 @@ It shares no line with ``engine/core`` and none of its shortcuts: everything is 
 - A window ends at its own instant, neither before nor behind it.
 - A bucket that has a token, where somebody waits and can be served, is never left so at the end of a step.
 - What is reserved of a variant is what the open windows hold of it; what is gone is what was completed.
+- Whoever came in was let in by what they brought, and what was said at the door, or to a code, is true (``door``).
 - What only some kinds promise is counted kind by kind (``counted``): draws, auctions, slots, claims, offers.
 
 ``steps`` holds what was applied, without the commands that were refused or only repeated.
@@ -25,8 +26,9 @@ from protocol import commands as c
 from protocol import events as e
 from protocol.distributions import method_of
 from protocol.documents import Experience, with_release_rate, with_stock
+from protocol.refusals import Reason
 from protocol.streams import START_ID, parse_entry_id
-from tests.engine.simulation.counted import COUNTED
+from tests.engine.simulation.counted import COUNTED, door
 from tests.engine.simulation.counted.bucket import ExactBucket
 from tests.engine.simulation.counted.path import CountedPath, Outage
 from tests.engine.simulation.world import Broken
@@ -53,6 +55,7 @@ class Recount:
         self.variant_total: dict[str, int | None] = {}
         self._heard: dict[bytes, tuple[int, int]] = {}
         self._keys: dict[str, None] = {}
+        self._answered_keys: dict[str, None] = {}
         self._commands = commands
         self._command = 0
         self._command_id = START_ID
@@ -230,6 +233,39 @@ class Recount:
         path = self.paths.get(getattr(command, "path", ""))
         if path is not None:
             path.refused(command, event.reason, event.detail, now_ms)
+        at_door = self.paths.get(event.detail.get("path", ""))
+        if at_door is not None:
+            door.check_refusal(at_door.settings, at_door.uses, command, event.reason, now_ms)
+        if isinstance(command, c.EnterCode) and event.reason == Reason.BAD_CODE and self._opened(command, now_ms):
+            raise Broken(f"refusals: {command} opened nothing, it was said")
+
+    def _opened(self, command: c.EnterCode, now_ms: int) -> list[CountedPath]:
+        """The paths that somebody's code opens."""
+        return [path for path in self.paths.values() if door.opens(path.settings, path.uses, command, now_ms)]
+
+    def _answered(self, event: e.Answered, now_ms: int) -> None:
+        """What somebody was told of what was asked; the same told again is not looked at."""
+        command = self._sent[event.sender, event.number][event.index]
+        key = command.key if isinstance(command, c.MerchantCommand) else ""
+        if isinstance(command, c.EnterCode):
+            self._check_code(command, event.answer, now_ms)
+        elif isinstance(command, c.Offer) and key not in self._answered_keys:
+            path = self.paths[command.path]
+            path.offered_by_hand(event.answer["offered"], min(self._room(path), self._free(path)))
+        self._answered_keys |= {key: None} if key else {}
+
+    def _check_code(self, command: c.EnterCode, answer: dict[str, Any], now_ms: int) -> None:
+        """What became of a code is true."""
+        path, outcome = self.paths[answer["path"]], answer["outcome"]
+        inside = [one for one in self.paths.values() if one.has_inside(command.consumer)]
+        first = max(one.settings.priority for one in inside) if inside else -inf
+        is_true = {
+            "advanced": path in inside,
+            "unchanged": path in self._opened(command, now_ms) and first >= path.settings.priority,
+            "gated": path in self._opened(command, now_ms) and path not in inside,
+        }
+        if not is_true[outcome]:
+            raise Broken(f"codes: {outcome} was answered to {command}, with {path.uses} in {path.settings.id}")
 
     def _admitted(self, event: e.Admitted, now_ms: int) -> None:
         self.admitted += len(event.tickets)
@@ -247,6 +283,7 @@ class Recount:
         e.Configured: _configured,
         e.ReleaseRateChanged: _rate_changed,
         e.Refused: _refused,
+        e.Answered: _answered,
         e.Admitted: _admitted,
         e.Completed: _completed,
         e.StockChanged: _stock,

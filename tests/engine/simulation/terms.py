@@ -16,6 +16,8 @@ from tests.support.beacons import QUICKNET
 BEACON = SOURCE_PREFIX + QUICKNET
 ROUND = (BEGAN_MS // 1_000 + 120 - CHAINS[QUICKNET].genesis) // CHAINS[QUICKNET].period
 """Of the round that draws name: it begins more than a minute after any of them closes."""
+AUDIENCE, CODE = "members", "OPEN"
+"""Of whom, and of what, some paths are."""
 STARTS = [BEGAN_MS + second * 1_000 for second in (0, 3, 6, 9, 20, 45)]
 """When slots begin: the first of them with the world."""
 METHODS = ("timed_release", "draw", "english", "dutch", "appointment")
@@ -41,7 +43,7 @@ def every_kind(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, An
     sold = [general]
     for method in METHODS:
         sold.append(_path(method, {"id": method.replace("_", "-"), "variants": ["b"]}, chance))
-    source = chance.choice((general, *sold, sold[-1]))
+    source = chance.choice((*sold, *(sold[-1],) * 4))
     waitlist = _path("waitlist", {"id": "third", "variants": source["variants"]}, chance)
     return [*sold, waitlist | {"attached_to": source["id"]}]
 
@@ -56,6 +58,7 @@ def _queue(path: dict[str, Any], chance: Random) -> dict[str, Any]:
 
 def _path(method: str, path: dict[str, Any], chance: Random) -> dict[str, Any]:
     """The queue ``path``, or what is known of a path without one, as one of the kind that ``method`` runs."""
+    path = path | _door(chance)
     if method == "queue":
         return path
     terms: dict[str, Any] = {
@@ -64,7 +67,7 @@ def _path(method: str, path: dict[str, Any], chance: Random) -> dict[str, Any]:
         "release_rate_per_minute": chance.choice((None, None, 60, 6_000)),
         "max_active": chance.choice((None, None, None, 2)),
     }
-    path = path | {"min_level": "guest", "distribution": terms | _TERMS[method](chance)}
+    path = path | {"distribution": terms | _TERMS[method](chance)}
     path["product_selection"] = chance.choice(("checkout", "checkout", "consumer", "system"))
     if method in ("draw", "english", "dutch"):
         path |= {"closes_at": None, "opens_at": chance.choice((None, None, BEGAN_MS + 900))}
@@ -75,20 +78,32 @@ def _path(method: str, path: dict[str, Any], chance: Random) -> dict[str, Any]:
     return path
 
 
+def _door(chance: Random) -> dict[str, Any]:
+    """Who may come in: most often everybody."""
+    over_at = chance.choice((None, None, BEGAN_MS + 4_000))
+    code = {"code": CODE, "max_uses": chance.choice((None, 2, 5)), "expires_at": over_at}
+    return {
+        "min_level": "registered" if chance.random() < 0.1 else "guest",
+        "audience": AUDIENCE if chance.random() < 0.15 else None,
+        "access_code": code if chance.random() < 0.25 else None,
+    }
+
+
 def _timed_release(chance: Random) -> dict[str, Any]:
     burst = chance.choice((None, 600))
     return {"kind": "timed_release", "limit": chance.choice((None, 2, 9)), "burst_rate_per_minute": burst}
 
 
 def _draw(chance: Random) -> dict[str, Any]:
-    closes_at = BEGAN_MS + chance.choice((1_500, 3_000, 5_000))
+    closes_at = BEGAN_MS + chance.choice((3_000, 4_500, 6_000))
+    draw_at = chance.choice((None, closes_at + 1_000, closes_at + 3_000, closes_at + 3_000))
     return {
         "kind": "draw",
         "winner_count": chance.choice((1, 2, 5)),
         "closes_at": closes_at,
-        "draw_at": chance.choice((None, closes_at, closes_at + 1_000)),
+        "draw_at": draw_at,
         "backfill": chance.random() < 0.8,
-        "redraw_until": chance.choice((None, None, closes_at + 2_500)),
+        "redraw_until": chance.choice((None, None, (draw_at or closes_at) + 1_500)),
         "beacon": {"source": BEACON, "round": ROUND} if chance.random() < 0.4 else None,
     }
 
@@ -127,6 +142,7 @@ def _appointment(chance: Random) -> dict[str, Any]:
         "duration_minutes": 1,
         "capacity_per_slot": chance.choice((1, 2)),
         "hold_seconds": chance.choice((1, 2)),
+        "checkout": chance.random() < 0.4,
     }
 
 
@@ -136,6 +152,7 @@ def _waitlist(chance: Random) -> dict[str, Any]:
         "kind": "waitlist",
         "strategy": strategy,
         "batch": 3 if strategy == "batch" else None,
+        "order": "arrival" if strategy == "all" else chance.choice(("arrival", "lottery")),
         "claim_window_seconds": chance.choice((1, 3)),
     }
 

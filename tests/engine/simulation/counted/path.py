@@ -17,6 +17,7 @@ from protocol import events as e
 from protocol import kind_events as k
 from protocol.distributions import kind_of, max_admissions_of, rate_of
 from protocol.documents import Path
+from tests.engine.simulation.counted import door
 from tests.engine.simulation.counted.bucket import ExactBucket
 from tests.engine.simulation.world import Broken
 
@@ -89,6 +90,20 @@ class CountedPath:
     def line(self) -> list[int]:
         """Who is to be admitted as soon as can be."""
         return list(self.waiting)
+
+    @property
+    def live(self) -> list[int]:
+        """The tickets that something may still become of."""
+        return [*self.waiting, *self.offers, *self.windows]
+
+    def has_inside(self, consumer: bytes) -> bool:
+        """Whether they have a live ticket."""
+        return any(self.consumers[ticket] == consumer for ticket in self.live)
+
+    @property
+    def uses(self) -> int:
+        """How often its access code is used."""
+        return len(self.live) + self.completed
 
     @property
     def active(self) -> int:
@@ -164,6 +179,9 @@ class CountedPath:
     def refused(self, command: c.Command, reason: str, detail: dict[str, Any], now_ms: int) -> None:
         """Somebody was told "no". Raises Broken where that was no reason."""
 
+    def offered_by_hand(self, count: int, room: float) -> None:
+        """The merchant had so many offers made, when so many more could be given out."""
+
     def moved(self, what: str, ticket: int, to: int | None, otherwise: int | None = None) -> None:
         """Something was moved ``to`` when an outage moves it, or where none does to what it is ``otherwise``."""
         expected = self.due_moves.pop((what, ticket), otherwise)
@@ -175,6 +193,12 @@ class CountedPath:
         holder = self.consumers[ticket]
         return any(isinstance(one, commands) and getattr(one, "consumer", b"") == holder for one in self.asked)
 
+    def _is_let_in(self, consumer: bytes, now_ms: int) -> bool:
+        """Whether they brought what is asked for, or claimed a place here that the waitlist offered."""
+        claims = [] if self.waitlist is None else [one for one in self.waitlist.asked if isinstance(one, c.Claim)]
+        asked = any(door.lets_in(self.settings, command, consumer, now_ms) for command in self.asked)
+        return asked or any(claim.consumer == consumer for claim in claims)
+
     # What happens
 
     def changed_phase(self, event: e.PhaseChanged, now_ms: int) -> None:
@@ -185,7 +209,11 @@ class CountedPath:
 
     def joined(self, event: e.Joined, now_ms: int) -> None:
         size = e.CONSUMER_BYTES
-        self.consumers += [event.consumers[at : at + size] for at in range(0, len(event.consumers), size)]
+        consumers = [event.consumers[at : at + size] for at in range(0, len(event.consumers), size)]
+        for consumer in consumers:
+            if not self._is_let_in(consumer, now_ms):
+                raise Broken(f"door: {consumer.hex()} is in {self.settings.id}, and brought nothing that lets them in")
+        self.consumers += consumers
         self.hats += event.hats
         self.waiting.update(dict.fromkeys(range(event.first, event.first + len(event.hats))))
 

@@ -1,25 +1,30 @@
 """A waitlist as the recount has it: who has claimed an offer is in line; whoever is passed over is so for a reason that
-is true, and nobody is told that an offer is gone which was kept for them.
+is true, and nobody is told that an offer is gone which was kept for them. By lottery there is one order after another,
+each with a secret of its own, since the one before is known by then.
 """
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from protocol import commands as c
 from protocol import kind_events as k
 from protocol.documents import Path
 from protocol.refusals import Reason
-from tests.engine.simulation.counted.path import CountedPath
+from tests.engine.simulation.counted.lots import CountedLots
 from tests.engine.simulation.world import Broken
 
 
-class CountedWaitlist(CountedPath):
-    """``claims``: whose offers are claimed."""
+class CountedWaitlist(CountedLots):
+    """``claims``: whose offers are claimed. ``skipped``: who was ever passed over. ``told``: what the secrets of the
+    orders that were drawn were held to."""
 
     def __init__(self, settings: Path) -> None:
         super().__init__(settings)
         self.claims: dict[int, None] = {}
+        self.told: list[bytes] = []
+        self.skipped: dict[int, None] = {}
 
     @property
     def line(self) -> list[int]:
@@ -29,16 +34,37 @@ class CountedWaitlist(CountedPath):
         super().forget(ticket)
         self.claims.pop(ticket, None)
 
+    def is_due(self, now_ms: int) -> bool:
+        return self.serves and not self.ended_by_hand
+
     def refused(self, command: c.Command, reason: str, detail: dict[str, Any], now_ms: int) -> None:
         if isinstance(command, c.Claim) and reason == Reason.GONE:
             kept = [one for one, offer in self.offers.items() if offer.reserved]
             if any(self.consumers[ticket] == command.consumer for ticket in kept):
                 raise Broken("refusals: a unit was gone that was kept for whoever claims it")
 
+    def offered_by_hand(self, count: int, room: float) -> None:
+        hoping = [] if self.source is None else list(self.source.waiting)
+        drawing = self.closed and not self.drawn
+        if not (count or hoping or drawing) and room > 0 and self.waiting.keys() - self.skipped.keys():
+            raise Broken(f"offers: {len(self.waiting)} wait in {self.settings.id}, and nobody is offered what is free")
+
     def claimed(self, event: k.Claimed, now_ms: int) -> None:
         self.claims[event.ticket] = None
         offer = self.offers[event.ticket]
         offer.claimed = offer.reserved = True
+
+    def committed(self, event: k.DrawCommitted, now_ms: int) -> None:
+        if event.commitment in self.told:
+            raise Broken("lottery: an order is committed to with a secret that was told")
+
+    def entries_closed(self, event: k.EntriesClosed, now_ms: int) -> None:
+        super().entries_closed(event, now_ms)
+        self.drawn, self.slices = False, 0
+
+    def drew(self, event: k.Drawn, now_ms: int) -> None:
+        super().drew(event, now_ms)
+        self.told.append(sha256(event.secret).digest())
 
     def offered(self, event: k.Offered, now_ms: int) -> None:
         super().offered(event, now_ms)
@@ -47,6 +73,7 @@ class CountedWaitlist(CountedPath):
                 raise Broken(f"offers: {ticket} was offered what its holder has already")
 
     def passed_over(self, event: k.OfferSkipped, now_ms: int) -> None:
+        self.skipped[event.ticket] = None
         if event.reason == "already_admitted" and not self._is_admitted_there(event.ticket):
             raise Broken(f"skips: {event.ticket} was passed over as admitted, and is not")
 
@@ -54,7 +81,9 @@ class CountedWaitlist(CountedPath):
         source = self.source
         return source is not None and any(source.consumers[one] == self.consumers[ticket] for one in source.windows)
 
-    ACTS: ClassVar[dict[type, Any]] = CountedPath.ACTS | {
+    ACTS: ClassVar[dict[type, Any]] = CountedLots.ACTS | {
+        k.DrawCommitted: committed,
+        k.EntriesClosed: entries_closed,
         k.Claimed: claimed,
         k.Offered: offered,
         k.OfferSkipped: passed_over,
