@@ -1,11 +1,12 @@
 """The planted bugs of what only some kinds of distributions do: claims and offers, draws, auctions, slots.
 
-Hands over to: ``bugs.py``, the whole list.
+Hands over to: ``bugs.py``, the whole list; those of who may come in stand in ``bugs_of_entry.py``.
 """
 
 from __future__ import annotations
 
 from tests.engine.simulation.bug import Bug
+from tests.engine.simulation.bugs_of_entry import BUGS_OF_ENTRY
 
 
 def _bug(name: str, file: str, before: str, after: str) -> Bug:
@@ -205,4 +206,59 @@ BUGS_OF_KINDS = (
         "            keeper.act(GiveBackKept(slot), None, at, journal)\n",
         "            _ = slot\n",
     ),
+    _bug(
+        "whoever has not paid keeps the place",
+        "engine/core/bookings.py",
+        "        slot = self.unpaid.pop(ticket)\n        self._leave(slot)\n",
+        "        slot = self.unpaid.pop(ticket)\n",
+    ),
+    _bug(
+        "who asked last is the first to pay",
+        "engine/distributions/appointment.py",
+        "return (ticket for ticket in self._bookings.unpaid if",
+        "return (ticket for ticket in reversed(self._bookings.unpaid) if",
+    ),
+    _bug(
+        "whoever has paid has booked nothing",
+        "engine/distributions/appointment.py",
+        "        self._bookings.pay(ticket, confirmation)\n        journal.add",
+        "        (lambda event: None)",
+    ),
+    _bug(
+        "whoever is to pay keeps the hold beside it",
+        "engine/core/bookings.py",
+        "            self.end_hold(ticket)\n        self._take(slot)\n        self.unpaid",
+        "            self._tickets.move(ticket, WAITING)\n        self._take(slot)\n        self.unpaid",
+    ),
+    _bug(
+        "a place is paid for when its slot has begun",
+        "engine/distributions/appointment.py",
+        "(state == WAITING and at < begins)",
+        "(state == WAITING and begins > 0)",
+    ),
+    _bug(
+        "a waitlist by lottery goes by arrival",
+        "engine/distributions/waitlist.py",
+        "path.tickets.all_waiting() if self._line is None else self._line.waiting()",
+        "path.tickets.all_waiting()",
+    ),
+    _bug(
+        "nobody of a waitlist by lottery is ever drawn",
+        "engine/distributions/waitlist.py",
+        "return self._line is not None and self._line.draw(at, journal)",
+        "return False",
+    ),
+    _bug(
+        "every order of a waitlist has the same secret",
+        "engine/distributions/drawn_line.py",
+        'f"{self._path.id}/{self._path.created}/{self._number}"',
+        'f"{self._path.id}/{self._path.created}"',
+    ),
+    _bug(
+        "a snapshot forgets who of a waitlist was drawn",
+        "engine/distributions/drawn_line.py",
+        "        self._order = unpacked(order)\n",
+        "",
+    ),
+    *BUGS_OF_ENTRY,
 )
