@@ -24,7 +24,7 @@ told of how the draw came out for them, as they gave it up."""
 
 
 class DrawTelling(KindTelling):
-    """Places are worked out once a draw, when somebody is told of it first."""
+    """Places are worked out once a draw, when it is drawn and somebody is told of it first."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -64,6 +64,9 @@ class DrawTelling(KindTelling):
         )
 
     def _places_of(self, kind: DrawReplica) -> dict[int, int]:
+        """Where the winners stand; before it is drawn nobody does, and that is not kept."""
+        if not kind.secret:
+            return {}
         places = self._places.get(kind)
         if places is None:
             places = self._places[kind] = {ticket: place for place, ticket in enumerate(kind.winners, 1)}
