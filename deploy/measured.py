@@ -67,10 +67,11 @@ def audit(entries: Iterable[tuple[str, bytes, bytes]]) -> Audited:
     except Broken as error:
         broken = str(error)
     consumers = {path_id: path.consumers for path_id, path in auditor.paths.items()}
+    states = {path_id: [state.word for state in path.states] for path_id, path in auditor.paths.items()}
     completed = {
         (path_id, ticket)
         for path_id, path in auditor.paths.items()
         for ticket, state in enumerate(path.states)
         if state is TicketState.COMPLETED
     }
-    return Audited(broken, auditor.summary(), consumers, auditor.admissions, completed)
+    return Audited(broken, auditor.summary(), consumers, states, auditor.admissions, completed)

@@ -17,7 +17,7 @@ import msgspec
 import redis
 
 from protocol.events import CONSUMER_BYTES, AnyEvent, Joined, Refused
-from protocol.kind_events import Booked, BookingCancelled, HoldEnded, SlotHeld
+from protocol.kind_events import Booked, BookingCancelled, HoldEnded, SlotHeld, TicketsLost
 from protocol.replica import Replica
 from protocol.streams import FIELD_CHAIN, FIELD_ENTRY, events_key
 
@@ -33,15 +33,15 @@ class Place(NamedTuple):
     until: int | None
 
 
-class SlotLog:
-    """Follows the log of ``experience`` from its first entry on, in a thread, from ``__enter__`` until `finish`.
+class SlotCount:
+    """What the events of one appointment come to, whose slots take ``capacity`` each.
 
     ``has``: the place of each ticket; ``most``: the most that were ever taken of one slot; ``crowded``: how often it
     was more than ``capacity``; ``stray``: how often somebody who had booked was found without that slot, or with two;
     ``counts``: of what happened, by what it is called.
     """
 
-    def __init__(self, redis_url: str, experience: str, capacity: int) -> None:
+    def __init__(self, capacity: int) -> None:
         self.has: dict[int, Place] = {}
         self.tickets: dict[bytes, int] = {}
         self.taken: Counter[str] = Counter()
@@ -49,6 +49,68 @@ class SlotLog:
         self.faults: list[str] = []
         self.most = self.crowded = self.stray = 0
         self._capacity = capacity
+
+    def take(self, event: AnyEvent) -> None:
+        """Hold the next event against the rules."""
+        match event:
+            case Joined(first=first, consumers=consumers):
+                ids = [consumers[at : at + CONSUMER_BYTES] for at in range(0, len(consumers), CONSUMER_BYTES)]
+                self.tickets |= {one: first + index for index, one in enumerate(ids)}
+            case SlotHeld(ticket=ticket, slot=slot, hold_until=until):
+                self._expect(ticket, self._held(ticket), "held a place beside a booking")
+                self._have(ticket, Place(slot, until), "places held")
+            case HoldEnded(tickets=tickets, at=at):
+                for ticket in tickets:
+                    place = self.has.get(ticket)
+                    ran_out = place is not None and place.until is not None and at >= place.until
+                    self._expect(ticket, place is not None and place.until is not None, "lost a hold that was none")
+                    self._have(ticket, None, "holds that ran out" if ran_out else "holds given up")
+            case Booked(ticket=ticket, slot=slot, instead_of=""):
+                self._expect(ticket, self._held(ticket), "booked twice")
+                self._have(ticket, Place(slot, None), "bookings")
+            case Booked(ticket=ticket, slot=slot, instead_of=before):
+                self._expect(ticket, self.has.get(ticket) == Place(before, None), f"moved from {before} without it")
+                self._have(ticket, Place(slot, None), "moves")
+            case BookingCancelled(ticket=ticket, slot=slot):
+                self._expect(ticket, self.has.get(ticket) == Place(slot, None), f"gave back {slot} without it")
+                self._have(ticket, None, "cancellations")
+            case TicketsLost(tickets=tickets):
+                for ticket in tickets:
+                    self._have(ticket, None, "tickets lost")
+            case Refused(reason=reason):
+                self.counts[f"refused: {reason}"] += 1
+
+    def _held(self, ticket: int) -> bool:
+        """Whether the ticket has nothing, or a hold that may be exchanged."""
+        place = self.has.get(ticket)
+        return place is None or place.until is not None
+
+    def _expect(self, ticket: int, holds: bool, what: str) -> None:
+        if not holds:
+            self.stray += 1
+            self.faults.append(f"ticket {ticket} {what}; it had {self.has.get(ticket)}")
+
+    def _have(self, ticket: int, place: Place | None, what: str) -> None:
+        """The ticket has ``place`` from now on and not what it had before."""
+        self.counts[what] += 1
+        before = self.has.pop(ticket, None)
+        if before is not None:
+            self.taken[before.slot] -= 1
+        if place is None:
+            return
+        self.has[ticket] = place
+        self.taken[place.slot] += 1
+        self.most = max(self.most, self.taken[place.slot])
+        if self.taken[place.slot] > self._capacity:
+            self.crowded += 1
+            self.faults.append(f"ticket {ticket} is number {self.taken[place.slot]} in {place.slot}")
+
+
+class SlotLog(SlotCount):
+    """Follows the log of ``experience`` from its first entry on, in a thread, from ``__enter__`` until `finish`."""
+
+    def __init__(self, redis_url: str, experience: str, capacity: int) -> None:
+        super().__init__(capacity)
         self._replica = Replica(experience)
         self._store = redis.Redis.from_url(redis_url)
         self._over = threading.Event()
@@ -91,58 +153,6 @@ class SlotLog:
                 for event in entry.events:
                     self.take(event)
         return bool(found)
-
-    def take(self, event: AnyEvent) -> None:
-        """Hold the next event against the rules."""
-        match event:
-            case Joined(first=first, consumers=consumers):
-                ids = [consumers[at : at + CONSUMER_BYTES] for at in range(0, len(consumers), CONSUMER_BYTES)]
-                self.tickets |= {one: first + index for index, one in enumerate(ids)}
-            case SlotHeld(ticket=ticket, slot=slot, hold_until=until):
-                self._expect(ticket, self._held(ticket), "held a place beside a booking")
-                self._have(ticket, Place(slot, until), "places held")
-            case HoldEnded(tickets=tickets, at=at):
-                for ticket in tickets:
-                    place = self.has.get(ticket)
-                    ran_out = place is not None and place.until is not None and at >= place.until
-                    self._expect(ticket, place is not None and place.until is not None, "lost a hold that was none")
-                    self._have(ticket, None, "holds that ran out" if ran_out else "holds given up")
-            case Booked(ticket=ticket, slot=slot, instead_of=""):
-                self._expect(ticket, self._held(ticket), "booked twice")
-                self._have(ticket, Place(slot, None), "bookings")
-            case Booked(ticket=ticket, slot=slot, instead_of=before):
-                self._expect(ticket, self.has.get(ticket) == Place(before, None), f"moved from {before} without it")
-                self._have(ticket, Place(slot, None), "moves")
-            case BookingCancelled(ticket=ticket, slot=slot):
-                self._expect(ticket, self.has.get(ticket) == Place(slot, None), f"gave back {slot} without it")
-                self._have(ticket, None, "cancellations")
-            case Refused(reason=reason):
-                self.counts[f"refused: {reason}"] += 1
-
-    def _held(self, ticket: int) -> bool:
-        """Whether the ticket has nothing, or a hold that may be exchanged."""
-        place = self.has.get(ticket)
-        return place is None or place.until is not None
-
-    def _expect(self, ticket: int, holds: bool, what: str) -> None:
-        if not holds:
-            self.stray += 1
-            self.faults.append(f"ticket {ticket} {what}; it had {self.has.get(ticket)}")
-
-    def _have(self, ticket: int, place: Place | None, what: str) -> None:
-        """The ticket has ``place`` from now on and not what it had before."""
-        self.counts[what] += 1
-        before = self.has.pop(ticket, None)
-        if before is not None:
-            self.taken[before.slot] -= 1
-        if place is None:
-            return
-        self.has[ticket] = place
-        self.taken[place.slot] += 1
-        self.most = max(self.most, self.taken[place.slot])
-        if self.taken[place.slot] > self._capacity:
-            self.crowded += 1
-            self.faults.append(f"ticket {ticket} is number {self.taken[place.slot]} in {place.slot}")
 
 
 def main(redis_url: str, experience: str, capacity: int) -> None:

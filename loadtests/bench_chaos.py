@@ -1,12 +1,12 @@
 """The chaos run: parts are killed, stopped and cut off from each other for half an hour while a crowd waits and some
 pay; then it is asked of the log alone whether every promise was kept, and of everybody what they were told.
 
-Two paths of one experience. In ``general`` a line without sockets moves at the head, and behind it the swarm waits,
-each on a socket: whatever happens, each must be told the ticket it has. In ``express`` shoppers come, are admitted,
-redeem and complete.
+Two experiences. One has two queues: in ``general`` a line without sockets moves at the head, and behind it the swarm
+waits, each on a socket: whatever happens, each must be told the ticket it has; in ``express`` shoppers come, are
+admitted, redeem and complete. The other has a path of every other kind, with guests who take part.
 
-Hands over to: ``chaos_stage`` (the parts), ``chaos_faults`` (what is done to them), ``chaos_record`` (what is left
-of it all), ``chaos_verdict`` (what that shows).
+Hands over to: ``chaos_stage`` (the parts), ``chaos_faults`` (what is done to them), ``chaos_day`` and ``chaos_kinds``
+(the other kinds and their guests), ``chaos_record`` (what is left of it all), ``chaos_verdict`` (what that shows).
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from loadtests import chaos_charts
+from loadtests import chaos_charts, chaos_day
+from loadtests.chaos_day import Day, day_of
+from loadtests.chaos_door import Door
 from loadtests.chaos_faults import WEIGHTS, Fault, Faults, schedule
+from loadtests.chaos_kinds import Guests
 from loadtests.chaos_record import Record, Recorder
 from loadtests.chaos_shoppers import LINE, Shoppers
 from loadtests.chaos_stage import ChaosStage
@@ -82,15 +85,19 @@ def _run(parts: Parts, plan: Plan) -> Record:
             live = f"{stage.origin.replace('http', 'ws', 1)}/v1/experiences/{EXPERIENCE}/live"
             gather(crowd, Gather(live, plan.sockets, PATH, stage.session_key_file, returning=True))
             all_do(crowd, Connect("joined", timeout_s=CONNECT_S))
-            with Shoppers(stage.origin, EXPERIENCE, stage.checkout_key, SHOPPERS) as shoppers:
+            day = day_of(plan.minutes, int(time.time() * MS_PER_SECOND))
+            _open_kinds(stage, day)
+            guests = Guests(_door(stage, chaos_day.EXPERIENCE), day, plan.seed)
+            with Shoppers(_door(stage, EXPERIENCE), SHOPPERS) as shoppers, guests:
                 faults = _break(stage, watch, plan)
                 back_s = _come_back(stage, crowd, plan.sockets)
                 shoppers.finish()
+                _end_kinds(stage, guests)
             told = _told_again(crowd)
             _end_engines(stage)
             planned = {"planned": plan.faults, "minutes": plan.minutes, "sockets": plan.sockets, "seed": plan.seed}
             recorder = Recorder(parts, stage, EXPERIENCE)
-            return recorder.record(planned, plan.lease_ms / MS_PER_SECOND, told, shoppers, faults, back_s)
+            return recorder.record(planned, plan.lease_ms / MS_PER_SECOND, told, shoppers, guests, faults, back_s)
 
 
 def _open(stage: ChaosStage, plan: Plan) -> None:
@@ -105,6 +112,24 @@ def _open(stage: ChaosStage, plan: Plan) -> None:
     sender.perform(Prepare(plan.seed, head))
     sender.perform(Burst(commands_key(EXPERIENCE), 1))
     _until(lambda: _joined(stage) >= head * BATCH_COMMANDS, CONNECT_S, "the head of the line to join")
+
+
+def _door(stage: ChaosStage, experience: str) -> Door:
+    return Door(stage.origin, experience, stage.checkout_key)
+
+
+def _open_kinds(stage: ChaosStage, day: Day) -> None:
+    """Configure the experience of the other kinds, and keep its whole log."""
+    stage.redis.hset(readers_key(chaos_day.EXPERIENCE), "chaos", START_ID)
+    stage.ask(0, "PUT", f"/v1/control/experiences/{chaos_day.EXPERIENCE}", chaos_day.document(day))
+
+
+def _end_kinds(stage: ChaosStage, guests: Guests) -> None:
+    """Nobody comes any more, and the appointment, whose slots never end, is ended by hand; all others end by
+    themselves."""
+    guests.let_nobody_in()
+    stage.ask(0, "POST", f"/v1/control/experiences/{chaos_day.EXPERIENCE}/paths/{chaos_day.APPOINTMENT}/end")
+    guests.finish()
 
 
 def _joined(stage: ChaosStage) -> int:
@@ -159,11 +184,14 @@ def _end_engines(stage: ChaosStage) -> None:
     for number in sorted(range(ENGINES), key=lambda number: number == writer):
         stage.engines[number].signal(signal.SIGTERM)
         stage.engines[number].wait()
-    _until(lambda: len({_entry(stage, number) for number in range(GATEWAYS)}) == 1, FOLLOW_S, "the gateways to follow")
+    for experience in (EXPERIENCE, chaos_day.EXPERIENCE):
+        _until(lambda experience=experience: _is_known(stage, experience), FOLLOW_S, "the gateways to follow")
 
 
-def _entry(stage: ChaosStage, gateway: int) -> str:
-    return str(stage.ask(gateway, "GET", f"/v1/control/experiences/{EXPERIENCE}/stats")["entry"])
+def _is_known(stage: ChaosStage, experience: str) -> bool:
+    """Whether all gateways have the same entry as their last."""
+    asked = f"/v1/control/experiences/{experience}/stats"
+    return len({str(stage.ask(number, "GET", asked)["entry"]) for number in range(GATEWAYS)}) == 1
 
 
 def _until(holds: Any, timeout_s: float, what: str) -> None:

@@ -14,7 +14,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from loadtests import chaos_day
 from loadtests.chaos_faults import Fault
+from loadtests.chaos_guests import GuestTold
+from loadtests.chaos_kinds import Guests
 from loadtests.chaos_shoppers import Shoppers, Told
 from loadtests.chaos_stage import ChaosStage
 from loadtests.parts import Parts
@@ -26,6 +29,17 @@ READ_ENTRIES = 1_000
 REPLAY_S = 300.0
 _DIGEST = re.compile(r"event=written experience=(?P<experience>\S+) entry=(?P<entry>\S+) digest=(?P<digest>\S+)")
 _REPLAYED = re.compile(r"digest\s+(\S+)")
+
+
+class KindsRecord(Struct, kw_only=True):
+    """The same of the second experience: what its ``guests`` were told, and its log, stats and replays."""
+
+    experience: str
+    log: list[tuple[str, bytes, bytes]]
+    guests: list[GuestTold]
+    asked_again: dict[str, int]
+    stats: list[dict[str, Any]]
+    replayed: dict[str, str]
 
 
 class Record(Struct, kw_only=True):
@@ -49,6 +63,7 @@ class Record(Struct, kw_only=True):
     replayed: dict[str, str]
     faults: list[Fault]
     back_s: float | None
+    kinds: KindsRecord
 
 
 def digests_said(record_logs: Mapping[str, str], experience: str) -> dict[str, str]:
@@ -69,6 +84,7 @@ class Recorder:
         lease_s: float,
         told: Sequence[Heard],
         shoppers: Shoppers,
+        guests: Guests,
         faults: list[Fault],
         back_s: float | None,
     ) -> Record:
@@ -78,44 +94,53 @@ class Recorder:
             experience=self._experience,
             planned=planned,
             lease_s=lease_s,
-            log=self._log(),
+            log=self._log(self._experience),
             tickets=[ticket for one in told for ticket in one.tickets],
             seen=[one.seen for one in told],
             shoppers=shoppers.told,
             asked_again=dict(shoppers.failures),
-            stats=[self._stats(number) for number in range(len(self._stage.gateways))],
+            stats=self._stats(self._experience),
             logs=logs,
             died={part.name: part.died for part in self._stage.parts()},
-            replayed=self._replays(list(digests_said(logs, self._experience))),
+            replayed=self._replays(self._experience, logs),
             faults=faults,
             back_s=back_s,
+            kinds=KindsRecord(
+                experience=chaos_day.EXPERIENCE,
+                log=self._log(chaos_day.EXPERIENCE),
+                guests=guests.told,
+                asked_again=dict(guests.failures),
+                stats=self._stats(chaos_day.EXPERIENCE),
+                replayed=self._replays(chaos_day.EXPERIENCE, logs),
+            ),
         )
 
-    def _log(self) -> list[tuple[str, bytes, bytes]]:
+    def _log(self, experience: str) -> list[tuple[str, bytes, bytes]]:
         log: list[tuple[str, bytes, bytes]] = []
         after = "-"
         while True:
-            read: Any = self._stage.redis.xrange(events_key(self._experience), after, count=READ_ENTRIES)
+            read: Any = self._stage.redis.xrange(events_key(experience), after, count=READ_ENTRIES)
             if not read:
                 return log
             log += [(entry_id.decode(), fields[FIELD_ENTRY], fields[FIELD_CHAIN]) for entry_id, fields in read]
             after = f"({log[-1][0]}"
 
-    def _stats(self, gateway: int) -> dict[str, Any]:
-        return self._stage.ask(gateway, "GET", f"/v1/control/experiences/{self._experience}/stats")
+    def _stats(self, experience: str) -> list[dict[str, Any]]:
+        gateways = range(len(self._stage.gateways))
+        return [self._stage.ask(number, "GET", f"/v1/control/experiences/{experience}/stats") for number in gateways]
 
-    def _replays(self, entries: Sequence[str]) -> dict[str, str]:
-        reached = {}
+    def _replays(self, experience: str, logs: Mapping[str, str]) -> dict[str, str]:
+        entries, reached = list(digests_said(logs, experience)), {}
         for count, entry in enumerate(entries, 1):
-            progress.print(f"replay {count} of {len(entries)}, up to {entry}")
-            reached[entry] = self._replayed(entry)
+            progress.print(f"{experience}: replay {count} of {len(entries)}, up to {entry}")
+            reached[entry] = self._replayed(experience, entry)
         return reached
 
-    def _replayed(self, entry: str) -> str:
+    def _replayed(self, experience: str, entry: str) -> str:
         """The digest that a replay up to ``entry`` ends with; what it complains of, if it fails."""
         try:
             run = subprocess.run(
-                [*self._parts.replay, self._experience, "--until", entry],
+                [*self._parts.replay, experience, "--until", entry],
                 env=os.environ | {"STANCHION_REDIS_URL": self._stage.redis_url, "COLUMNS": "200"},
                 capture_output=True,
                 text=True,

@@ -1,8 +1,11 @@
 """What the chaos run has shown: read from the log alone, and then what everybody was told is held against it.
 
-The log is read by the auditor, which shares nothing with the engine, and once more by replays: one up to each entry at
-which an engine that ended in order wrote down the digest of its state. All of it is judged from a ``Record``, so each
-check can be shown to fail on one in which something is wrong (``tests/deploy/test_chaos_verdict.py``).
+The log of each experience is read by the auditor, which shares nothing with the engine, and once more by replays: one
+up to each entry at which an engine that ended in order wrote down the digest of its state. All of it is judged from a
+``Record``, so each check can be shown to fail on one in which something is wrong
+(``tests/deploy/test_chaos_verdict.py``, ``test_chaos_kinds_verdict.py``).
+
+Hands over to: ``chaos_kinds_verdict``, for what the guests of the other kinds were told.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from typing import Any
 import msgspec
 
 from loadtests.chaos_faults import OF_ENGINE, OF_STORE, Fault
-from loadtests.chaos_record import Record, digests_said
+from loadtests.chaos_kinds_verdict import KindsVerdict
+from loadtests.chaos_record import KindsRecord, Record, digests_said
 from loadtests.chaos_shoppers import LINE
 from loadtests.parts import Audited, Parts
 from loadtests.report import Report, progress
@@ -32,7 +36,10 @@ _ERROR = re.compile(r"level=error event=(\"[^\"]+\"|\S+)|^(Traceback)", re.MULTI
 def judge(record: Record, parts: Parts, report: Report) -> None:
     """Report on one run."""
     progress.print("reading the log")
-    Verdict(record, parts.auditor(record.log), report).judge()
+    kinds = record.kinds
+    audited, kinds_audited = parts.auditor(record.log), parts.auditor(kinds.log)
+    Verdict(record, audited, kinds_audited, report).judge()
+    KindsVerdict(kinds.guests, kinds.log, kinds_audited, report).judge()
 
 
 def judge_again(files: list[Path], parts: Parts, report: Report) -> None:
@@ -41,15 +48,16 @@ def judge_again(files: list[Path], parts: Parts, report: Report) -> None:
         try:
             record = msgspec.msgpack.decode(file.read_bytes(), type=Record)
         except msgspec.DecodeError as error:
-            raise RuntimeError(f"{file} is no record of a chaos run: {error}") from error
+            raise RuntimeError(f"{file} is no record of a chaos run of this version: {error}") from error
         judge(record, parts, report)
 
 
 class Verdict:
-    """Reports on ``record``, whose log shows what ``audited`` says."""
+    """Reports on ``record``, whose log shows what ``audited`` says, and that of the kinds what ``kinds`` says."""
 
-    def __init__(self, record: Record, audited: Audited, report: Report) -> None:
+    def __init__(self, record: Record, audited: Audited, kinds: Audited, report: Report) -> None:
         self._record, self._audited, self._report = record, audited, report
+        self._both: list[tuple[Record | KindsRecord, Audited]] = [(record, audited), (record.kinds, kinds)]
 
     def judge(self) -> None:
         """All of it."""
@@ -66,8 +74,9 @@ class Verdict:
 
     def _judge_log(self) -> None:
         """Order, one admission each, rate, caps, stock, windows, chain: what the auditor counts again."""
-        broken = self._audited.broken
-        self._check("promises broken in the log", bool(broken), {"broken": broken, **self._audited.summary})
+        broken = "; ".join(f"{one.experience}: {audited.broken}" for one, audited in self._both if audited.broken)
+        held = {one.experience: audited.summary for one, audited in self._both}
+        self._check("promises broken in the log", bool(broken), {"broken": broken, **held})
 
     def _judge_tickets(self) -> None:
         """What each of the crowd was told, on whichever socket, and in which order."""
@@ -110,19 +119,17 @@ class Verdict:
 
     def _judge_digests(self) -> None:
         """Every digest that an engine wrote down against a replay up to the same entry."""
-        said = digests_said(self._record.logs, self._record.experience)
-        differ = [entry for entry, digest in said.items() if self._record.replayed.get(entry) != digest]
-        detail = {"compared": len(said), "differ": differ[:EXAMPLES]}
-        self._check("digests that a replay does not reach", len(differ) if said else 1, detail)
+        differ, compared, none = list[str](), 0, 0
+        for one, _ in self._both:
+            said = digests_said(self._record.logs, one.experience)
+            differ += [f"{one.experience} {at}" for at, digest in said.items() if one.replayed.get(at) != digest]
+            compared, none = compared + len(said), none + (not said)
+        detail = {"compared": compared, "differ": differ[:EXAMPLES]}
+        self._check("digests that a replay does not reach", len(differ) + none, detail)
 
     def _judge_gateways(self) -> None:
         """What every gateway counts against what the log holds."""
-        summary, differ = self._audited.summary, []
-        held = {path: (one["tickets"], one["admitted"], one["completed"]) for path, one in summary["paths"].items()}
-        for number, stats in enumerate(self._record.stats):
-            counted = {one["id"]: (one["joined"], one["admitted"], one["completed"]) for one in stats["paths"]}
-            if stats["entry"] != summary["last"] or counted != held:
-                differ.append({"gateway": number, "entry": stats["entry"], "counted": counted})
+        differ = [wrong for one, audited in self._both for wrong in _otherwise(one, audited.summary)]
         self._check("gateways that count otherwise than the log", len(differ), {"differ": differ})
 
     def _judge_parts(self) -> None:
@@ -180,6 +187,18 @@ class Verdict:
 
     def _check(self, what: str, wrong: int, detail: dict[str, Any]) -> None:
         self._report.check(f"chaos: {what}", "count", "0", wrong, holds=wrong == 0, detail=detail)
+
+
+def _otherwise(record: Record | KindsRecord, summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a gateway counts, where that is not what the log holds."""
+    held = {path: (one["tickets"], one["admitted"], one["completed"]) for path, one in summary["paths"].items()}
+    differ = []
+    for number, stats in enumerate(record.stats):
+        counted = {one["id"]: (one["joined"], one["admitted"], one["completed"]) for one in stats["paths"]}
+        if stats["entry"] != summary["last"] or counted != held:
+            where = {"experience": record.experience, "gateway": number}
+            differ.append({**where, "entry": stats["entry"], "counted": counted})
+    return differ
 
 
 def _errors(log: str) -> list[re.Match[str]]:

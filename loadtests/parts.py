@@ -59,11 +59,13 @@ class Gateway(NamedTuple):
 
 class Audited(NamedTuple):
     """What a log shows. ``broken``: the first promise that was not kept ("": all were); ``consumers``: by path, in the
-    order of their tickets; ``admissions``: path and ticket of each; ``completed``: paths and tickets."""
+    order of their tickets, and ``states`` in which these are at its end, as words; ``admissions``: path and ticket of
+    each; ``completed``: paths and tickets."""
 
     broken: str
     summary: dict[str, Any]
     consumers: dict[str, list[bytes]]
+    states: dict[str, list[str]]
     admissions: dict[bytes, tuple[str, int]]
     completed: set[tuple[str, int]]
 

@@ -2,12 +2,11 @@
 the very check that is for it.
 
 The records are made by hand, in the shape that ``stanchion bench chaos --record`` writes. One run of the real command
-judges them all: ``--judge``.
+judges them all: ``--judge``. What is planted in what concerns the other kinds stands in ``test_chaos_kinds_verdict``.
 """
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,10 +18,11 @@ import msgspec
 import pytest
 
 from protocol.events import Admitted, AnyEvent, Completed, Joined, Left, Redeemed
+from tests.support.chaos import TIMEOUT_S, Checks, Planted, judged
+from tests.support.chaos_kinds import KINDS_CHECKS, KINDS_SAID, SOUND_KINDS
 from tests.support.log import START_MS, Log, Read
 from tests.support.samples import consumer, raw_path
 
-TIMEOUT_S = 120
 CROWD = [blake2b(number.to_bytes(8, "big"), digest_size=16).digest() for number in range(4)]
 """As the swarm names its consumers."""
 SHOPPERS = [consumer(number) for number in range(100, 108)]
@@ -45,7 +45,6 @@ CHECKS = [
     "store killed, written again after its load time, max",
     "all sockets back by themselves after",
 ]
-Planted = dict[str, Any]
 
 
 def joined(path: str, consumers: list[bytes]) -> Joined:
@@ -118,11 +117,15 @@ SOUND: Planted = {
     ],
     "asked_again": {"ConnectError": 3},
     "stats": [stats(), stats()],
-    "logs": {"engine 0": written("ab" * 32) + written("ef" * 32, "other"), "gateway 0": "level=warning event=slow\n"},
+    "logs": {
+        "engine 0": written("ab" * 32) + written("ef" * 32, "other") + KINDS_SAID,
+        "gateway 0": "level=warning event=slow\n",
+    },
     "died": {"store": 0, "engine 0": 0},
     "replayed": {"1-4": "ab" * 32},
     "faults": FAULTS,
     "back_s": 4.0,
+    "kinds": SOUND_KINDS,
 }
 
 
@@ -165,9 +168,9 @@ PLANTED: dict[str, tuple[str, Planted]] = {
     "a gateway has missed a payment": (GATEWAYS, {"stats": [stats(), stats(completed=0)]}),
     "a gateway stands at another entry": (GATEWAYS, {"stats": [stats(entry="1-3"), stats()]}),
     "a replay reaches another digest": (DIGESTS, {"replayed": {"1-4": "cd" * 32}}),
-    "an engine wrote down another digest": (DIGESTS, {"logs": {"engine 0": written("cd" * 32)}}),
+    "an engine wrote down another digest": (DIGESTS, {"logs": {"engine 0": written("cd" * 32) + KINDS_SAID}}),
     "nobody replayed up to a digest": (DIGESTS, {"replayed": {}}),
-    "no engine wrote a digest down": (DIGESTS, {"logs": {}}),
+    "no engine wrote a digest down": (DIGESTS, {"logs": {"engine 0": KINDS_SAID}}),
     "an engine logs an error": (ERRORS, {"logs": SOUND["logs"] | {"engine 1": 'level=error event="no snapshot"\n'}}),
     "a gateway has a traceback": (ERRORS, {"logs": SOUND["logs"] | {"gateway 1": "said\nTraceback (most recent"}}),
     "a part ended by itself": (DIED, {"died": {"store": 0, "engine 0": 1}}),
@@ -182,33 +185,21 @@ PLANTED: dict[str, tuple[str, Planted]] = {
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Planted]]:
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Checks]:
     """The checks of a record, by name, each with its detail."""
-    folder = tmp_path_factory.mktemp("records")
     records = {"sound": SOUND, **{name: SOUND | fields for name, (_, fields) in PLANTED.items()}}
-    files = [folder / f"{number}.msgpack" for number in range(len(records))]
-    for file, record in zip(files, records.values(), strict=True):
-        file.write_bytes(msgspec.msgpack.encode(record))
-    command = [sys.executable, "-m", "deploy.cli", "bench", "chaos", "--no-save", "--judge", *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(lines) == len(CHECKS) * len(records)
-    judged = {
-        name: {one["figure"].removeprefix("chaos: "): one["detail"] for one in lines[begin : begin + len(CHECKS)]}
-        for begin, name in zip(range(0, len(lines), len(CHECKS)), records, strict=True)
-    }
-    return judged.__getitem__
+    count = len(CHECKS) + len(KINDS_CHECKS)
+    return judged(tmp_path_factory.mktemp("records"), records, count).__getitem__
 
 
-def test_a_sound_record_passes_every_check(judge: Callable[[str], dict[str, Planted]]) -> None:
+def test_a_sound_record_passes_every_check(judge: Callable[[str], Checks]) -> None:
     checks = judge("sound")
-    assert list(checks) == CHECKS
+    assert list(checks) == CHECKS + KINDS_CHECKS
     assert {name: detail for name, detail in checks.items() if not detail["holds"]} == {}
 
 
 @pytest.mark.parametrize("wrong", PLANTED)
-def test_what_is_wrong_is_seen(wrong: str, judge: Callable[[str], dict[str, Planted]]) -> None:
+def test_what_is_wrong_is_seen(wrong: str, judge: Callable[[str], Checks]) -> None:
     checks, (seeing, _) = judge(wrong), PLANTED[wrong]
     failed = {name for name, detail in checks.items() if not detail["holds"]}
     assert seeing in failed
@@ -227,13 +218,18 @@ def test_what_is_wrong_is_seen(wrong: str, judge: Callable[[str], dict[str, Plan
         ("an entry of the log is gone", "expected sequence number 2"),
     ],
 )
-def test_a_broken_promise_is_named(wrong: str, names: str, judge: Callable[[str], dict[str, Planted]]) -> None:
+def test_a_broken_promise_is_named(wrong: str, names: str, judge: Callable[[str], Checks]) -> None:
     assert names in judge(wrong)[LOG]["broken"]
 
 
-def test_what_is_no_record_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [b"\x80", msgspec.msgpack.encode({name: value for name, value in SOUND.items() if name != "kinds"})],
+    ids=["nothing", "a record of before"],
+)
+def test_what_is_no_record_is_said(written: bytes, tmp_path: Path) -> None:
     file = tmp_path / "none"
-    file.write_bytes(b"\x80")
+    file.write_bytes(written)
     command = [sys.executable, "-m", "deploy.cli", "bench", "chaos", "--judge", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert done.returncode == 1 and "is no record of a chaos run" in done.stderr
+    assert done.returncode == 1 and "is no record of a chaos run of this version" in done.stderr

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.chaos_kinds import KINDS_CHECKS
 from tests.support.supervised import wait_for_end
 
 TIMEOUT_S = 300
@@ -197,6 +198,7 @@ def test_what_must_hold_in_chaos_holds(tmp_path: Path) -> None:
         "digests that a replay does not reach",
         "errors in the logs of engines and gateways",
         "parts that ended by themselves",
+        *KINDS_CHECKS,
     }
     for name, figure in counted.items():
         assert figure["detail"]["holds"], (name, figure["detail"], done.stderr)
