@@ -1,61 +1,30 @@
-"""A room tells those who are here what the log says: who is told, what, in which order, and when it must wait."""
+"""A room tells those who are here what the log says: who is told, what, and in which order."""
 
 from __future__ import annotations
 
 import asyncio
 
-import numpy as np
 import pytest
-from msgspec import structs
 
 from gateway import conversations
-from gateway.asked import Asked
-from gateway.rooms import monotonic_ms
-from gateway.rounds import sweep, tell_announcements, tell_round
 from protocol.commands import Attach, Join
 from protocol.events import (
     Admitted,
     Attached,
     Completed,
-    Configured,
     Expired,
-    Holding,
     Left,
-    NoticePosted,
-    PauseChanged,
-    PhaseChanged,
     Redeemed,
     Refused,
-    ReleaseRateChanged,
     Returned,
-    SoldOutChanged,
-    StockChanged,
     TicketRefused,
     WaitingLost,
     WindowMoved,
 )
-from protocol.replica import Replica, ReplicaError
 from protocol.states import TicketState
-from tests.support.log import START_MS, Log, joined
-from tests.support.rooms import KID, Stage, line
-from tests.support.samples import EXPERIENCE, consumer, raw_product, raw_variant
-
-ADMISSION = bytes(range(16))
-
-
-def admitted(*tickets: int, expires_at: int = START_MS + 600_000) -> Admitted:
-    return Admitted("general", START_MS, expires_at, KID, list(tickets), ADMISSION * len(tickets), False)
-
-
-def holding(ticket: int, state: TicketState, **fields: object) -> Holding:
-    return Holding("general", ticket, 1, state, **fields)  # type: ignore[arg-type]
-
-
-def waiting_stage(count: int = 3) -> Stage:
-    """Consumers 0, 1, … wait with the tickets of their number; nobody of them is here."""
-    stage = Stage()
-    stage.read(stage.log.join(0, *range(count)))
-    return stage
+from tests.support.log import START_MS, joined
+from tests.support.rooms import ADMISSION, KID, Stage, admitted, extra_opens, holding, line, waiting_stage, with_paths
+from tests.support.samples import consumer
 
 
 def test_welcome_comes_at_once_and_the_rest_with_the_answer() -> None:
@@ -187,294 +156,6 @@ def test_a_missed_turn_says_whether_it_can_be_forgiven() -> None:
     assert line(socket).kinds() == ["ticket", "position"]
 
 
-def test_facts_wait_until_they_are_durable_and_states_do_not() -> None:
-    stage = Stage()
-    socket = stage.enter(1)
-    line(socket).take()
-    first = stage.log.append(joined(0, 1), durable=stage.log.last_id)
-    stage.read(first)
-    assert line(socket).take() == []
-    stage.read(stage.log.append(durable=first[0]))
-    assert line(socket).kinds() == ["joined", "position"]
-    held = stage.log.append(admitted(0), durable=first[0])
-    stage.read(held)
-    assert line(socket).take() == []
-    stage.read(stage.log.append())
-    assert line(socket).kinds() == ["admitted"]
-
-
-def test_who_asks_over_http_is_answered_once_the_entry_is_durable() -> None:
-    stage, answers = Stage(), []
-    asked = Asked(Join(consumer(1), "general"), done=lambda answer, _: answers.append(answer.entry))
-    assert stage.room.ask(asked) is None
-    stage.answer(joined(0, 1), durable=stage.log.last_id)
-    applied = stage.log.last_id
-    assert answers == []
-    stage.read(stage.log.append(durable=applied))
-    assert answers == [applied]
-
-
-def test_a_store_whose_replicas_do_not_answer_is_an_outage() -> None:
-    stage = Stage()
-    socket = stage.enter(1)
-    first = stage.log.append(joined(0, 1), durable=stage.log.last_id)
-    stage.read(first)
-    later_ms = monotonic_ms() + 3_500
-    assert (stage.room.seems_away(monotonic_ms()), stage.room.seems_away(later_ms)) == (False, True)
-    stage.room.tend(later_ms, store_lost=False)
-    conversations.receive(stage.room, socket, '{"type":"leave","path":"general"}', 20)
-    assert line(socket).take()[-1]["reason"] == "engine_away"
-    stage.read(stage.log.append(durable=first[0]))
-    assert line(socket).kinds() == ["joined", "position"]
-    assert not stage.room.seems_away(later_ms)
-
-
-async def test_no_round_tells_a_position_before_its_ticket_is_told() -> None:
-    stage = Stage()
-    stage.read(stage.log.join(0, 5))
-    socket, goes = stage.enter(1), stage.enter(2)
-    first = stage.log.append(joined(1, 1, 2), durable=stage.log.last_id)
-    stage.read(first)
-    line(socket).take()
-    stage.read(stage.log.append(Left("general", START_MS, 0, "left"), Left("general", START_MS, 2, "left")))
-    assert [frame.get("ahead") for frame in line(socket).take()] == [None, 1]
-    last = stage.log.append(joined(3, 7), durable=stage.log.last_id)
-    stage.read(last)
-    stage.room.people.seats("general").pacing._told_ms.all[:] -= 2_000
-    await tell_round(stage.room)
-    assert [frame["ahead"] for frame in line(socket).take() if frame["type"] == "position"] == [0]
-    assert line(goes).kinds()[-1] != "position"
-    held = stage.enter(8)
-    line(held).take()
-    stage.read(stage.log.append(joined(4, 8), durable=last[0]))
-    stage.read(stage.log.append(Left("general", START_MS, 1, "left"), durable=last[0]))
-    await tell_round(stage.room)
-    assert "position" not in line(held).kinds()
-
-
-def test_an_entry_that_says_nothing_need_not_be_durable() -> None:
-    stage = Stage()
-    stage.enter(1)
-    first = stage.log.append(joined(0, 1), durable=stage.log.last_id)
-    stage.read(first)
-    assert line(stage.enter(1)).take()[0]["tickets"] == []
-    stage.read(stage.log.append(durable=first[0]))
-    assert [frame["type"] for frame in line(stage.enter(2)).take()] == ["welcome", "phase"]
-    assert [one["ticket"] for one in line(stage.enter(1)).take()[0]["tickets"]] == [0]
-
-
-def test_what_a_log_says_that_is_caught_up_with_waits_until_it_is_durable_too() -> None:
-    stage = Stage()
-    socket = stage.enter(1, Join(consumer(1), "general", implicit=True))
-    line(socket).take()
-    stage.room.live = False
-    stage.answer(joined(0, 1), durable=stage.log.last_id)
-    last = stage.log.last_id
-    stage.room.caught_up()
-    assert line(socket).take() == []
-    stage.read(stage.log.append(durable=last))
-    assert line(socket).kinds() == ["joined", "position", "phase"]
-
-
-def test_a_command_that_only_a_lost_entry_applied_is_sent_again_and_told_once() -> None:
-    stage = Stage()
-    socket, before = stage.enter(1), list(stage.log.entries)
-    conversations.receive(stage.room, socket, '{"type":"join","path":"general","ref":"r"}', 20)
-    line(socket).take()
-    stage.answer(joined(0, 1), durable=stage.log.last_id)
-    assert (stage.room.outgoing.backlog, line(socket).take()) == (0, [])
-    stage.log = Log()
-    stage.log.configure()
-    assert [entry[0] for entry in stage.log.entries] == [entry[0] for entry in before]
-    stage.room.reset()
-    stage.catch_up()
-    assert (stage.room.outgoing.backlog, stage.room.outgoing.unwritten) == (1, True)
-    line(socket).take()
-    stage.answer(joined(0, 7, 1))
-    assert [(one["ticket"], one["ref"]) for one in line(socket).take() if one["type"] == "joined"] == [(1, "r")]
-
-
-def test_a_ticket_that_was_told_and_is_lost_with_its_log_is_told_to_be_lost() -> None:
-    stage = Stage()
-    loser, keeper, gone = stage.enter(1), stage.enter(2), stage.enter(3)
-    stage.read(stage.log.join(0, 2, 1, 3))
-    stage.read(stage.log.append(Left("general", START_MS, 2, "left")))
-    stage.log = Log()
-    stage.log.configure()
-    stage.log.join(0, 2)
-    stage.room.reset()
-    for socket in (loser, keeper, gone):
-        line(socket).take()
-    stage.room.reset()
-    stage.catch_up()
-    (lost,) = [frame for frame in line(loser).take() if frame["type"] == "ticket"]
-    assert (lost["ticket"], lost["state"], lost["reason"]) == (1, "lost", "failover")
-    assert (line(keeper).kinds(), line(gone).kinds()) == (["joined", "position", "phase"], ["phase"])
-
-
-def test_a_ticket_is_lost_as_well_where_the_new_log_must_be_asked() -> None:
-    stage = Stage()
-    loser, keeper = stage.enter(1), stage.enter(2)
-    stage.read(stage.log.join(0, 2, 1))
-    stage.log = Log()
-    stage.log.configure()
-    stage.log.join(0, 2)
-    stored = Replica(EXPERIENCE)
-    for entry in stage.log.entries:
-        for event in stored.follow(*entry).events:
-            stored.apply(event)
-    stage.room.reset()
-    stage.room.resume(stored)
-    stage.room.caught_up()
-    stage.room.tend(monotonic_ms(), store_lost=False)
-    for socket in (loser, keeper):
-        line(socket).take()
-    stage.answer(Attached(consumer(1), []), Attached(consumer(2), [holding(0, TicketState.WAITING)]))
-    assert [(one["type"], one.get("reason")) for one in line(loser).take()] == [("ticket", "failover"), ("phase", None)]
-    assert line(keeper).kinds() == ["joined", "position", "phase"]
-
-
-async def test_a_round_tells_what_changed_for_all() -> None:
-    stage = Stage(products=[raw_product(raw_variant(stock=100, stock_exact=True))])
-    stage.read(stage.log.append(StockChanged("42", 100, 0, 0)))
-    watching, elsewhere = stage.enter(1), stage.enter(2, watched=frozenset({"other"}))
-    await tell_round(stage.room)
-    line(watching).take()
-    line(elsewhere).take()
-    stage.read(
-        stage.log.append(
-            PauseChanged("general", True, START_MS, "shop"),
-            SoldOutChanged("general", True, True),
-            StockChanged("42", 100, 98, 0),
-        )
-    )
-    await tell_round(stage.room)
-    frames = {frame["type"]: frame for frame in line(watching).take()}
-    assert frames["phase"]["paused"] == "merchant"
-    assert frames["sold_out"]["may_return"] is True
-    assert (frames["stock"]["band"], frames["stock"]["left"]) == ("last", 2)
-    assert line(elsewhere).take() == []
-    await tell_round(stage.room)
-    assert line(watching).take() == []
-
-
-@pytest.mark.parametrize("why", [None, "paused"])
-@pytest.mark.parametrize("outage", [False, True])
-def test_many_positions_are_told_as_one_is(why: str | None, outage: bool) -> None:
-    stage = waiting_stage(200)
-    board, aheads = stage.room.board, np.arange(200, dtype=np.int32)
-    many = board.positions("general", aheads, START_MS, why, outage=outage)
-    assert many == [board.position("general", ahead, START_MS, why, outage=outage) for ahead in range(200)]
-
-
-async def test_a_round_tells_every_socket_of_those_who_wait_and_no_other() -> None:
-    stage = Stage()
-    twice = [stage.enter(1), stage.enter(1)]
-    elsewhere, nobody = stage.enter(2, watched=frozenset({"other"})), stage.enter(9)
-    stage.read(stage.log.join(0, 1, 2))
-    await tell_round(stage.room)
-    elsewhere.watched = frozenset({"other"})
-    for socket in (*twice, elsewhere, nobody):
-        line(socket).take()
-    stage.room.people.seats("general").pacing._told_ms.all[:] -= 2_000
-    stage.read(stage.log.append(PauseChanged("general", True, START_MS, "shop")))
-    await tell_round(stage.room)
-    for socket in twice:
-        assert [(one["ahead"], one["why"]) for one in line(socket).take() if one["type"] == "position"] == [
-            (0, "paused")
-        ]
-    assert [one["type"] for one in line(elsewhere).take() + line(nobody).take()] == ["phase"]
-
-
-async def test_a_sign_of_life_comes_when_nothing_else_did() -> None:
-    stage = Stage()
-    socket, nothing = stage.enter(1), stage.enter(2, watched=frozenset())
-    line(socket).take()
-    line(nothing).take()
-    await sweep(stage.room)
-    assert line(socket).take() == []
-    stage.sockets.told.all[:] -= 45
-    await sweep(stage.room)
-    assert (line(socket).kinds(), line(nothing).kinds()) == (["phase"], ["ok"])
-    stage.sockets.expires.one[socket.slot] = 1
-    await sweep(stage.room)
-    assert line(socket).code == 4401
-
-
-async def test_a_notice_is_a_fact_for_everybody_who_is_here() -> None:
-    stage = Stage()
-    sockets = [stage.enter(number) for number in range(3)]
-    stage.read(stage.log.append(NoticePosted("hello", "info", None, START_MS, "shop")))
-    late = stage.enter(3)
-    await tell_announcements(stage.room)
-    texts = [[frame["text"] for frame in line(one).take() if "text" in frame] for one in (*sockets, late)]
-    assert texts == [["hello"]] * 3 + [[]]
-
-
-def test_a_log_that_does_not_follow_is_read_anew_and_everybody_is_told_again() -> None:
-    stage = Stage()
-    socket = stage.enter(1)
-    stage.read(stage.log.join(0, 5, 1))
-    stage.log.append()
-    with pytest.raises(ReplicaError):
-        stage.read(stage.log.append())
-    stage.room.reset()
-    line(socket).take()
-    assert not stage.room.live
-    for text in ('{"type":"leave","path":"general"}', '{"type":"watch","path":"general"}'):
-        conversations.receive(stage.room, socket, text, 20)
-        assert line(socket).take()[-1]["reason"] == "engine_away"
-    stage.catch_up()
-    frames = line(socket).take()
-    assert [frame["type"] for frame in frames] == ["joined", "position", "phase"]
-    assert (frames[0]["ticket"], frames[1]["ahead"]) == (1, 1)
-
-
-def test_an_engine_that_is_silent_is_away_and_handshakes_wait() -> None:
-    stage = waiting_stage(1)
-    stage.room.tend(monotonic_ms(), store_lost=True)
-    socket = stage.enter(3, Join(consumer(3), "general", implicit=True))
-    frames = line(socket).take()
-    assert (frames[1]["type"], frames[1]["paused"]) == ("phase", "outage")
-    conversations.receive(stage.room, socket, '{"type":"join","ref":1}', 20)
-    (error,) = line(socket).take()
-    assert (error["reason"], error["temporary"], error["ref"]) == ("engine_away", True, 1)
-    assert stage.room.outgoing.backlog == 0
-    stage.room.tend(monotonic_ms(), store_lost=False)
-    assert stage.room.outgoing.backlog == 1
-    stage.answer(joined(1, 3))
-    assert "joined" in line(socket).kinds()
-
-
-def test_whoever_left_during_an_outage_joins_nothing() -> None:
-    stage = Stage()
-    stage.room.tend(monotonic_ms(), store_lost=True)
-    socket = stage.enter(3, Join(consumer(3), "general", implicit=True))
-    stage.room.leave(socket)
-    stage.room.tend(monotonic_ms(), store_lost=False)
-    assert stage.room.outgoing.backlog == 0
-
-
-def test_a_deadline_that_passes_in_silence_is_an_outage() -> None:
-    stage = waiting_stage(1)
-    later_ms = monotonic_ms() + 3_500
-    assert not stage.room.seems_away(later_ms)
-    stage.read(stage.log.append(admitted(0)))
-    assert stage.room.seems_away(later_ms)
-
-
-async def test_who_waits_is_told_when_the_rate_changes() -> None:
-    stage = Stage()
-    socket = stage.enter(2)
-    stage.read(stage.log.join(0, 1, 2))
-    line(socket).take()
-    stage.room.people.seats("general").pacing._told_ms.all[:] -= 2_000
-    stage.read(stage.log.append(ReleaseRateChanged("general", 1200, None, None, 2, "shop")))
-    await tell_round(stage.room)
-    (position,) = [frame for frame in line(socket).take() if frame["type"] == "position"]
-    assert (position["why"], position["rate"], position["ahead"]) == ("rate_changed", 1200, 1)
-
-
 def test_the_ticket_of_someone_gone_is_nobodys_here() -> None:
     stage = Stage()
     socket = stage.enter(1)
@@ -484,20 +165,6 @@ def test_the_ticket_of_someone_gone_is_nobodys_here() -> None:
     stage.read(stage.log.append(admitted(0)))
     assert "admitted" not in line(socket).kinds()
     assert (stage.room.sockets, len(stage.room.people.seats("general").pacing)) == (0, 0)
-
-
-def with_paths(stage: Stage, revision: int, *ids: str) -> Configured:
-    """The document of ``stage`` with these paths."""
-    document = stage.room.replica.document
-    assert document is not None
-    first = document.paths[0]
-    return Configured(
-        revision, structs.replace(document, paths=[structs.replace(first, id=one) for one in ids]), KID, ""
-    )
-
-
-def extra_opens() -> PhaseChanged:
-    return PhaseChanged("extra", "open", START_MS, None, None, "")
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -534,40 +201,6 @@ def test_a_path_may_come_and_go_in_one_entry(comes_back: bool) -> None:
     line(other).take()
     stage.answer(joined(0, 2, path="extra"), Left("extra", START_MS, 0, "left"), with_paths(stage, 6, "general"))
     assert line(other).kinds()[:2] == ["joined", "ticket"]
-
-
-async def test_a_path_may_go_during_a_round() -> None:
-    stage = Stage()
-    stage.read(stage.log.append(with_paths(stage, 2, "general", "extra"), extra_opens()))
-    socket = stage.enter(1)
-    stage.read(stage.log.join(0, 5, 1))
-    await tell_round(stage.room)
-    line(socket).take()
-    pacing = stage.room.people.seats("general").pacing
-    pacing._told_ms.all[:] -= 50_000
-    pacing._looked = None
-    telling = asyncio.create_task(tell_round(stage.room))
-    await asyncio.sleep(0)
-    stage.read(stage.log.append(with_paths(stage, 3, "general")))
-    await telling
-    assert line(socket).kinds() == ["position"]
-
-
-def test_a_handshake_whose_answer_was_lost_with_its_entry_is_told_what_holds() -> None:
-    stage = Stage()
-    lost, asks = stage.enter(1, Join(consumer(1), "general", implicit=True)), stage.enter(2)
-    with pytest.raises(KeyError):
-        stage.answer(Left("nowhere", START_MS, 0, "left"))
-    stage.room.reset()
-    line(lost).take()
-    stage.log = Log()
-    stage.log.configure()
-    stage.log.join(0, 1)
-    stage.catch_up()
-    assert (lost.opening, line(lost).kinds()) == (0, ["joined", "position", "phase"])
-    stage.room.open(asks, [Attach(consumer(2))])
-    stage.room.reset()
-    assert asks.opening == 1
 
 
 def test_what_many_sockets_of_one_consumer_ask_for_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:

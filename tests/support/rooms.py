@@ -7,6 +7,7 @@ from collections.abc import Set
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import structs
 
 from gateway import conversations
 from gateway.edge.parked.lot import Lot
@@ -16,11 +17,14 @@ from gateway.proofs import Proofs
 from gateway.rooms import Room
 from gateway.session import ArrivalCommand
 from gateway.sockets import Socket, Sockets
+from protocol.events import Admitted, Configured, Holding, PhaseChanged
 from protocol.sessions import Session
-from tests.support.log import Log, Read
+from protocol.states import TicketState
+from tests.support.log import START_MS, Log, Read
 from tests.support.samples import EXPERIENCE, consumer
 
 KID = "k1"
+ADMISSION = bytes(range(16))
 NEVER = 2**32 - 1
 SOCKETS_MAX = 100
 
@@ -109,3 +113,32 @@ def line(socket: Socket) -> Recorder:
     recorder = socket._all.lot._lines[socket.slot]
     assert isinstance(recorder, Recorder)
     return recorder
+
+
+def admitted(*tickets: int, expires_at: int = START_MS + 600_000) -> Admitted:
+    return Admitted("general", START_MS, expires_at, KID, list(tickets), ADMISSION * len(tickets), False)
+
+
+def holding(ticket: int, state: TicketState, **fields: object) -> Holding:
+    return Holding("general", ticket, 1, state, **fields)  # type: ignore[arg-type]
+
+
+def waiting_stage(count: int = 3) -> Stage:
+    """Consumers 0, 1, … wait with the tickets of their number; nobody of them is here."""
+    stage = Stage()
+    stage.read(stage.log.join(0, *range(count)))
+    return stage
+
+
+def with_paths(stage: Stage, revision: int, *ids: str) -> Configured:
+    """The document of ``stage`` with these paths."""
+    document = stage.room.replica.document
+    assert document is not None
+    first = document.paths[0]
+    return Configured(
+        revision, structs.replace(document, paths=[structs.replace(first, id=one) for one in ids]), KID, ""
+    )
+
+
+def extra_opens() -> PhaseChanged:
+    return PhaseChanged("extra", "open", START_MS, None, None, "")
