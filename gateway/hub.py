@@ -203,7 +203,7 @@ class Hub:
         except TimeoutError:
             log.info("entry_not_reached", experience=room.experience, entry=entry)
         finally:
-            room.forget_waiter(there.set)
+            room.waiters.forget(there.set)
 
     def _found(self, experience: str) -> Room:
         room = self._rooms.get(experience)

@@ -86,4 +86,4 @@ class Live:
             return
         socket = conversations.enter(room, slot, arrival.identity.session, arrival.watched, line=line)
         if arrival.commands or room.as_of != as_of:  # no states were told first, or not those of now
-            room.open(socket, arrival.commands)
+            room.openings.open(socket, arrival.commands)

@@ -4,14 +4,13 @@ Entries come in order (`receive`); what they say is told to who is here, once it
 (`live` False) it only learns. When the log turns out not to be what was read, the replica is thrown away and read anew;
 the sockets stay, and are told afresh what holds, and what was told them and is lost.
 
-Hands over to: `gateway.telling` (one entry), `gateway.conversations` (one socket), `gateway.outgoing` (commands on
-their way), `gateway.rounds` (pacing), `gateway.hub` (all rooms).
+Hands over to: `gateway.telling` (one entry), `gateway.openings` (handshakes), `gateway.conversations` (one socket),
+`gateway.outgoing` (commands on their way), `gateway.rounds` (pacing), `gateway.hub` (all rooms).
 """
 
 import os
 import time
 from collections.abc import Callable, Container, Set
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +23,15 @@ from gateway.kinds import Kinds
 from gateway.log_clock import LogClock
 from gateway.losses import Losses
 from gateway.metrics import Metrics
+from gateway.openings import Openings
 from gateway.outgoing import Answer, Outgoing, durable_seq
 from gateway.people import People, Person
 from gateway.probing import NOBODY
 from gateway.proofs import Proofs
-from gateway.session import ArrivalCommand
 from gateway.sockets import Slots32, Socket, Sockets
 from gateway.telling import Telling
 from gateway.voice import Voice
+from gateway.waiters import Waiters
 from protocol import codec
 from protocol.commands import Attach, EnterCode, Join
 from protocol.events import SENDER_BYTES, AnyEvent, Configured, Entry, Joined, WriterChanged
@@ -75,14 +75,14 @@ class Room:
         self.losses = Losses(self.people)
         self.outgoing = Outgoing(lambda: os.urandom(SENDER_BYTES), now_ms)
         self.voice = Voice(sockets, metrics, monotonic_ms)
+        self.openings = Openings(self)
+        self.waiters = Waiters()
         self.away = False
         self._proofs = proofs
         self._metrics = metrics
         self._want_write = want_write
         self._clock = LogClock(time.time_ns() // 1_000_000, now_ms)
         self._entry_at_ms = now_ms
-        self._waiters: list[tuple[int, Callable[[], None]]] = []
-        self._late: dict[Socket, list[ArrivalCommand]] = {}
         self._announcements: list[tuple[Slots32, NDArray[np.uint32], bytes]] = []
         self._unseen = False
         self._begin(Replica(experience))
@@ -149,7 +149,7 @@ class Room:
             self.outgoing.rewind()
         if self.outgoing.unwritten:
             self._want_write()
-        self._wake_waiters()
+        self.waiters.wake(entry_id)
 
     def _tell(self, entry: Entry, settled: list[tuple[Asked, Answer]]) -> None:
         with self.voice.turn():
@@ -190,9 +190,7 @@ class Room:
                 frame = codec.encode_frame(told.error(answer.refusal, asked.path, asked.ref))
                 self.voice.tell(asked.socket, frame)
             if asked.socket is not None and asked.opening:
-                asked.socket.opening -= 1
-                if self.live and asked.socket.opening == 0 and asked.socket.here:
-                    self.opened(asked.socket)
+                self.openings.answered(asked.socket)
             if asked.done is not None:
                 asked.done(answer, frame)
 
@@ -206,7 +204,7 @@ class Room:
         self.voice.forget()
         self._unseen = False
         self._begin(Replica(self.experience))
-        self._count_openings()
+        self.openings.count_anew()
 
     def tell_lost(self, person: Person, held: Container[str]) -> None:
         """``person`` holds something in the paths ``held``: of what else was told them, the log knows nothing."""
@@ -220,15 +218,7 @@ class Room:
         self._unseen = True
         self._begin(replica)
         self._end(self.outgoing.give_up(monotonic_ms()) if self.outgoing.backlog else [])
-        self._count_openings()
-
-    def _count_openings(self) -> None:
-        """Answers that were lost with an entry are not waited for."""
-        for socket in self.sockets_now():
-            socket.opening = 0
-        for asked in self.outgoing.waiting():
-            if asked.socket is not None and asked.opening:
-                asked.socket.opening += 1
+        self.openings.count_anew()
 
     def caught_up(self) -> None:
         """Everything that was in the log is read: tell those who are here already what holds."""
@@ -239,11 +229,7 @@ class Room:
                     self._tell_again(person, path, ticket)
             if not self._unseen:
                 self.tell_lost(person, person.tickets)
-        for socket in self.sockets_now():
-            if socket.opening == 0 and self._unseen:
-                self._late.setdefault(socket, [Attach(self.people.person(socket).consumer)])
-            elif socket.opening == 0:
-                self.opened(socket)
+        self.openings.caught_up(unseen=self._unseen)
 
     def _tell_again(self, person: Person, path: str, ticket: int) -> None:
         now_ms = self.now_ms()
@@ -260,20 +246,8 @@ class Room:
 
     def at_entry(self, entry_id: str, then: Callable[[], None]) -> None:
         """Call ``then`` once the replica is at ``entry_id`` or later. Raises ValueError if that is no entry ID."""
-        self._waiters.append((parse_entry_id(entry_id)[1], then))
-        self._wake_waiters()
-
-    def forget_waiter(self, then: Callable[[], None]) -> None:
-        """``then`` waits no more."""
-        self._waiters = [waiter for waiter in self._waiters if waiter[1] != then]
-
-    def _wake_waiters(self) -> None:
-        if self._waiters:
-            seq = parse_entry_id(self.replica.entry_id)[1]
-            due = [then for wanted, then in self._waiters if wanted <= seq]
-            self._waiters = [waiter for waiter in self._waiters if waiter[0] > seq]
-            for then in due:
-                then()
+        self.waiters.add(entry_id, then)
+        self.waiters.wake(self.replica.entry_id)
 
     def tend(self, now_ms: int, *, store_lost: bool) -> None:
         """Every so often, at ``now_ms`` (our monotonic clock): is anybody there, is anything to be sent again?"""
@@ -282,9 +256,8 @@ class Room:
         if self.outgoing.is_overdue(now_ms):
             self.outgoing.rewind()
             self._want_write()
-        if self._late and self.live and not self.away:
-            for socket in list(islice(self._late, self.outgoing.spare)):
-                self.open(socket, self._late.pop(socket))
+        if self.live and not self.away:
+            self.openings.go_on()
 
     # Commands and states.
 
@@ -329,36 +302,7 @@ class Room:
     def leave(self, socket: Socket) -> None:
         """``socket`` is gone. Idempotent."""
         self.people.leave(socket)
-        self._late.pop(socket, None)
-
-    def open(self, socket: Socket, commands: list[ArrivalCommand]) -> None:
-        """Send the commands of a handshake, or keep them until the engine is back; `opened` follows."""
-        if self.away and commands:
-            self._late[socket] = commands
-            commands = []
-        refused = [refusal.reason for command in commands if (refusal := self._open(socket, command)) is not None]
-        if socket.opening == 0 and Reason.NOT_FOUND in refused:
-            self.open(socket, [Attach(self.people.person(socket).consumer)])
-        elif socket.opening == 0:
-            self.opened(socket)
-
-    def _open(self, socket: Socket, command: ArrivalCommand) -> Refusal | None:
-        """Send one command of a handshake, or tell why not."""
-        path = command.path if isinstance(command, Join) else ""
-        asked = Asked(command, socket=socket, path=path, opening=True)
-        refusal = self.unknown_path(asked) or self.ask(asked)
-        if refusal is None:
-            socket.opening += 1
-        else:
-            self.voice.tell(socket, codec.encode_frame(told.error(refusal, path)))
-        return refusal
-
-    def opened(self, socket: Socket) -> None:
-        """The handshake of ``socket`` is answered: tell it the states that it watches."""
-        self.tell_states(socket, self.watched_paths(socket))
-        then = self.people.sockets.on_open.get(socket.slot)
-        if then is not None:
-            self.voice.when_durable(then)
+        self.openings.forget(socket)
 
     def watched_paths(self, socket: Socket) -> list[str]:
         """The paths whose states ``socket`` is told, in document order."""

@@ -51,7 +51,7 @@ async def look(hub: Hub, arrival: Arrival) -> Look | Refusal:
     opened = asyncio.Event()
     with _stay(hub, arrival, outbox) as socket:
         socket.when_open(opened.set)
-        room.open(socket, arrival.commands)
+        room.openings.open(socket, arrival.commands)
         try:
             async with asyncio.timeout(hub.settings.answer_timeout_ms / 1000):
                 await opened.wait()
@@ -74,7 +74,7 @@ async def follow(hub: Hub, arrival: Arrival) -> AsyncIterator[bytes]:
         conversations.welcome(room, session, arrival.new_session, conversations.tickets(room, session.consumer))
     )
     with _stay(hub, arrival, outbox) as socket:
-        room.open(socket, arrival.commands)
+        room.openings.open(socket, arrival.commands)
         async for piece in sse.stream(outbox, lambda: room.replica.entry_id):
             yield piece
 
@@ -93,7 +93,7 @@ async def act(hub: Hub, arrival: Arrival, frame: ClientFrame) -> bytes | Refusal
 
     with _stay(hub, arrival, Outbox()) as socket:
         try:
-            room.open(socket, [Attach(session.consumer)])  # whose tickets are these? the answers come together
+            room.openings.open(socket, [Attach(session.consumer)])  # whose tickets are these? the answers come together
             conversations.carry_out(room, socket, asked, done)
             async with asyncio.timeout(hub.settings.answer_timeout_ms / 1000):
                 answer, text = await answered

@@ -98,7 +98,7 @@ class Telling:
         for socket, paths in self._new_paths.items():
             self._room.tell_states(socket, paths)
         for socket in self._opened:
-            self._room.opened(socket)
+            self._room.openings.opened(socket)
 
     def _fact(self, fact: Fact, event: AnyEvent | None) -> None:
         frame, path = fact.frame, fact.frame.path
@@ -213,7 +213,7 @@ class Telling:
         if answer.refusal is not None and not isinstance(asked.command, Attach):
             self._refused.add(socket)
         if socket.opening == 0 and socket in self._refused:
-            self._room.open(socket, [Attach(self._room.people.person(socket).consumer)])
+            self._room.openings.open(socket, [Attach(self._room.people.person(socket).consumer)])
         elif socket.opening == 0:
             self._opened.append(socket)
 

@@ -291,7 +291,7 @@ class Reader:
         self.slot, self._data = slot, b""
         self.frames: list[dict[str, Any]] = []
         self.socket = conversations.enter(stage.room, slot, Session(consumer(number), 0, 0, NEVER), None, line=False)
-        stage.room.open(self.socket, [])
+        stage.room.openings.open(self.socket, [])
 
     def read(self, bytes_max: int) -> int:
         """Take so many bytes, if they are there."""

@@ -171,7 +171,7 @@ def test_a_handshake_whose_answer_was_lost_with_its_entry_is_told_what_holds() -
     stage.log.join(0, 1)
     stage.catch_up()
     assert (lost.opening, line(lost).kinds()) == (0, ["joined", "position", "phase"])
-    stage.room.open(asks, [Attach(consumer(2))])
+    stage.room.openings.open(asks, [Attach(consumer(2))])
     stage.room.reset()
     assert asks.opening == 1
 

@@ -240,8 +240,8 @@ def test_each_of_two_joins_is_answered_once() -> None:
 def test_who_stops_waiting_for_an_entry_is_forgotten() -> None:
     stage, there = Stage(), asyncio.Event()
     stage.room.at_entry("1-99", there.set)
-    stage.room.forget_waiter(there.set)
-    assert stage.room._waiters == []
+    stage.room.waiters.forget(there.set)
+    assert stage.room.waiters._waiting == []
 
 
 def test_a_handshake_that_joins_what_is_not_there_is_told_so_here() -> None:

@@ -123,7 +123,7 @@ class Line:
 def enter(hub: Hub, room: Room, number: int) -> Line:
     line, session = Line(), Session(consumer(number), 0, 0, NEVER)
     socket = conversations.enter(room, hub.lot.add_line(line), session, None, line=True)
-    room.open(socket, [])
+    room.openings.open(socket, [])
     return line
 
 

@@ -87,7 +87,7 @@ class Stage:
         tickets = conversations.tickets(self.room, session.consumer)
         recorder.tell(conversations.welcome(self.room, session, None, tickets))
         socket = conversations.enter(self.room, self.lot.add_line(recorder), session, watched, line=True)
-        self.room.open(socket, list(commands))
+        self.room.openings.open(socket, list(commands))
         return socket
 
     def received(self, slot: int, message: str | bytes) -> None:
