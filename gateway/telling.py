@@ -26,13 +26,13 @@ from protocol import codec
 from protocol.commands import Attach, EnterCode, Join
 from protocol.events import AnyEvent, Attached, Holding, Joined, NoticePosted, Returned
 from protocol.frame_base import Ref
-from protocol.kind_events import BookingCancelled, HoldEnded
+from protocol.kind_events import BookingCancelled, CheckoutAsked, HoldEnded
 from protocol.states import LIVE, TicketState
 
 if TYPE_CHECKING:
     from gateway.rooms import Room
 
-_WAITS = Joined | Returned | HoldEnded | BookingCancelled
+_WAITS = Joined | Returned | HoldEnded | BookingCancelled | CheckoutAsked
 """What makes a ticket wait, or wait again."""
 
 

@@ -95,12 +95,13 @@ class SlotsFrame(ServerFrameBase, frozen=True, tag="slots"):
 
 
 class HeldFrame(ServerFrameBase, frozen=True, tag="held"):
-    """Fact: a place in ``slot`` is kept until ``hold_expires_at``."""
+    """Fact: a place in ``slot`` is kept until ``hold_expires_at``; without it, through the checkout that comes before
+    the booking."""
 
     path: str
     slot: str
-    hold_expires_at: int
     now: int
+    hold_expires_at: int | UnsetType = UNSET
     ref: Ref | UnsetType = UNSET
 
 
@@ -114,8 +115,8 @@ class BookedFrame(ServerFrameBase, frozen=True, tag="booked"):
 
 
 class CancelledFrame(ServerFrameBase, frozen=True, tag="cancelled"):
-    """Fact: the place in ``slot`` is given back (``cancelled``), by the merchant (``merchant``), or its hold ran out
-    (``hold_over``); the ticket waits again."""
+    """Fact: the place in ``slot`` is given back (``cancelled``), by the merchant (``merchant``), or its hold ran out or
+    the time to pay for it (``hold_over``); the ticket waits again."""
 
     path: str
     slot: str

@@ -39,7 +39,7 @@ from protocol.kind_events import (
 from protocol.kind_frames import BookedFrame, CancelledFrame, GivenBack, HeldFrame, SlotsFrame, SlotView
 from protocol.kinds.appointment import AppointmentReplica
 from protocol.path_replica import PathReplica
-from protocol.slots import slots_of
+from protocol.slots import slots_of, start_of
 from protocol.states import TicketState
 
 SECTION_SLOTS: Final = 64
@@ -57,9 +57,11 @@ class AppointmentTelling(KindTelling):
     def held(self, path: PathReplica, ticket: int, now_ms: int) -> Iterable[FactFrame]:
         place = _kind(path).places.get(ticket)
         if place is not None and place.hold_until is not None:
-            yield HeldFrame(path.settings.id, place.slot, place.hold_until, now_ms)
+            yield HeldFrame(path.settings.id, place.slot, now_ms, place.hold_until)
         elif place is not None and path.state(ticket) == TicketState.BOOKED:
             yield BookedFrame(path.settings.id, place.slot, place.confirmation)
+        elif place is not None and not place.confirmation:
+            yield HeldFrame(path.settings.id, place.slot, now_ms)
 
     def states(self, path: PathReplica, now_ms: int) -> Iterable[tuple[str, KindState]]:
         sheet = self._sheet(path)
@@ -93,6 +95,18 @@ class AppointmentTelling(KindTelling):
             for frame in self.held(path, ticket, now_ms):
                 yield Fact(person, frame, answers)
 
+    def _checkout_asked(self, event: CheckoutAsked, now_ms: int) -> Iterator[Fact]:
+        person = self._people.owner(event.path, event.ticket)
+        if person is not None:
+            yield Fact(person, HeldFrame(event.path, event.slot, now_ms), (Book,))
+
+    def _checkout_dropped(self, event: CheckoutDropped, now_ms: int) -> Iterator[Fact]:
+        """Whoever was in the checkout, or lost the ticket, is told of that."""
+        path, person = self._replica.paths[event.path], self._people.owner(event.path, event.ticket)
+        if person is not None and path.state(event.ticket) == TicketState.WAITING:
+            why: GivenBack = "hold_over" if event.at >= start_of(event.slot) else "cancelled"
+            yield Fact(person, CancelledFrame(event.path, event.slot, why), (Cancel,))
+
     def _booked(self, event: Booked, now_ms: int) -> Iterator[Fact]:
         for _, person in self._here(event.path, [event.ticket]):
             yield Fact(person, BookedFrame(event.path, event.slot, event.confirmation), (Book, Reschedule))
@@ -118,6 +132,8 @@ class AppointmentTelling(KindTelling):
         SlotHeld: _held,
         HoldMoved: _held,
         HoldEnded: _hold_ended,
+        CheckoutAsked: _checkout_asked,
+        CheckoutDropped: _checkout_dropped,
         Booked: _booked,
         BookingCancelled: _cancelled,
         CheckedIn: _over,

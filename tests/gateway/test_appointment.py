@@ -17,11 +17,13 @@ from gateway.rounds import tell_round
 from gateway.sockets import TOGETHER_BYTES_MAX, Socket, _together
 from protocol.commands import Attach
 from protocol.distributions import Appointment
-from protocol.events import Answered, Attached, Configured, Holding
+from protocol.events import Admitted, Answered, Attached, Configured, Holding, WaitingLost
 from protocol.kind_events import (
     Booked,
     BookingCancelled,
     CheckedIn,
+    CheckoutAsked,
+    CheckoutDropped,
     HoldEnded,
     HoldMoved,
     NotShown,
@@ -30,10 +32,10 @@ from protocol.kind_events import (
 )
 from protocol.kinds.appointment import AppointmentReplica
 from protocol.sessions import Session
-from protocol.slots import slot_of
+from protocol.slots import slot_of, start_of
 from protocol.states import TicketState
 from tests.support.log import START_MS, joined
-from tests.support.rooms import NEVER, Stage, line
+from tests.support.rooms import KID, NEVER, Stage, line
 from tests.support.samples import consumer, document
 
 PATH = "fitting"
@@ -104,6 +106,41 @@ def test_whoever_holds_and_books_is_told_as_the_answer_and_others_are_not() -> N
     (moved,) = line(mine).take()
     assert (moved["slot"], moved["ref"], kind_of(stage).places[0].moves) == (ELEVEN, "r", 1)
     assert line(other).take() == []
+
+
+def test_whoever_pays_first_is_told_that_the_place_is_kept_and_then_of_the_turn() -> None:
+    stage = staged(checkout=True)
+    mine = stage.enter(1)
+    say(stage, mine, type="book", path=PATH, slot=TEN, ref="b")
+    line(mine).take()
+    turn = Admitted(PATH, START_MS, UNTIL, KID, [0], bytes(16), False)
+    stage.answer(joined(0, 1, path=PATH), CheckoutAsked(PATH, START_MS, 0, TEN), turn)
+    kept = {"type": "held", "path": PATH, "slot": TEN, "now": START_MS}
+    told = line(mine).take()
+    assert [frame["type"] for frame in told] == ["joined", "held", "admitted"]
+    assert told[1] == kept | {"ref": "b"}
+    say(stage, mine, type="book", path=PATH, slot=TEN, ref="again")
+    line(mine).take()
+    stage.answer()
+    assert line(mine).take() == [kept | {"ref": "again"}]
+    back = stage.enter(1, Attach(consumer(1)))
+    window = (bytes(16), KID, START_MS, UNTIL)
+    stage.answer(Attached(consumer(1), [Holding(PATH, 0, 1, TicketState.ADMITTED, "", False, *window)]))
+    assert line(back).kinds() == ["welcome", "joined", "admitted", "held", "phase", "slots"]
+
+
+@pytest.mark.parametrize(("at", "reason"), [(START_MS, "cancelled"), (start_of(TEN), "hold_over")])
+def test_a_place_that_was_not_paid_for_is_given_back(at: int, reason: str) -> None:
+    stage = staged(checkout=True)
+    mine = stage.enter(1)
+    stage.read(stage.log.append(joined(0, 1, path=PATH), SlotHeld(PATH, START_MS, 0, TEN, UNTIL)))
+    stage.read(stage.log.append(CheckoutAsked(PATH, START_MS, 0, TEN)))
+    say(stage, mine, type="cancel", path=PATH, ref="c")
+    line(mine).take()
+    stage.answer(CheckoutDropped(PATH, at, 0, TEN))
+    assert line(mine).take() == [{"type": "cancelled", "path": PATH, "slot": TEN, "reason": reason, "ref": "c"}]
+    stage.read(stage.log.append(WaitingLost(PATH, START_MS, "ended")))
+    assert [(frame["type"], frame["state"]) for frame in line(mine).take()] == [("ticket", "lost")]
 
 
 def test_a_hold_that_moves_is_told_again_and_answers_nothing() -> None:

@@ -150,6 +150,25 @@ async def test_hold_book_change_and_come(waiting_room: WaitingRoom) -> None:
     assert (nowhere.status_code, other_scope.status_code) == (404, 403)
 
 
+async def test_a_place_that_is_paid_for_first_is_kept_until_it_is_booked(waiting_room: WaitingRoom) -> None:
+    await put(waiting_room, "paid", checkout=True, max_active=1)
+    async with People(waiting_room, "paid") as people, waiting_room.checkout() as shop:
+        one, two = await people.come(), await people.come()
+        kept = await ask(one, "held", 1, type="book", slot=NINE)
+        assert kept["slot"] == NINE and "hold_expires_at" not in kept
+        turn = await one.until("admitted")
+        waits = await ask(two, "held", 1, type="book", slot=TEN)
+        assert (waits["slot"], two.told("admitted")) == (TEN, [])
+        assert (await ask(two, "cancelled", 2, type="cancel"))["slot"] == TEN
+        await ask(two, "held", 3, type="book", slot=TEN)
+        paid = await shop.post(f"/v1/admissions/{turn['admission']}/complete", json={"order_id": "o-1"})
+        assert paid.status_code == 200, paid.text
+        assert (await one.until("booked"))["slot"] == NINE
+        await two.until("admitted")
+        await ask(two, "ticket", 4, type="decline")
+        await ask(two, "held", 5, type="book", slot=TEN)
+
+
 async def test_a_hold_runs_out_and_its_place_is_free_again(waiting_room: WaitingRoom) -> None:
     await put(waiting_room, "short", hold_seconds=1)
     async with People(waiting_room, "short") as people:

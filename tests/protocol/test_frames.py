@@ -157,7 +157,7 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
         },
     ),
     (
-        kind_frames.HeldFrame("fitting", "s", 9, 5),
+        kind_frames.HeldFrame("fitting", "s", 5, 9),
         {"type": "held", "path": "fitting", "slot": "s", "hold_expires_at": 9, "now": 5},
     ),
     (

@@ -2,6 +2,7 @@
  * The appointment: a time is held for a while, confirmed, changed, given back.
  *
  *   open, choosing (a ticket that has no time) → held → booked ⇄ changing (another time is looked for) → completed
+ *   paid for first: … held → unpaid (its turn to pay comes) → admitted … → booked
  *
  * Nothing is taken by opening the page: choosing a time takes the ticket. Its words are in `appointment_words.js`, its
  * days and times in `appointment_slots.js`.
@@ -13,6 +14,7 @@ import * as words from "./appointment_words.js";
 import { Kind } from "./kind.js";
 
 const MS_PER_MINUTE = 60_000;
+const PAYING = ["waiting", "admitted", "redeemed"];
 const CHOOSING = ["open", "choosing", "held", "changing", "expired", "left"];
 
 export class Appointment extends Kind {
@@ -24,6 +26,7 @@ export class Appointment extends Kind {
   #slots = new Slots(Intl.DateTimeFormat().resolvedOptions().timeZone);
   #held = null;
   #booked = null;
+  #unpaid = null; // the place that is kept through the checkout, and booked when it is paid
   #givenBack = null; // why the last time was lost
   #changing = false;
   #day = null; // the one that the consumer looks at
@@ -34,7 +37,8 @@ export class Appointment extends Kind {
 
   take(frame) {
     if (frame.type === "slots") this.#slots.take(frame);
-    if (frame.type === "held") this.#become("held", { held: frame });
+    if (frame.type === "held") this.#keep(frame);
+    if (frame.type === "ticket" && !PAYING.includes(frame.state)) this.#unpaid = null;
     if (frame.type === "booked") this.#become("booked", { booked: frame });
     if (frame.type === "cancelled") this.#become("waiting", { givenBack: frame.reason });
   }
@@ -50,11 +54,12 @@ export class Appointment extends Kind {
   }
 
   waiting() {
+    if (this.#unpaid !== null) return "unpaid";
     return ["settling", "ended"].includes(this.path.phase) ? "closed" : "choosing";
   }
 
   more(now) {
-    const slot = this.#slots.find(this.#held?.slot ?? this.#booked?.slot);
+    const slot = this.#slots.find((this.#held ?? this.#booked ?? this.#unpaid)?.slot);
     const days = this.#slots.days(now);
     const day = this.#dayOf(days, slot);
     const cutoff = (slot?.start ?? 0) - (this.path.view.details?.cancel_cutoff_minutes ?? 0) * MS_PER_MINUTE;
@@ -76,8 +81,9 @@ export class Appointment extends Kind {
 
   controls(screen) {
     if (screen.state === "held") return [this.control("book", { type: "book" }), this.control("release", { type: "cancel" })];
+    if (screen.state === "unpaid") return [this.control("release", { type: "cancel" })];
     if (screen.state === "booked" && screen.canChange) return [this.control("cancel", { type: "cancel" })];
-    return [];
+    return super.controls(screen).filter(({ frame }) => frame.type !== "join");
   }
 
   static wire(page) {
@@ -141,10 +147,18 @@ export class Appointment extends Kind {
     this.#have(what);
   }
 
-  #have({ held = null, booked = null, givenBack = null }) {
+  /** A hold has its time; without one the place is kept through the checkout, whose turn `admitted` tells. */
+  #keep(frame) {
+    if (frame.hold_expires_at !== undefined) return this.#become("held", { held: frame });
+    if (this.path.ticket?.state === "held") return this.#become("waiting", { unpaid: frame });
+    return this.#have({ unpaid: frame });
+  }
+
+  #have({ held = null, booked = null, unpaid = null, givenBack = null }) {
     this.#day = null;
     this.#held = held;
     this.#booked = booked;
+    this.#unpaid = unpaid;
     this.#givenBack = givenBack;
     this.#changing = false;
   }

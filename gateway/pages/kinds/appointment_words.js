@@ -10,6 +10,14 @@ export const STATES = {
   open: choosingWords,
   choosing: choosingWords,
   held: () => ["Kept for you", "Confirm it before the time is over, or take another one below.", "Confirm your time"],
+  unpaid: (screen) => [
+    "Kept until you pay",
+    screen.paused === "outage"
+      ? "Something on our side stopped for a moment. Your place is safe."
+      : "Your turn to pay comes by itself, and then it is booked. You may close this page.",
+    "Kept, to be paid",
+  ],
+  admitted: () => ["It’s your turn to pay", "Your time is kept until the clock has run out. It is booked when it is paid.", "Your turn"],
   booked: (screen) => [
     "You are booked",
     screen.canChange

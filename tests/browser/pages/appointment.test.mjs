@@ -126,6 +126,29 @@ test("choosing, holding, booking, coming", () => {
   assert.equal(screen().state, "completed");
 });
 
+test("a time that is paid for first is kept until then", () => {
+  told("joined", { ticket: 0, state: "held" });
+  told("held", { slot: NINE, hold_expires_at: NOW + 1, now: NOW });
+  told("held", { slot: NINE, now: NOW });
+  assert.deepEqual([screen().state, screen().own, screen().holdUntil, controls()], ["unpaid", NINE, null, ["release"]]);
+  const window = { admission: "aa", expires_at: NOW + 9000, checkout_url: "https://s/", now: NOW };
+  told("admitted", window);
+  told("held", { slot: NINE, now: NOW }); // as it is told after a way back
+  assert.deepEqual([screen().state, screen().own, controls()], ["admitted", NINE, ["decline"]]);
+  told("ticket", { ticket: 0, state: "redeemed" });
+  assert.equal(screen().own, NINE);
+  told("ticket", { ticket: 0, state: "expired", may_rejoin: false });
+  assert.deepEqual([screen().state, screen().own], ["expired", null]);
+  told("joined", { ticket: 1, state: "waiting" });
+  told("held", { slot: TEN, now: NOW });
+  assert.deepEqual([screen().state, headline()], ["unpaid", "Kept until you pay"]);
+  told("cancelled", { slot: TEN, reason: "cancelled" });
+  assert.deepEqual([screen().state, screen().own], ["choosing", null]);
+  told("held", { slot: TEN, now: NOW });
+  told("booked", { slot: TEN, confirmation: "K7" });
+  assert.equal(screen().state, "booked");
+});
+
 test("why a time was lost is said until another is held", () => {
   told("joined", { ticket: 0, state: "held" });
   told("held", { slot: NINE, hold_expires_at: NOW + 1, now: NOW });
