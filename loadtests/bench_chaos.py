@@ -92,7 +92,7 @@ def _run(parts: Parts, plan: Plan) -> Record:
                 faults = _break(stage, watch, plan)
                 back_s = _come_back(stage, crowd, plan.sockets)
                 shoppers.finish()
-                _end_kinds(stage, guests)
+                _end_kinds(stage, guests, day)
             told = _told_again(crowd)
             _end_engines(stage)
             planned = {"planned": plan.faults, "minutes": plan.minutes, "sockets": plan.sockets, "seed": plan.seed}
@@ -124,9 +124,10 @@ def _open_kinds(stage: ChaosStage, day: Day) -> None:
     stage.ask(0, "PUT", f"/v1/control/experiences/{chaos_day.EXPERIENCE}", chaos_day.document(day))
 
 
-def _end_kinds(stage: ChaosStage, guests: Guests) -> None:
+def _end_kinds(stage: ChaosStage, guests: Guests, day: Day) -> None:
     """Nobody comes any more, and the appointment, whose slots never end, is ended by hand; all others end by
-    themselves."""
+    themselves. Faults that come one right after the other may be over long before that: the guests have their day."""
+    time.sleep(max(0.0, day.at(chaos_day.HAMMER) / MS_PER_SECOND - time.time()))
     guests.let_nobody_in()
     stage.ask(0, "POST", f"/v1/control/experiences/{chaos_day.EXPERIENCE}/paths/{chaos_day.APPOINTMENT}/end")
     guests.finish()
