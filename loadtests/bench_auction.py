@@ -1,4 +1,4 @@
-"""One item, bid for by hundreds at once, watched by thousands: how soon a bid is answered, and how soon all know of it.
+"""One item, bid for by hundreds at once, watched by hundreds more: how soon a bid is answered, how soon all know of it.
 
 Bids go through real sockets of a real stack with two gateways and come back as `bid_status` (or as a refusal, which is
 an answer as well); everybody knows of a bid when the first `high_bid` that counts it has come, at each watcher. Which

@@ -39,7 +39,8 @@ def bench_stream(
     """
     with Stage(parts, fsync, SENDERS) as stage:
         found, first = _throughput(stage, report, fsync, joins, pairs)
-        _delay(stage, report, fsync, first, rate, seconds)
+        newcomers = [pairs * SENDERS + sender for sender in range(SENDERS)]
+        _delay(stage, report, fsync, first, rate, seconds, newcomers)
     return found
 
 
@@ -83,10 +84,10 @@ def _throughput(stage: Stage, report: Report, fsync: str, joins: int, pairs: int
     return found, first
 
 
-def _delay(stage: Stage, report: Report, fsync: str, first: int, rate: int, seconds: int) -> None:
+def _delay(stage: Stage, report: Report, fsync: str, first: int, rate: int, seconds: int, seeds: Sequence[int]) -> None:
     batches = max(2, rate * seconds // SENDERS // BATCH_COMMANDS)
     interval_us = SECOND_US * SENDERS * BATCH_COMMANDS // rate
-    stage.tell([Prepare(-sender - 1, batches) for sender in range(SENDERS)])
+    stage.tell([Prepare(seed, batches) for seed in seeds])
     stage.answers()
     stage.commits.clear()
     stage.tell(
