@@ -90,6 +90,14 @@ def page(browser: Browser) -> Iterator[Page]:
     assert complaints == []
 
 
+@pytest.fixture
+def rival(browser: Browser) -> Iterator[Page]:
+    """A page of another visitor."""
+    context = browser.new_context(viewport=WIDE, locale="en-GB")
+    yield context.new_page()
+    context.close()
+
+
 def in_state(page: Page, *states: str) -> str:
     """Waits until the page is in one of the states; which."""
     page.wait_for_function("states => states.includes(document.body.dataset.state)", arg=list(states))

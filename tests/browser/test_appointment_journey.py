@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import pytest
@@ -13,29 +12,23 @@ from playwright.sync_api import Browser, Page, expect
 
 from deploy.demo import APPOINTMENT_DAYS
 from tests.browser.conftest import WIDE, Stack, in_state, picture
+from tests.browser.stand import Stand
 from tests.browser.visitors import Merchant
 
 pytestmark = pytest.mark.browser
 
-_numbers = count()
 
-
-class Studio:
+class Studio(Stand):
     """An experience with one place at nine and one at ten, tomorrow in Berlin, and two at nine the day after."""
 
-    def __init__(self, up: Stack, merchant: Merchant) -> None:
-        self.id = f"studio-{next(_numbers)}"
-        self.address = f"{up.room}/r/{self.id}"
-        self._checkout_url = f"{up.shop}/checkout"
-        self.merchant = merchant
+    path = "fitting"
 
     def put(self, **terms: Any) -> None:
         now = datetime.now(UTC)
         days = [(now + timedelta(days=ahead)).strftime("%Y-%m-%d") for ahead in (2, 3)]
         windows = [{"date": days[0], "from": "09:00", "to": "11:00"}, {"date": days[1], "from": "09:00", "to": "10:00"}]
         distribution = {"kind": "appointment", "windows": windows, "duration_minutes": 60, "location": "Berlin Mitte"}
-        path = {"id": "fitting", "name": "Fitting", "min_level": "guest", "distribution": distribution | terms}
-        self.merchant.put_paths(self.id, self._checkout_url, [path])
+        self.sell({"id": self.path, "name": "Fitting", "min_level": "guest", "distribution": distribution | terms})
 
 
 @pytest.fixture
@@ -160,7 +153,7 @@ def test_it_is_too_late_to_change_and_who_comes_is_checked_in(studio: Studio, at
     expect(at_home.locator("#appointment-change")).to_be_hidden()
     expect(at_home.locator("#cancel")).to_have_count(0)
     code = at_home.locator("#appointment-code").text_content()
-    studio.merchant.hand(studio.id, f"bookings/{code}/check_in", path="fitting")
+    studio.hand(f"bookings/{code}/check_in")
     in_state(at_home, "completed")
     expect(at_home.locator("#headline")).to_have_text("Thank you for coming")
 

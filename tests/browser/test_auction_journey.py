@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
-from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WIDE, Stack, in_state, picture
+from tests.browser.conftest import Stack, in_state, picture
+from tests.browser.stand import HOUR_MS, Stand, now_ms
 from tests.browser.visitors import Merchant
 from tests.support.passes import claims_in
 
 pytestmark = pytest.mark.browser
 
-HOUR_MS = 3_600_000
 HOURS_SECONDS = 7_200
 
-_numbers = count()
 
-
-class Sale:
+class Sale(Stand):
     """An experience with one auction in EUR, open to guests."""
 
-    def __init__(self, up: Stack, merchant: Merchant) -> None:
-        self.id = f"sale-{next(_numbers)}"
-        self.address = f"{up.room}/r/{self.id}"
-        self._shop = up.shop
-        self._merchant = merchant
+    path = "auction"
 
     def english(self, **terms: Any) -> None:
         """From 10.00 on, with a reserve of 30.00; it ends in an hour, and the first bid moves that to two."""
-        ends_at = time.time_ns() // 1_000_000 + HOUR_MS
+        ends_at = now_ms() + HOUR_MS
         soft = {"extend_window_seconds": HOURS_SECONDS, "extend_by_seconds": HOURS_SECONDS, "max_extensions": 1}
         self._put({"ends_at": ends_at, "start_price": "10.00", "reserve_price": "30.00", **soft, **terms})
 
@@ -46,24 +37,12 @@ class Sale:
 
     def _put(self, terms: dict[str, Any]) -> None:
         distribution = {"kind": "auction", "currency": "EUR", **terms}
-        path = {"id": "auction", "name": "Auction", "min_level": "guest", "distribution": distribution}
-        self._merchant.put_paths(self.id, f"{self._shop}/checkout", [path])
-
-    def hand(self, word: str) -> None:
-        self._merchant.hand(self.id, word, path="auction")
+        self.sell({"id": self.path, "name": "Auction", "min_level": "guest", "distribution": distribution})
 
 
 @pytest.fixture
 def sale(up: Stack, merchant: Merchant) -> Sale:
     return Sale(up, merchant)
-
-
-@pytest.fixture
-def rival(browser: Browser) -> Iterator[Page]:
-    """A page of another visitor."""
-    context = browser.new_context(viewport=WIDE, locale="en-GB")
-    yield context.new_page()
-    context.close()
 
 
 def bid(page: Page, most: str) -> None:

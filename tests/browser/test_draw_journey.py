@@ -4,63 +4,38 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from protocol.beacons import chain_of
-from tests.browser.conftest import WIDE, Stack, in_state, picture
+from tests.browser.conftest import Stack, in_state, picture
+from tests.browser.stand import HOUR_MS, Stand, now_ms
 from tests.browser.visitors import Merchant
 from tests.support.beacons import REAL
 
 pytestmark = pytest.mark.browser
 
-HOUR_MS = 3_600_000
 CLOSES_IN_MS = 6_000
 BEACON_AFTER_MS = 60_000
 QUICKNET = REAL["quicknet"].source
 
-_numbers = count()
 
-
-class Raffle:
+class Raffle(Stand):
     """An experience with one draw of one winner, which closes in an hour, unless `terms` say otherwise."""
 
-    def __init__(self, up: Stack, merchant: Merchant) -> None:
-        self.id = f"raffle-{next(_numbers)}"
-        self.address = f"{up.room}/r/{self.id}"
-        self._checkout_url = f"{up.shop}/checkout"
-        self._merchant = merchant
+    path = "vip"
 
     def put(self, **terms: Any) -> None:
         closes_at = now_ms() + HOUR_MS
         distribution = {"kind": "draw", "winner_count": 1, "closes_at": closes_at, **terms}
-        path = {"id": "vip", "name": "VIP draw", "distribution": distribution}
-        self._merchant.put_paths(self.id, self._checkout_url, [path])
-
-    def hand(self, word: str) -> None:
-        self._merchant.hand(self.id, word, path="vip")
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        self.sell({"id": self.path, "name": "VIP draw", "distribution": distribution})
 
 
 @pytest.fixture
 def raffle(up: Stack, merchant: Merchant) -> Raffle:
     return Raffle(up, merchant)
-
-
-@pytest.fixture
-def rival(browser: Browser) -> Iterator[Page]:
-    """A page of another visitor."""
-    context = browser.new_context(viewport=WIDE, locale="en-GB")
-    yield context.new_page()
-    context.close()
 
 
 def entered(raffle: Raffle, *pages: Page) -> None:

@@ -3,62 +3,38 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WIDE, Stack, in_state, picture
+from tests.browser.conftest import Stack, in_state, picture
+from tests.browser.stand import HOUR_MS, Stand, now_ms
 from tests.browser.visitors import Merchant
 
 pytestmark = pytest.mark.browser
 
 OPENS_IN_MS = 8_000
-HOUR_MS = 3_600_000
-
-_numbers = count()
 
 
-class Release:
+class Release(Stand):
     """An experience with a release and the waitlist that is attached to it; there is one of everything."""
 
-    def __init__(self, up: Stack, merchant: Merchant) -> None:
-        self.id = f"release-{next(_numbers)}"
-        self.address = f"{up.room}/r/{self.id}"
-        self._checkout_url = f"{up.shop}/checkout"
-        self._merchant = merchant
+    path = "drop"
 
     def put(self, *, opens_in_ms: int, waitlist: dict[str, Any] | None = None, **terms: Any) -> None:
         """The release opens so much later; ``terms`` are those of its distribution."""
         opens_at = now_ms() + opens_in_ms
         drop: dict[str, Any] = {"opens_at": opens_at, "lobby_opens_at": now_ms() - HOUR_MS, "priority": 5}
-        drop |= {"id": "drop", "name": "Drop", "distribution": {"kind": "timed_release"} | terms}
-        after: dict[str, Any] = {"id": "waitlist", "name": "Waitlist", "attached_to": "drop"}
+        drop |= {"id": self.path, "name": "Drop", "distribution": {"kind": "timed_release"} | terms}
+        after: dict[str, Any] = {"id": "waitlist", "name": "Waitlist", "attached_to": self.path}
         after |= {"distribution": {"kind": "waitlist"} | (waitlist or {})}
-        self._merchant.put_paths(self.id, self._checkout_url, [drop, after], stock=1)
-
-    def hand(self, word: str, path: str = "drop", **body: Any) -> None:
-        self._merchant.hand(self.id, word, path=path, **body)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        self.sell(drop, after, stock=1)
 
 
 @pytest.fixture
 def release(up: Stack, merchant: Merchant) -> Release:
     return Release(up, merchant)
-
-
-@pytest.fixture
-def rival(browser: Browser) -> Iterator[Page]:
-    """A page of another visitor."""
-    context = browser.new_context(viewport=WIDE, locale="en-GB")
-    yield context.new_page()
-    context.close()
 
 
 def on_the_waitlist(page: Page) -> None:
