@@ -35,6 +35,8 @@ from protocol.refusals import MEANINGS, Reason, Refusal
 
 FORM_BYTES_MAX = 1_024
 FRESH_BYTES = 8
+FIGURE_CHARS_MAX = 12
+"""A figure of more, as a date is, stands there in smaller letters."""
 _ACTIONS: Final = frozenset(
     {"join", "leave", "decline", "rejoin", "choose", "claim", "bid", "book", "reschedule", "cancel"}
 )
@@ -166,6 +168,7 @@ def _places(name: str, sheets: list[Sheet], shown: Sheet, after_ms: int, said: s
         "headline": view.headline,
         "way": shown.name if several else "",
         "figure": view.figure,
+        "size": "long" if len(view.figure) > FIGURE_CHARS_MAX else "",
         "label": view.label,
         "message": view.message,
         "problem": MEANINGS[Reason(said)].sentence if said in set(Reason) else "",
