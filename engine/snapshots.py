@@ -107,9 +107,15 @@ class Snapshots:
         log.error("snapshot failed", experience=child.experience, entry=child.entry_id, why=why)
         discard(self._client_of(child.experience), child.experience, child.entry_id)
 
+    def _overtaken(self, child: Making) -> None:
+        """Another writer has taken over meanwhile, as it should when this one was away: what was made is nobody's."""
+        self._metrics.snapshots.labels("overtaken").inc()
+        log.warning("snapshot given up", experience=child.experience, entry=child.entry_id)
+        discard(self._client_of(child.experience), child.experience, child.entry_id)
+
     def _stored(self, child: Making, manifest: Manifest, writer: Writer | None) -> None:
         if writer is None or writer.writer != child.writer:
-            self._failed(child, "another writer has taken over meanwhile")
+            self._overtaken(child)
         elif self._let_count(writer, manifest):
             writer.base = manifest
             writer.since = writer.since.less(self._counted, child.began_ms)
@@ -117,7 +123,7 @@ class Snapshots:
             self._metrics.snapshot_bytes.set(manifest.snapshot.size_bytes)
             log.info("snapshot", experience=writer.id, entry=manifest.entry_id, bytes=manifest.snapshot.size_bytes)
         else:
-            self._failed(child, "somebody else writes")
+            self._overtaken(child)
 
     def _let_count(self, writer: Writer, manifest: Manifest) -> bool:
         readers = Readers(None, [])
