@@ -36,10 +36,15 @@ READ_BYTES = 65_536
 FIRST_DESCRIPTOR = 3
 DONE = b"+"
 FAILED = b"-"
+AWAY = b"?"
 
 
 class MakingError(Exception):
     """The child could not make the pair; the text says why."""
+
+
+class MakingAwayError(MakingError):
+    """It could not, because the store did not answer it."""
 
 
 class Order(NamedTuple):
@@ -106,6 +111,8 @@ class Child:
         kind, content = self._answer[:1], self._answer[1:]
         if kind == DONE:
             return decode_manifest(content)
+        if kind == AWAY:
+            raise MakingAwayError(content.decode())
         raise MakingError(content.decode() if kind == FAILED else "the child ended without an answer")
 
     def kill(self) -> None:
@@ -135,8 +142,14 @@ def _live(order: Order, answers: int, parent: int) -> None:
 def _answer_of(order: Order, parent: int) -> bytes:
     try:
         return DONE + encode_manifest(store(order, parent))
-    except (MakingError, ManifestError, RedisError) as error:
-        return FAILED + f"{type(error).__name__}: {error}".encode()
+    except (MakingError, ManifestError) as error:
+        return FAILED + _said(error)
+    except RedisError as error:
+        return AWAY + _said(error)
+
+
+def _said(error: Exception) -> bytes:
+    return f"{type(error).__name__}: {error}".encode()
 
 
 def store(order: Order, parent: int) -> Manifest:

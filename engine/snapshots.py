@@ -18,7 +18,7 @@ import structlog
 from engine.beginning import newest_manifest
 from engine.io.snapshots import Change, announce, discard, fenced, replace, stored_manifests
 from engine.io.streams import StreamError
-from engine.making import Fork, Making, MakingError, Order
+from engine.making import Fork, Making, MakingAwayError, MakingError, Order
 from engine.metrics import Metrics
 from engine.settings import EngineSettings
 from engine.snapshot_pace import REST_MS_FAILED, Since, is_due, rest_until_ms
@@ -90,7 +90,7 @@ class Snapshots:
                 raise MakingError(f"it was not made within {MAKING_MS_MAX} ms")
         except (MakingError, ManifestError) as error:
             self._ended(child, now_ms)
-            self._failed(child, str(error))
+            self._failed(child, error)
             self._not_before_ms = now_ms + REST_MS_FAILED
             return
         if manifest is not None:
@@ -102,9 +102,11 @@ class Snapshots:
         self._not_before_ms = rest_until_ms(child.began_ms, now_ms)
         self._metrics.snapshot_seconds.observe((now_ms - child.began_ms) / 1_000)
 
-    def _failed(self, child: Making, why: str) -> None:
+    def _failed(self, child: Making, error: Exception) -> None:
+        """A store that is away is no fault of ours, and said as such elsewhere too."""
         self._metrics.snapshots.labels("failed").inc()
-        log.error("snapshot failed", experience=child.experience, entry=child.entry_id, why=why)
+        say = log.warning if isinstance(error, MakingAwayError) else log.error
+        say("snapshot failed", experience=child.experience, entry=child.entry_id, why=str(error))
         discard(self._client_of(child.experience), child.experience, child.entry_id)
 
     def _overtaken(self, child: Making) -> None:

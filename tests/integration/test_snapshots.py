@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from engine.audit_beginning import audit_from
 from engine.audit_log import main as audit
@@ -411,6 +412,9 @@ def test_a_child_that_fails_or_hangs_costs_one_snapshot(
     def failed() -> float:
         return engine.figure("snapshots_total", outcome="failed")
 
+    def away(*_: object) -> None:
+        raise redis.ConnectionError("the store is away")
+
     monkeypatch.setattr("engine.making.fetch", lambda *_: whole(part_of(b"all"), [None]))
     crowd.come()
     engine.wait(lambda: failed() >= 1)
@@ -418,6 +422,12 @@ def test_a_child_that_fails_or_hangs_costs_one_snapshot(
     before = failed()
     crowd.come()
     engine.wait(lambda: failed() >= before + 2)
+    monkeypatch.setattr("engine.making.fetch", away)
+    before = failed()
+    with capture_logs() as said:
+        crowd.come()
+        engine.wait(lambda: failed() >= before + 1)
+    assert {one["log_level"] for one in said if one["event"] == "snapshot failed"} == {"warning"}
     monkeypatch.setattr("engine.making.fetch", lambda *_: Event().wait(30))
     monkeypatch.setattr("engine.snapshots.MAKING_MS_MAX", 100)
     before = failed()
