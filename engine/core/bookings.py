@@ -40,7 +40,8 @@ class Booking(Struct, gc=False, array_like=True):
 
 class Bookings:
     """``holds`` and ``booked`` by ticket; ``codes``: the ticket of each confirmation code; ``kept``: in how many places
-    of each slot nobody is yet, because a waitlist offers them; ``unpaid``: the slot of each ticket that pays first.
+    of each slot nobody is yet, because a waitlist offers them; ``unpaid``: the slot of each ticket that pays first;
+    ``paid``: how often each of them has.
 
     The heap may hold outdated ends of holds; they are dropped when they come up. It, ``codes`` and the count of what is
     taken are not part of the state: they are made from holds and bookings.
@@ -52,6 +53,7 @@ class Bookings:
         self.codes: dict[str, int] = {}
         self.kept: dict[str, int] = {}
         self.unpaid: dict[int, str] = {}
+        self.paid: dict[int, int] = {}
         self._tickets = tickets
         self._taken: dict[str, int] = {}
         self._heap: list[tuple[int, int]] = []
@@ -140,6 +142,7 @@ class Bookings:
         self._tickets.move(ticket, BOOKED)
         self.booked[ticket] = Booking(self.unpaid.pop(ticket), confirmation)
         self.codes[confirmation] = ticket
+        self.paid[ticket] = self.paid.get(ticket, 0) + 1
 
     def reschedule(self, ticket: int, slot: str) -> None:
         """The booking is of another slot from now on, in one step."""
@@ -178,8 +181,9 @@ class Bookings:
         return found
 
     def snapshot(self) -> list[Any]:
-        places = [list(self.holds.items()), list(self.booked.items())]
-        return [*places, list(self.kept.items()), list(self.unpaid.items())]
+        """What nobody has ever done is left out: logs of before it could be done keep their digests."""
+        places: list[dict[Any, Any]] = [self.holds, self.booked, self.kept, self.unpaid]
+        return [list(some.items()) for some in (*places, *([self.paid] if self.paid else []))]
 
     @classmethod
     def restore(cls, data: list[Any], tickets: Tickets) -> "Bookings":
@@ -191,6 +195,7 @@ class Bookings:
         for slot in (*(hold.slot for hold in bookings.holds.values()), *(one.slot for one in bookings.booked.values())):
             bookings._take(slot)
         bookings.unpaid = dict(data[3])
+        bookings.paid = dict(*data[4:])
         for slot in bookings.unpaid.values():
             bookings._take(slot)
         for slot, count in data[2]:

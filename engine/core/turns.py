@@ -131,6 +131,8 @@ class Turns(Schedule):
             ticket = next_ticket()
             assert ticket is not None, "somebody waits"
             turn = name + b"%d/%d" % (ticket, ticket in forgiven)
+            if had := self.distribution.turns_had(ticket):
+                turn += b"/%d" % had
             admission = hmac_digest(secret, turn, "sha256")[:ADMISSION_BYTES]
             move(ticket, ADMITTED)
             self.distribution.out_of_line(ticket)

@@ -153,6 +153,10 @@ class Distribution:
         """``ticket``, which had a window, has paid."""
         self._path.tickets.move(ticket, COMPLETED)
 
+    def turns_had(self, ticket: int) -> int:
+        """How many windows of ``ticket`` have ended in a purchase before it waits for the next one."""
+        return 0
+
     def price(self, ticket: int) -> int | None:
         """What the holder pays, in minor units; None = as it stands in the document."""
         return None

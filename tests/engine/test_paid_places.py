@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.audits.promises import Broken
+from engine.core.experience import Experience
 from protocol import commands as c
 from protocol import kind_events as k
 from protocol.events import Admitted, Completed
@@ -26,7 +27,7 @@ from tests.engine.test_appointment import (
     free,
     hold,
 )
-from tests.support.samples import consumer, document
+from tests.support.samples import EXPERIENCE, consumer, document
 
 LIST = "waitlist"
 
@@ -57,6 +58,17 @@ def test_a_booking_is_kept_through_the_checkout_and_complete_books_it() -> None:
     stage.later(0, by_code(c.CheckIn, code_of(stage, 0)))
     assert stage.states(PATH) == ["completed"]
     assert stage.refusal(c.Join(consumer(1), PATH))[0] == "already_done"
+
+
+def test_each_turn_to_pay_has_an_admission_of_its_own() -> None:
+    stage, admissions = paid(), set()
+    for count in range(1, 4):
+        stage.later(0, book(1, TEN))
+        admissions.add(stage.admission(0, PATH))
+        stage.later(0, complete(stage, 0))
+        stage.core = Experience.restore(EXPERIENCE, stage.core.snapshot())
+        stage.later(0, cancel(1))
+        assert (len(admissions), stage.states(PATH)) == (count, ["waiting"])
 
 
 def test_what_is_not_paid_for_is_free_again() -> None:
