@@ -135,9 +135,9 @@ async def test_a_gateway_that_loses_a_node_loses_no_room_of_another(cluster: Clu
         async with running(cluster.guest_url()) as hub:
             rooms = {name: await opened(hub, nodes, name) for name in (lost, kept)}
             with cluster.shut_out(shard_of(lost)):
-                await settled(lambda: rooms[lost].away)
+                await settled(lambda: rooms[lost].away and not hub.ready())
                 await joined(hub, kept, 200)
-                assert rooms[lost].away and not hub.ready()
+                await settled(lambda: rooms[lost].away and not hub.ready())
                 refused = (await hub.perform(lost, Join(consumer(200), "general"))).refusal
                 assert refused is not None and refused.reason == Reason.ENGINE_AWAY
             await joined(hub, lost, 200)
