@@ -153,13 +153,13 @@ class Appointment(Distribution):
     def next_ticket(self) -> int | None:
         return next(self._in_line(), None)
 
-    def turns_had(self, ticket: int) -> int:
-        return self._bookings.paid.get(ticket, 0)
-
     def bought(self, ticket: int, at: int, journal: Journal) -> None:
         slot, confirmation = self._bookings.unpaid[ticket], self._new_code()
         self._bookings.pay(ticket, confirmation)
         journal.add(Booked(self._path.id, at, ticket, slot, confirmation, ""))
+
+    def turns_had(self, ticket: int) -> int:
+        return self._bookings.paid.get(ticket, 0)
 
     def details(self, ticket: int) -> dict[str, Any]:
         hold, booking = self._bookings.holds.get(ticket), self._bookings.booked.get(ticket)
