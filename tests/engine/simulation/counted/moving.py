@@ -40,8 +40,9 @@ class CountedMoving(CountedPath):
                     raise Broken(f"deadlines: the {what} of an auction was due at {instant}, it is {now_ms}")
 
     def changed_phase(self, event: e.PhaseChanged, now_ms: int) -> None:
+        was_open = self.phase == "open"
         super().changed_phase(event, now_ms)
-        if event.phase == "open":
+        if event.phase == "open" and not was_open:
             self.stopped_at = event.at
 
     def changed_pause(self, event: e.PauseChanged, now_ms: int) -> None:
