@@ -164,7 +164,7 @@ def test_a_writer_that_slept_while_its_child_worked_lets_nothing_count(
             crowd.wait()
             engine.wait(lambda: engine.figure("snapshots_total", outcome="made") == 1)
             os.kill(process.pid, signal.SIGCONT)
-            crowd.log.wait(lambda: "snapshot failed" in (tmp_path / "sleeper.log").read_text())
+            crowd.log.wait(lambda: "snapshot given up" in (tmp_path / "sleeper.log").read_text())
             crowd.send()
             crowd.wait()
             engine.wait(lambda: engine.figure("snapshots_total", outcome="made") == 2)
