@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from gateway import conversations, pace
+from gateway import conversations
 from gateway.asked import Asked
 from gateway.budgets import BURST_SECONDS
 from gateway.drain import drain
@@ -28,6 +28,7 @@ from gateway.io.lookups import Lookups
 from gateway.io.store import STORE_ERRORS
 from gateway.metrics import Metrics
 from gateway.outgoing import Answer
+from gateway.pace import Pace
 from gateway.pass_keys import PassKeys
 from gateway.proofs import Proofs
 from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
@@ -248,10 +249,9 @@ class Hub:
         return room.live
 
     async def _go_rounds(self) -> None:
-        swept_ms, late_s = monotonic_ms(), 0.0
+        swept_ms, pace = monotonic_ms(), Pace(ROUND_MS / 1000, ROUND_MS_MAX / 1000)
         while True:
-            late_s = await pace.sleep(pace.pause_s(ROUND_MS / 1000, ROUND_MS_MAX / 1000, late_s))
-            self.metrics.loop_lag.observe(late_s)
+            self.metrics.loop_lag.observe(await pace.rest())
             now_ms = monotonic_ms()
             sweeping = now_ms - swept_ms >= SWEEP_MS
             swept_ms = now_ms if sweeping else swept_ms

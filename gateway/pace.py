@@ -16,9 +16,18 @@ def pause_s(least_s: float, most_s: float, late_s: float) -> float:
     return min(max(least_s, late_s * late_s / LATE_S), most_s)
 
 
-async def sleep(seconds: float) -> float:
-    """Wait for so long; by how many seconds the turn after it was late."""
-    loop = asyncio.get_running_loop()
-    due_s = loop.time() + seconds
-    await asyncio.sleep(seconds)
-    return max(0.0, loop.time() - due_s)
+class Pace:
+    """The pauses between the turns of one task: each is as long as `pause_s` says of how late the last one was."""
+
+    def __init__(self, least_s: float, most_s: float) -> None:
+        self._bounds = (least_s, most_s)
+        self._late_s = 0.0
+
+    async def rest(self) -> float:
+        """Wait for the next turn; by how many seconds it came late."""
+        loop = asyncio.get_running_loop()
+        seconds = pause_s(*self._bounds, self._late_s)
+        due_s = loop.time() + seconds
+        await asyncio.sleep(seconds)
+        self._late_s = max(0.0, loop.time() - due_s)
+        return self._late_s

@@ -15,9 +15,9 @@ from typing import Any
 
 import structlog
 
-from gateway import pace
 from gateway.io.store import STORE_ERRORS, Backoff, Direct, Servers
 from gateway.outgoing import Sent
+from gateway.pace import Pace
 from gateway.rooms import Room, monotonic_ms
 from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key
 
@@ -66,12 +66,11 @@ class CommandsOut:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            pause_s = GATHER_S_MIN
+            pace = Pace(GATHER_S_MIN, GATHER_S_MAX)
             while await self._write_some(store):
                 self.lost_since_ms = None
                 backoff.reset()
-                late_s = await pace.sleep(pause_s)
-                pause_s = pace.pause_s(GATHER_S_MIN, GATHER_S_MAX, late_s)
+                await pace.rest()
             self.lost_since_ms = None  # with nothing to write, nobody waits
 
     async def _write_some(self, store: Direct) -> bool:

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import structlog
 
-from gateway import pace
 from gateway.io.resync import resync
 from gateway.io.store import STORE_ERRORS, Backoff, Direct, Servers, Store
+from gateway.pace import Pace
 from gateway.rooms import Room, monotonic_ms
 from protocol.replica import ReplicaError
 from protocol.streams import (
@@ -108,7 +108,7 @@ class EventsIn:
         if self.lost_since_ms is not None and self.complete:
             log.info("store_back", stream="events")
         self.client_id = client_id
-        heard_ms, gather_s = monotonic_ms() - WAKES_EVERY_MS, GATHER_S_MIN
+        heard_ms, pace = monotonic_ms() - WAKES_EVERY_MS, Pace(GATHER_S_MIN, GATHER_S_MAX)
         while True:
             known = len(self._rooms)
             rooms = {name: room for name, room in self._rooms.items() if not self._rests(name)}
@@ -126,7 +126,7 @@ class EventsIn:
             backoff.reset()
             self._take(rooms, wakes, read)
             if waits and read.keys() - wakes.keys():
-                gather_s = pace.pause_s(GATHER_S_MIN, GATHER_S_MAX, await pace.sleep(gather_s))
+                await pace.rest()
             self.complete = self.complete or all(room.live or self._rests(name) for name, room in self._rooms.items())
 
     def _take(self, rooms: dict[str, Room], wakes: dict[str, str], read: dict[str, list[Read]]) -> None:
