@@ -10,7 +10,7 @@ Hands over to: `gateway.rooms` (one experience), `gateway.io` (the store), `gate
 import asyncio
 import re
 from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -243,9 +243,9 @@ class Hub:
 
     async def _catches_up(self, room: Room) -> bool:
         """Wait until ``room`` is live, as long as a request may wait."""
-        deadline_ms = monotonic_ms() + self.settings.answer_timeout_ms
-        while not room.live and monotonic_ms() < deadline_ms:
-            await asyncio.sleep(0.005)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.answer_timeout_ms / 1000):
+                await room.went_live.wait()
         return room.live
 
     async def _go_rounds(self) -> None:

@@ -8,6 +8,7 @@ Hands over to: `gateway.telling` (one entry), `gateway.openings` (handshakes), `
 `gateway.outgoing` (commands on their way), `gateway.rounds` (pacing), `gateway.hub` (all rooms).
 """
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Container, Set
@@ -58,7 +59,7 @@ def position_state(path: str) -> str:
 class Room:
     """One experience: ``replica`` (what the log says), ``people`` (who is here), ``outgoing`` (what was asked).
 
-    ``live``: all that was in the log is read. ``away``: the engine or the store does not answer.
+    ``went_live`` is set while all that was in the log is read. ``away``: the engine or the store does not answer.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Room:
         self.voice = Voice(sockets, metrics, monotonic_ms)
         self.openings = Openings(self)
         self.waiters = Waiters()
+        self.went_live = asyncio.Event()
         self.away = False
         self._proofs = proofs
         self._metrics = metrics
@@ -92,7 +94,12 @@ class Room:
         kinds = Kinds(self.replica, self.people)
         self.facts = Facts(self.replica, self.people, self._proofs, kinds)
         self.board = Board(self.replica, self.people, kinds)
-        self.live = False
+        self.went_live.clear()
+
+    @property
+    def live(self) -> bool:
+        """Whether all that was in the log is read."""
+        return self.went_live.is_set()
 
     @property
     def sockets(self) -> int:
@@ -222,7 +229,7 @@ class Room:
 
     def caught_up(self) -> None:
         """Everything that was in the log is read: tell those who are here already what holds."""
-        self.live = True
+        self.went_live.set()
         for person in self.people.holders():
             for path, ticket in person.tickets.items():
                 if path in self.replica.paths:

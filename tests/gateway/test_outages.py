@@ -73,7 +73,7 @@ def test_what_a_log_says_that_is_caught_up_with_waits_until_it_is_durable_too() 
     stage = Stage()
     socket = stage.enter(1, Join(consumer(1), "general", implicit=True))
     line(socket).take()
-    stage.room.live = False
+    stage.room.went_live.clear()
     stage.answer(joined(0, 1), durable=stage.log.last_id)
     last = stage.log.last_id
     stage.room.caught_up()

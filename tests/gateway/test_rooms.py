@@ -173,12 +173,13 @@ def test_a_path_that_comes_back_is_another_one(live: bool) -> None:
     stage.read(stage.log.append(with_paths(stage, 2, "general", "extra"), extra_opens()))
     before = stage.enter(1)
     stage.read(stage.log.join(0, 1, path="extra"))
-    stage.room.live = live
+    if not live:
+        stage.room.went_live.clear()
     stage.read(stage.log.append(Left("extra", START_MS, 0, "left"), with_paths(stage, 3, "general")))
     stage.read(stage.log.append(with_paths(stage, 4, "general", "extra"), extra_opens()))
     assert line(stage.enter(1)).take()[0]["tickets"] == []
     stage.read(stage.log.join(0, 2, path="extra"))
-    stage.room.live = True
+    stage.room.went_live.set()
     line(before).take()
     stage.read(stage.log.append(Admitted("extra", START_MS, START_MS + 600_000, KID, [0], ADMISSION, False)))
     assert line(before).take() == []
