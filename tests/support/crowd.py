@@ -26,7 +26,11 @@ TERMINAL = frozenset({"completed", "left", "lost", "refused"})
 
 @dataclass
 class Visitor:
-    """One consumer. ``joined``: every ticket it was told, in order; ``admissions``: every admission id."""
+    """One consumer. ``joined``: every ticket it was told, in order; ``admissions``: every admission id.
+
+    Who lost their socket before `joined` came, and was away for the whole of their turn, learns of their ticket only
+    that it has ended.
+    """
 
     number: int
     plan: str
@@ -154,6 +158,7 @@ class Crowd:
     async def _take_ticket(self, visitor: Visitor, socket: ClientConnection, frame: dict[str, Any]) -> None:
         state = frame["state"]
         visitor.states.append(state)
+        visitor.note_ticket(frame["ticket"])
         if state == "expired":
             if visitor.plan == "expire_and_rejoin" and frame.get("may_rejoin"):
                 await self._say(socket, "rejoin")
