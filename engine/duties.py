@@ -34,6 +34,7 @@ class Duties:
         self._waits = waits
         self._care: dict[str, Care] = {}
         self._metrics = metrics
+        metrics.writers = self.writers
 
     def know(self, experiences: Iterable[str]) -> None:
         """These are all the experiences that there are."""

@@ -252,6 +252,7 @@ class Runner:
             if outcome.committed:
                 writer.committed(outcome)
                 self._metrics.entries.inc()
+                self._metrics.events.update(map(type, writer.events))
                 self._metrics.unconfirmed.inc(self._waits and outcome is not Outcome.CONFIRMED)
                 self._standby.note(writer.id, Sighting(append.end.entry_id, append.end.now_ms, started.steady_ns))
             else:

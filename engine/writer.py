@@ -55,7 +55,7 @@ class Writer:
         self._care = None if care is None or care.ends_at(taken.end.command_id) else care
         self._durability = Durability(taken.end, waits=waits)
         self._tells = False
-        self._events: list[AnyEvent] = []
+        self.events: list[AnyEvent] = []
         self._inbox: deque[RawEntry] = deque()
         self._received_id = taken.end.command_id
         self._just_changed = True
@@ -107,10 +107,10 @@ class Writer:
         except Exception as error:
             care = care_after(error, taken, self._care)
             raise PoisonError(f"behind entry {self.end.entry_id}: {error!r}", care) from error
-        self._events = [*skipped, *events]
+        self.events = [*skipped, *events]
         command_id = taken[-1] if taken else self.end.command_id
-        entry = Entry(RULES, now_ms, command_id, applied, self._durability.said, self._events)
-        self._tells = bool(self._events or applied)
+        entry = Entry(RULES, now_ms, command_id, applied, self._durability.said, self.events)
+        self._tells = bool(self.events or applied)
         self.ahead = append_of(self.id, self.writer, self.end.epoch, self.end, entry)
         self._deadline_ms = self.state.next_deadline_ms()
         self._just_changed = False
@@ -138,7 +138,7 @@ class Writer:
         self.since.log_bytes += len(self.ahead.payload)
         self.end, self.ahead = self.ahead.end, None
         self.replica.stand_at(self.end.entry_id, self.end.chain, self.end.now_ms)
-        for event in self._events:
+        for event in self.events:
             self.replica.apply(event)
         if self._care is not None and self._care.ends_at(self.end.command_id):
             self._care = None

@@ -19,7 +19,7 @@ from engine.metrics import Metrics
 from engine.replay import OK
 from engine.replay import main as replay
 from engine.takeover import read_log_end, writer_changed
-from protocol.commands import Attach, Join, Limits, PostNotice, SetReleaseRate
+from protocol.commands import Attach, Join, Limits, PlaceBid, PostNotice, SetReleaseRate
 from protocol.events import (
     Admitted,
     Attached,
@@ -34,9 +34,11 @@ from protocol.events import (
 )
 from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_key, lease_key, shard_of
 from tests.support.engine import RunningEngine
-from tests.support.samples import consumer, document, raw_path
+from tests.support.samples import consumer, document, raw_auction, raw_path
 from tests.support.stream import Follower, Sender
 from tests.support.valkey import ValkeyProcess, free_port
+
+IN_2100_MS = 4_102_444_800_000
 
 
 @pytest.fixture
@@ -347,3 +349,18 @@ def test_the_figures_are_shown(redis_url: str) -> None:
     metrics.serve("127.0.0.1", port)
     shown = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
     assert "stanchion_engine_take_overs_total 1.0" in shown
+
+
+def test_the_figures_tell_the_kinds_apart(client: redis.Redis, engine: RunningEngine) -> None:
+    auction = raw_auction(ends_at=IN_2100_MS, start_price="10.00")
+    paths = [raw_path(distribution={"max_active": 1}), auction]
+    sender, log = Sender(client, "drop"), Follower(client, "drop")
+    sender.create(document(id="drop", paths=paths))
+    sender.send(*(Join(consumer(number), "general") for number in range(3)))
+    log.wait_applied(sender, sender.send(PlaceBid(consumer(3), "auction", maximum=2_000)))
+    engine.wait(lambda: engine.figure("events_total", type="admitted") == 1)
+    assert engine.figure("events_total", type="bid_placed") == 1
+    shown = {kind: engine.figure("live_tickets", kind=kind) for kind in ("queue", "auction")}
+    assert shown == {"queue": 3, "auction": 1}
+    assert engine.figure("open_windows", kind="queue") == 1
+    assert engine.figure("open_windows", kind="auction") == engine.figure("open_offers", kind="queue") == 0
