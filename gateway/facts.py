@@ -52,7 +52,8 @@ _TOLD_OTHERWISE: Final = frozenset(
 
 
 class Facts:
-    """Makes facts of one experience's events, which the replica has applied already."""
+    """Makes facts of one experience's events, which the replica has applied already. Of those who wait no more once an
+    event is applied, `before` must be told."""
 
     def __init__(self, replica: Replica, people: People, proofs: Proofs, kinds: Kinds) -> None:
         self._replica = replica
@@ -60,6 +61,7 @@ class Facts:
         self._kinds = kinds
         self._proofs = proofs
         self._claims: list[tuple[str, int]] = []
+        self._waited: list[int] = []
         self._makers: dict[type, Callable[[Any, int], Iterator[Fact]]] = {
             Joined: self._joined,
             Admitted: self._admitted,
@@ -79,6 +81,12 @@ class Facts:
             Claimed: self._claimed,
             Chosen: self._chosen,
         }
+
+    def before(self, event: AnyEvent) -> None:
+        """``event`` is about to be applied: note which tickets held here wait, if it may end that for all of them."""
+        if isinstance(event, WaitingLost | NotDrawn):
+            roster = self._replica.paths[event.path].roster
+            self._waited = [ticket for ticket, _ in self._people.seats(event.path).waiting(roster)]
 
     def of(self, event: AnyEvent, now_ms: int) -> Iterator[Fact]:
         """The facts of ``event`` for those who are here, at ``now_ms`` (log's time)."""
@@ -205,14 +213,12 @@ class Facts:
             yield from self._ticket(event.path, ticket, NOT_CLAIMED)
 
     def _waiting_lost(self, event: WaitingLost, now_ms: int) -> Iterator[Fact]:
-        seats = self._people.seats(event.path)
-        for ticket in sorted(seats.tickets.all[seats.pacing.persons()].tolist()):
+        for ticket in self._waited:
             yield from self._ticket(event.path, ticket, event.reason, (Claim,))
 
     def _not_drawn(self, event: NotDrawn, now_ms: int) -> Iterator[Fact]:
         waits = self._replica.paths[event.path].roster.waits
-        seats = self._people.seats(event.path)
-        for ticket in sorted(seats.tickets.all[seats.pacing.persons()].tolist()):
+        for ticket in self._waited:
             if not waits(ticket):
                 yield from self._ticket(event.path, ticket, NOT_DRAWN)
 

@@ -20,6 +20,7 @@ from gateway.fanout import Pacing
 from gateway.probing import NOBODY
 from gateway.sockets import NONE, Slots32, Socket, Sockets
 from gateway.ticket_index import TicketIndex
+from protocol.roster import Roster
 from protocol.sessions import Session
 
 NO_TICKET = -1
@@ -66,6 +67,12 @@ class Seats:
         person = self.owner(ticket)
         if person != NOBODY:
             self.pacing.drop(person)
+
+    def waiting(self, roster: Roster) -> list[tuple[int, int]]:
+        """(ticket, person) of everybody here whose latest ticket waits, told a position yet or not; by ticket."""
+        persons = np.flatnonzero(self.tickets.all != NO_TICKET)
+        held = zip(self.tickets.all[persons].tolist(), persons.tolist(), strict=True)
+        return sorted((ticket, person) for ticket, person in held if roster.waits(ticket))
 
     def paces(self, ticket: int) -> bool:
         """Whether the owner of ``ticket`` is told its position."""

@@ -20,6 +20,7 @@ from gateway import told
 from gateway.asked import Asked
 from gateway.board import Board
 from gateway.facts import Facts
+from gateway.fanout import RETURNED, aheads
 from gateway.kinds import Kinds
 from gateway.log_clock import LogClock
 from gateway.losses import Losses
@@ -36,6 +37,7 @@ from gateway.waiters import Waiters
 from protocol import codec
 from protocol.commands import Attach, EnterCode, Join
 from protocol.events import SENDER_BYTES, AnyEvent, Configured, Entry, Joined, WriterChanged
+from protocol.path_replica import PathReplica
 from protocol.refusals import Reason, Refusal
 from protocol.replica import Replica
 from protocol.states import Phase, TicketState
@@ -164,6 +166,7 @@ class Room:
 
     def _tell_turn(self, entry: Entry, telling: Telling) -> None:
         for event in entry.events:
+            self.facts.before(event)
             telling.forget(self._apply(event, entry.now_ms))
             telling.hear(event)
         telling.finish()
@@ -246,10 +249,7 @@ class Room:
             for socket in person.sockets:
                 self.voice.say(socket, text)
         if holding.state == TicketState.WAITING:
-            ahead = self.replica.paths[path].roster.ahead(ticket)
-            self.voice.when_durable(self.seat, path, ticket, ahead)
-            for socket in person.sockets if told.shows_places(self.replica.paths[path]) else ():
-                self.voice.say(socket, *self.position(path, ahead, None))
+            self.voice.when_durable(self.seat, self.replica.paths[path], {ticket: person.sockets})
 
     def at_entry(self, entry_id: str, then: Callable[[], None]) -> None:
         """Call ``then`` once the replica is at ``entry_id`` or later. Raises ValueError if that is no entry ID."""
@@ -295,12 +295,21 @@ class Room:
         """Something went wrong here that should not have."""
         self._metrics.faults.labels(self.experience).inc()
 
-    def seat(self, path: str, ticket: int, ahead: int) -> None:
-        """The owner of ``ticket``, told ``ahead``, is told its position as it changes from now on, while it waits."""
-        seats = self.people.seats(path)
-        owner = seats.owner(ticket)
-        if owner != NOBODY and path in self.replica.paths and self.replica.paths[path].roster.waits(ticket):
-            seats.pacing.add(owner, ahead, monotonic_ms())
+    def seat(self, path: PathReplica, tickets: dict[int, list[Socket]], returned: Container[int] = ()) -> None:
+        """The sockets of those of ``tickets`` that wait are told their position, and their owners from now on as it
+        changes; ``returned`` are those that came back to the line."""
+        path_id = path.settings.id
+        if self.replica.paths.get(path_id) is not path:
+            return
+        seats, shown = self.people.seats(path_id), told.shows_places(path)
+        waiting = [ticket for ticket in tickets if path.roster.waits(ticket)]
+        for ticket, ahead in zip(waiting, aheads(path.roster, waiting), strict=True):
+            owner = seats.owner(ticket)
+            if owner != NOBODY:
+                seats.pacing.add(owner, ahead, monotonic_ms())
+            for socket in tickets[ticket] if shown else ():
+                why = RETURNED if ticket in returned else None
+                self.voice.tell(socket, *self.position(path_id, ahead, why))
 
     def position(self, path: str, ahead: int, why: str | None) -> tuple[bytes, str]:
         """The position frame for one with ``ahead`` before them, and its state's key."""

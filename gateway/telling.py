@@ -17,7 +17,6 @@ from msgspec import structs
 from gateway import told
 from gateway.asked import Asked
 from gateway.fact import Fact
-from gateway.fanout import RETURNED, aheads
 from gateway.outgoing import Answer
 from gateway.people import Person
 from gateway.session import ok
@@ -50,7 +49,7 @@ class Telling:
         self._answers: dict[Asked, bytes] = {}
         self._joined: set[tuple[Socket, str]] = set()
         self._waiting: dict[str, dict[int, list[Socket]]] = {}
-        self._returned: set[tuple[str, int]] = set()
+        self._returned: dict[str, set[int]] = {}
         self._new_paths: dict[Socket, list[str]] = {}
         self._refused: set[Socket] = set()
         self._opened: list[Socket] = []
@@ -65,10 +64,10 @@ class Telling:
         """These paths are gone: nothing more is told of them, nor of others that come in their place."""
         for path in paths:
             self._waiting.pop(path, None)
+            self._returned.pop(path, None)
         if paths:
             self._held.clear()
             self._joined = {(socket, path) for socket, path in self._joined if path not in paths}
-            self._returned = {(path, ticket) for path, ticket in self._returned if path not in paths}
             self._new_paths = {
                 socket: [path for path in news if path not in paths] for socket, news in self._new_paths.items()
             }
@@ -94,7 +93,8 @@ class Telling:
             if asked.done is not None:
                 self._voice.when_durable(asked.done, answer, self._answers.get(asked))
         for path, tickets in self._waiting.items():
-            self._first_positions(path, tickets)
+            returned = self._returned.get(path, ())
+            self._voice.when_durable(self._room.seat, self._room.replica.paths[path], tickets, returned)
         for socket, paths in self._new_paths.items():
             self._room.tell_states(socket, paths)
         for socket in self._opened:
@@ -119,7 +119,7 @@ class Telling:
             ticket = self._room.people.seats(path).ticket_of(fact.person.number)
             self._waiting.setdefault(path, {})[ticket] = sockets
             if isinstance(event, Returned):
-                self._returned.add((path, ticket))
+                self._returned.setdefault(path, set()).add(ticket)
 
     def _asked_by(self, socket: Socket, path: str, fact: Fact) -> Asked | None:
         """The first of what ``socket`` asked for that ``fact`` answers: in its path, else in any."""
@@ -230,13 +230,3 @@ class Telling:
         assert asked.socket is not None, "only sockets are answered with frames"
         self._answers[asked] = frame
         self._voice.say(asked.socket, frame)
-
-    def _first_positions(self, path: str, tickets: dict[int, list[Socket]]) -> None:
-        replica = self._room.replica.paths[path]
-        shown = told.shows_places(replica)
-        waiting = [ticket for ticket in tickets if replica.roster.waits(ticket)]
-        for ticket, ahead in zip(waiting, aheads(replica.roster, waiting), strict=True):
-            self._voice.when_durable(self._room.seat, path, ticket, ahead)
-            why = RETURNED if (path, ticket) in self._returned else None
-            for socket in tickets[ticket] if shown else ():
-                self._voice.say(socket, *self._room.position(path, ahead, why))

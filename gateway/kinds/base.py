@@ -75,7 +75,5 @@ class KindTelling:
 
     def _waiting_here(self, path: str) -> list[tuple[int, Person]]:
         """Everybody here who waits in ``path``, by ticket."""
-        seats = self._people.seats(path)
-        persons = seats.pacing.persons()
-        held = zip(seats.tickets.all[persons].tolist(), persons.tolist(), strict=True)
-        return [(ticket, Person(self._people, number)) for ticket, number in sorted(held)]
+        waiting = self._people.seats(path).waiting(self._replica.paths[path].roster)
+        return [(ticket, Person(self._people, number)) for ticket, number in waiting]
