@@ -17,13 +17,13 @@ from gateway.control.change import hub_of
 from gateway.edge import sse
 from gateway.endpoints import Call, Endpoint, Parameter, json_answer
 from gateway.hub import Hub
-from gateway.identity import COOKIE, GUEST_LEVEL, Caller, Identity, identify, new_guest, origin_refusal
+from gateway.identity import COOKIE, GUEST_LEVEL, Caller, identify, new_guest, origin_refusal, renewed
 from gateway.stays import act, follow, look
 from protocol.calendar import MEDIA_TYPE
 from protocol.frames import ClientFrame, ConsumerView, ExperienceView, ServerFrame, Welcome
 from protocol.proof import Proof
 from protocol.refusals import Reason, Refusal
-from protocol.sessions import RENEW_AFTER_SECONDS, SESSION_SECONDS, new_session, sign_session
+from protocol.sessions import SESSION_SECONDS
 
 FRAME_BYTES_MAX = 4_096
 
@@ -53,10 +53,7 @@ async def session(call: Call) -> Response | Refusal:
     if refusal is not None:
         return refusal
     found = identify(caller, hub.settings, now)
-    identity = new_guest(hub.settings, now) if isinstance(found, Refusal) else found
-    if now - identity.session.issued >= RENEW_AFTER_SECONDS:
-        renewed = new_session(identity.session.consumer, identity.session.level, now)
-        identity = Identity(renewed, sign_session(renewed, hub.settings.session_key_bytes), True)
+    identity = renewed(new_guest(hub.settings, now) if isinstance(found, Refusal) else found, hub.settings, now)
     held = identity.session
     who = told.consumer(held.consumer, held.level)
     answer = json_answer(SessionAnswer(identity.token, who, held.expires * 1000, time.time_ns() // 1_000_000))

@@ -14,7 +14,14 @@ from msgspec import Struct
 from gateway.settings import GatewaySettings
 from protocol.events import CONSUMER_BYTES
 from protocol.refusals import Reason, Refusal
-from protocol.sessions import Session, TokenError, new_session, sign_session, verify_session
+from protocol.sessions import (
+    RENEW_AFTER_SECONDS,
+    Session,
+    TokenError,
+    new_session,
+    sign_session,
+    verify_session,
+)
 
 COOKIE = "stanchion_session"
 SUBPROTOCOL = "stanchion.v1"
@@ -82,6 +89,15 @@ def new_guest(settings: GatewaySettings, now: int) -> Identity:
     """A person whom nobody has seen before."""
     session = new_session(os.urandom(CONSUMER_BYTES), GUEST_LEVEL, now)
     return Identity(session, sign_session(session, settings.session_key_bytes), False)
+
+
+def renewed(identity: Identity, settings: GatewaySettings, now: int) -> Identity:
+    """``identity``, with a session that lasts from ``now`` (epoch seconds) on where its own is a day old."""
+    held = identity.session
+    if now - held.issued < RENEW_AFTER_SECONDS:
+        return identity
+    session = new_session(held.consumer, held.level, now)
+    return Identity(session, sign_session(session, settings.session_key_bytes), identity.presented)
 
 
 def origin_refusal(caller: Caller, allowed: Iterable[str]) -> Refusal | None:

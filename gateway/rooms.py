@@ -61,7 +61,8 @@ def position_state(path: str) -> str:
 class Room:
     """One experience: ``replica`` (what the log says), ``people`` (who is here), ``outgoing`` (what was asked).
 
-    ``went_live`` is set while all that was in the log is read. ``away``: the engine or the store does not answer.
+    ``went_live`` is set while all that was in the log is read; ``behind``: then more came than was read at once.
+    ``away``: the engine or the store does not answer.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Room:
         self.openings = Openings(self)
         self.waiters = Waiters()
         self.went_live = asyncio.Event()
+        self.behind = False
         self.away = False
         self._proofs = proofs
         self._metrics = metrics
@@ -123,8 +125,9 @@ class Room:
 
     def lag_ms(self) -> int:
         """How long the replica may already be behind the log; 0 when nothing says that it is."""
-        silent_ms = monotonic_ms() - self._entry_at_ms
-        return silent_ms if self.away else 0
+        if self.away:
+            return monotonic_ms() - self._entry_at_ms
+        return max(0, self.now_ms() - self.replica.now_ms) if self.behind else 0
 
     def seems_away(self, now_ms: int) -> bool:
         """Whether the engine should have spoken by now (our monotonic ``now_ms``): a command waits for too long, what

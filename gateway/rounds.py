@@ -116,6 +116,8 @@ async def _tell_signs_of_life(room: Room, slots: Slots32) -> None:
     sockets, now_ms = room.people.sockets, room.now_ms()
     stamps = sockets.lot.stamps(slots)
     for path_id, path in list(room.replica.paths.items()):
+        if room.replica.paths.get(path_id) is not path:
+            continue  # it is gone since the sweep began
         watching = sockets.open_ones(slots, path_id, room.board.level_of(path_id))
         frame = codec.encode_frame(told.phase(path, now_ms, outage=room.away))
         await _tell_shared(room, slots[watching], stamps[watching], [frame], [(frame, f"phase {path_id}")])

@@ -39,7 +39,7 @@ Who asks for an experience that is not known here yet has it looked up at once."
 GATHER_S_MIN = 0.010
 GATHER_S_MAX = 0.500
 """After a read that brought entries the next ones gather for so long: a lone entry waits for nobody, and of a crowd's a
-read brings many. A process that gets its turn late reads the less often for it."""
+read brings many. A process that gets its turn late reads the less often for it, unless more is there already."""
 
 REST_MS_MIN = 500
 REST_MS_MAX = 30_000
@@ -125,7 +125,8 @@ class EventsIn:
             self.lost_since_ms = None
             backoff.reset()
             self._take(rooms, wakes, read)
-            if waits and read.keys() - wakes.keys():
+            more = any(len(entries) == ENTRIES_PER_READ for entries in read.values())
+            if waits and not more and read.keys() - wakes.keys():
                 await pace.rest()
             self.complete = self.complete or all(room.live or self._rests(name) for name, room in self._rooms.items())
 
@@ -136,6 +137,7 @@ class EventsIn:
                 self._found(one.fields[FIELD_EXPERIENCE].decode())
         for name, room in rooms.items():
             entries = read.get(events_key(name), [])
+            room.behind = len(entries) == ENTRIES_PER_READ
             if self._receive(room, entries) and room.live:
                 self._resting.pop(name, None)
 

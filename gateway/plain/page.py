@@ -10,6 +10,7 @@ import html
 import json
 import re
 import secrets
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from importlib.resources import files
@@ -24,6 +25,7 @@ from gateway.arrivals import Arrival, arrived
 from gateway.consumer_api import set_session_cookie
 from gateway.endpoints import read_body
 from gateway.hub import Hub
+from gateway.identity import COOKIE, Identity, renewed
 from gateway.plain import any_kind, appointment, auction, draw, timed_release, waitlist
 from gateway.plain.sheet import Sheet, View
 from gateway.problems import problem
@@ -35,6 +37,7 @@ from protocol.refusals import MEANINGS, Reason, Refusal
 
 FORM_BYTES_MAX = 1_024
 FRESH_BYTES = 8
+SINCE_DIGITS_MAX = 16
 FIGURE_CHARS_MAX = 12
 """A figure of more, as a date is, stands there in smaller letters."""
 _ACTIONS: Final = frozenset(
@@ -74,11 +77,13 @@ class PlainPage:
         with hub.bouncer.handshake():
             arrival = await arrived(hub, request)
             if isinstance(arrival, Refusal):
-                answer: Response | Refusal = arrival
+                answer: Response | Refusal = _turned_away(request, arrival)
             elif content is None:
                 answer = await self._show(hub, request, arrival)
             else:
                 answer = await _act(hub, request, arrival, content)
+            if isinstance(answer, Response) and isinstance(arrival, Arrival):
+                _keep_session(hub, answer, arrival.identity, acted=content is not None)
         return problem(answer, request.url.path) if isinstance(answer, Refusal) else answer
 
     async def _show(self, hub: Hub, request: Request, arrival: Arrival) -> Response | Refusal:
@@ -99,9 +104,23 @@ async def _act(hub: Hub, request: Request, arrival: Arrival, content: bytes) -> 
     refused, path = await _refusal(hub, arrival, form)
     query = {"path": path, "said": "" if refused is None else str(refused)}
     told = urlencode({name: text for name, text in query.items() if text})
-    shown = RedirectResponse(f"{request.url.path}?{told}" if told else request.url.path, HTTPStatus.SEE_OTHER)
-    set_session_cookie(shown, arrival.identity.token, secure=hub.settings.secure_cookies)
-    return shown
+    return RedirectResponse(f"{request.url.path}?{told}" if told else request.url.path, HTTPStatus.SEE_OTHER)
+
+
+def _keep_session(hub: Hub, answer: Response, identity: Identity, *, acted: bool) -> None:
+    """Whoever has ``acted`` keeps who they are from now on; a visit alone makes an old session last."""
+    kept = renewed(identity, hub.settings, int(time.time()))
+    if acted or kept is not identity:
+        set_session_cookie(answer, kept.token, secure=hub.settings.secure_cookies)
+
+
+def _turned_away(request: Request, refusal: Refusal) -> Response | Refusal:
+    """A cookie that proves nothing any more is taken back: nobody can do that on a page without script."""
+    if refusal.reason != Reason.BAD_TOKEN or "authorization" in request.headers or COOKIE not in request.cookies:
+        return refusal
+    anew = RedirectResponse(f"{request.url.path}?{urlencode({'said': refusal.reason})}", HTTPStatus.SEE_OTHER)
+    anew.delete_cookie(COOKIE, path="/")
+    return anew
 
 
 async def _refusal(hub: Hub, arrival: Arrival, form: dict[str, str]) -> tuple[str | None, str]:
@@ -192,4 +211,4 @@ def _way(sheet: Sheet, current: bool) -> str:
 
 def _since(request: Request) -> int:
     since = request.query_params.get("since", "")
-    return int(since) if since.isascii() and since.isdecimal() else 0
+    return int(since) if since.isascii() and since.isdecimal() and len(since) <= SINCE_DIGITS_MAX else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway import conversations
+from gateway import conversations, rooms
 from gateway.asked import Asked
 from gateway.rooms import monotonic_ms
 from protocol.commands import Attach, Join
@@ -207,3 +207,13 @@ def test_a_deadline_that_passes_in_silence_is_an_outage() -> None:
     assert not stage.room.seems_away(later_ms)
     stage.read(stage.log.append(admitted(0)))
     assert stage.room.seems_away(later_ms)
+
+
+def test_a_replica_that_knows_of_more_entries_says_how_far_it_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, at_ms = Stage(), rooms.monotonic_ms()
+    for entry_ms, read_after_ms, behind, lag_ms in ((0, 0, True, 0), (500, 4_500, True, 4_000), (600, 9_600, False, 0)):
+        monkeypatch.setattr(rooms, "monotonic_ms", lambda passed_ms=read_after_ms: at_ms + passed_ms)
+        stage.log.now_ms = START_MS + entry_ms
+        stage.read(stage.log.append())
+        stage.room.behind = behind
+        assert stage.room.lag_ms() == lag_ms

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.app import Gateway
 from gateway.hub import Hub
+from gateway.identity import COOKIE
 from gateway.pass_keys import PassKeys
 from gateway.plain.page import focus, frame_of, sheets_of, view_of
 from gateway.plain.sheet import Sheet
@@ -42,6 +45,9 @@ from protocol.kind_frames import (
     SlotsFrame,
     SlotView,
 )
+from protocol.sessions import SESSION_SECONDS, Session, sign_session, verify_session
+from tests.support.log import Log
+from tests.support.samples import EXPERIENCE, consumer
 
 NOW = 1_800_000_000_000
 MINUTE_MS = 60_000
@@ -367,3 +373,57 @@ async def test_nobody_is_at_the_door_before_their_form_is_read() -> None:
     head = {"type": "http", "method": "POST", "path": "/r/drop/plain", "query_string": b"", "headers": []}
     await Gateway(hub, settings)(head, receive, send)
     assert at_the_door == [0]
+
+
+class Visitor:
+    """A browser without script before a gateway whose room is live, over ASGI."""
+
+    def __init__(self) -> None:
+        self.settings = GatewaySettings(
+            session_key="00" * 32, control_key="control-key-01234", checkout_key="checkout-key-0123"
+        )
+        hub, log = Hub(self.settings, PassKeys({"k1": Ed25519PrivateKey.generate()}), 100), Log()
+        hub.lot.open()
+        room = hub._found(EXPERIENCE)
+        log.configure()
+        for entry in log.entries:
+            room.receive(*entry)
+        room.caught_up()
+        self._client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(Gateway(hub, self.settings)),  # type: ignore[arg-type]  # as uvicorn calls it
+            base_url="http://room.example",
+        )
+
+    def session(self, left_s: int) -> str:
+        """A token that is over in ``left_s``."""
+        now = int(time.time())
+        session = Session(consumer(1), 0, now - SESSION_SECONDS + left_s, now + left_s)
+        return sign_session(session, self.settings.session_key_bytes)
+
+    async def ask(self, method: str, token: str, **options: Any) -> httpx.Response:
+        headers = {"Cookie": f"{COOKIE}={token}"}
+        return await self._client.request(method, f"/r/{EXPERIENCE}/plain", headers=headers, **options)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_visit_makes_an_old_session_last(method: str) -> None:
+    visitor = Visitor()
+    old = visitor.session(600)
+    answer = await visitor.ask(method, old, **({"data": {"action": "leave"}} if method == "POST" else {}))
+    kept = verify_session(answer.cookies[COOKIE], visitor.settings.session_key_bytes, int(time.time()) + 86_400)
+    assert (answer.cookies[COOKIE] != old, kept.consumer) == (True, consumer(1))
+    again = await visitor.ask("GET", answer.cookies[COOKIE])
+    assert again.status_code == 200 and COOKIE not in again.cookies
+
+
+async def test_a_session_that_is_over_is_taken_back_and_said_to_be() -> None:
+    visitor = Visitor()
+    answer = await visitor.ask("GET", visitor.session(-60))
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/r/{EXPERIENCE}/plain?said=bad_token")
+    assert f'{COOKIE}=""' in answer.headers["set-cookie"] and "Max-Age=0" in answer.headers["set-cookie"]
+
+
+async def test_a_number_in_the_address_that_is_too_long_is_none() -> None:
+    visitor = Visitor()
+    answer = await visitor.ask("GET", visitor.session(60), params={"since": "9" * 5_000})
+    assert answer.status_code == 200

@@ -141,3 +141,17 @@ async def test_a_path_may_go_during_a_round() -> None:
     stage.read(stage.log.append(with_paths(stage, 3, "general")))
     await telling
     assert line(socket).kinds() == ["position"]
+
+
+async def test_a_path_may_go_during_a_sweep() -> None:
+    stage = Stage()
+    stage.read(stage.log.append(with_paths(stage, 2, "general", "extra"), extra_opens()))
+    sockets = [stage.enter(number, watched=frozenset({path})) for number, path in enumerate(("general", "extra"))]
+    for socket in sockets:
+        line(socket).take()
+    stage.sockets.told.all[:] -= 50
+    sweeping = asyncio.create_task(sweep(stage.room))
+    await asyncio.sleep(0)
+    stage.read(stage.log.append(with_paths(stage, 3, "general")))
+    await sweeping
+    assert [line(socket).kinds()[0] for socket in sockets] == ["phase", "ok"]

@@ -14,7 +14,7 @@ from gateway.edge.parked.limits import Limits
 from gateway.edge.parked.sending import Sending
 from gateway.edge.parked.slots import CLOSE_SENT, CLOSING, GONE, PINGED, SLOW, Slots
 
-SPREAD_S = 4
+SPREAD_S = 2
 
 
 class KeepAlive:

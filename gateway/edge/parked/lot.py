@@ -96,7 +96,7 @@ class Lot:
     @property
     def full(self) -> bool:
         """Nobody more can be parked now."""
-        count = self._descriptors.count + len(self._ports)
+        count = self._descriptors.count + len(self._ports) + len(self._lines)
         return self._loop is None or count >= self._descriptors.files_max
 
     @property

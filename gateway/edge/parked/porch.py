@@ -42,12 +42,16 @@ class Porch:
         self._loop.add_reader(listening.fileno(), self._accept_some, listening)
 
     def shut(self) -> None:
-        """Let in whoever is connected already, then nobody: what is left in a queue is reset. Idempotent."""
+        """Let in whoever is connected already and there is a file for, then nobody: what is left in a queue is reset.
+        Idempotent."""
         while self._listening:
             listening = self._listening.pop()
             self._loop.remove_reader(listening.fileno())
-            while self._accept(listening):
-                continue
+            try:
+                while self._accept(listening):
+                    continue
+            except OSError as error:
+                logger.warning("not all who were connected can be let in: %s", error)
             listening.close()
 
     def clear(self) -> None:

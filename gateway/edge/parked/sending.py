@@ -21,7 +21,7 @@ from gateway.edge.parked.descriptors import Descriptors
 from gateway.edge.parked.framing import close_frame
 from gateway.edge.parked.limits import Limits
 from gateway.edge.parked.port import Port
-from gateway.edge.parked.slots import CLOSE_SENT, CLOSING, ENDED, GONE, PORT, SLOW, Slots
+from gateway.edge.parked.slots import CLOSE_SENT, CLOSING, ENDED, GONE, PINGED, PORT, SLOW, Slots
 from protocol.close_codes import CloseCode
 
 Keyed = tuple[bytes, str | None]
@@ -205,7 +205,7 @@ class Sending:
 
     def _catch_up(self, slot: int, backlog: Backlog) -> None:
         self.forget(slot)
-        self._slots.flags[slot] &= ~SLOW
+        self._slots.flags[slot] &= ~(SLOW | PINGED)  # who has taken all that waited is there, whatever was asked
         self._watch_room(slot, False)
         if backlog.last_words is not None:
             self._said_last(slot, backlog.last_words.shut, backlog.drop_at)

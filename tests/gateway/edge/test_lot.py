@@ -1,5 +1,7 @@
 """The lot with real sockets and a clock set by hand: telling, hearing, closing, the ladder, keep-alive."""
 
+import asyncio
+import contextlib
 import socket
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from gateway.edge.parked.framing import PING, close_frame, text_frame
 from gateway.edge.parked.limits import Limits
 from gateway.edge.parked.lot import Lot
 from gateway.edge.parked.slots import GONE
-from tests.gateway.edge.pairs import Ground, Heard, ground, until
+from tests.gateway.edge.pairs import WAIT_S, Ground, Heard, ground, until
 from tests.gateway.edge.test_inbound import CLOSE, PONG, TEXT, masked
 
 SMALL = 2_048
@@ -465,3 +467,27 @@ async def test_a_line_has_the_same_bounds(messages: list[str], code: int) -> Non
         for message in messages:
             at.lot.hear(slot, message)
         assert line.closing == code
+
+
+async def test_who_was_asked_and_then_slow_has_shown_to_be_there_by_catching_up() -> None:
+    with ground() as at:
+        client, slot = at.park(receive_buffer=SMALL)
+        while not at.lot.counts.pings:
+            at.at(at.now_s + 1)
+        await fill(at, slot)
+        at.at(at.now_s + 1)
+        async with asyncio.timeout(WAIT_S):
+            while not at.lot.keeps_up(slot):
+                with contextlib.suppress(BlockingIOError):
+                    client.recv(65_536)
+                await asyncio.sleep(0)
+        at.at(at.now_s + 2)
+        await asyncio.sleep(0)
+        assert at.heard.codes == []
+
+
+async def test_sockets_that_another_server_holds_count_too() -> None:
+    with ground(sockets_max=2) as at:
+        for full in (False, False, True):
+            assert at.lot.full == full
+            at.lot.add_line(Outbox())

@@ -2,13 +2,18 @@
 
 import contextlib
 import gc
+import os
+import resource
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from gateway.edge.parked.bouncer import Bouncer
+from gateway.edge.parked.doorway import Doorway
 from gateway.edge.parked.framing import text_frame
 from gateway.edge.parked.listening import listening_socket
+from gateway.edge.parked.porch import Porch
 from tests.gateway.edge.serving import WELCOME, Room, eventually, served, servers
 from tests.gateway.edge.test_apps import request
 from tests.gateway.edge.test_inbound import TEXT, masked
@@ -17,6 +22,16 @@ parked = servers("parked-uvloop", "parked-asyncio")
 WAIT_S = 20.0
 UPGRADED = b"HTTP/1.1 101 "
 PARKED = text_frame(b"parked")
+
+
+class Ears:
+    """Hears nobody."""
+
+    def __init__(self, bouncer: Bouncer) -> None:
+        self.bouncer = bouncer
+
+    def hear(self, door: Doorway, words: bytes) -> None:
+        raise AssertionError("nobody says a word")
 
 
 @contextlib.contextmanager
@@ -189,3 +204,23 @@ def ended(client: socket.socket) -> bool:
         return client.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+async def test_whoever_there_is_no_file_for_does_not_keep_the_door_open() -> None:
+    bouncer, before = Bouncer(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    bouncer.open()
+    with contextlib.ExitStack() as exits:
+        porch, heard = Porch(Ears(bouncer)), []  # type: ignore[arg-type]  # all that a porch asks of a knock
+        doors = [exits.enter_context(listening_socket("127.0.0.1", 0)) for _ in range(2)]
+        for door in doors:
+            porch.open(door, 10)
+            heard += [exits.enter_context(socket.create_connection(door.getsockname(), WAIT_S)) for _ in range(3)]
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 2, before[1]))
+        try:
+            porch.shut()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert [door.fileno() for door in doors] == [-1, -1]
+        porch.clear()
