@@ -46,6 +46,10 @@ class FreedUnits:
         """The oldest; there must be one."""
         return self._units[0]
 
+    def first_to_be_had(self, at: int) -> Units | None:
+        """The oldest that somebody can have at ``at``: no place in a slot that has begun; None = there is none."""
+        return next((units for units in self._units if self._places.can_be_had(units.slot, at)), None)
+
     def add(self, source: str, cause: str, count: int, slot: str = "") -> None:
         """So many have come."""
         self._fresh.append(Units(source, cause, count, slot))
@@ -82,6 +86,13 @@ class FreedUnits:
         """``count`` units, the oldest, cannot be offered any more."""
         for slot in self.take(count):
             self._places.give_back(slot, at, journal)
+
+    def drop_lost(self, at: int, journal: Journal) -> None:
+        """What nobody can have any more cannot be offered."""
+        lost = [units for units in self._units if not self._places.can_be_had(units.slot, at)]
+        self._units = [units for units in self._units if units not in lost]
+        for units in lost:
+            self._places.give_back(units.slot, at, journal)
 
     def let_places_go(self, at: int, journal: Journal) -> None:
         """Nobody here wants the places that are kept: they are for everybody."""

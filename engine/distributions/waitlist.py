@@ -102,9 +102,9 @@ class Waitlist(Distribution):
         if refusal := self._path.claim_refusal(ticket, command.offer):
             return refusal
         assert ticket is not None, "an offer has a ticket"
-        if not self._path.offers.open[ticket].reserved and not (self._available() and self._path.is_free_for(ticket)):
+        slot = self._slot_for(ticket, at)
+        if slot is None:
             return Refusal(Reason.GONE, {"path": self._path.id})
-        slot = self._slot_for(ticket)
         return self._places.refusal(slot, ticket, at) if slot else None
 
     def _offer_refusal(self, command: Offer) -> Refusal | None:
@@ -119,8 +119,9 @@ class Waitlist(Distribution):
         if isinstance(command, Offer):
             return {"offered": self._offer_by_hand(command.count, at, journal)}
         assert ticket is not None, "an offer has a ticket"
-        slot = self._slot_for(ticket)
+        slot = self._slot_for(ticket, at)
         if not self._path.offers.open[ticket].reserved:
+            self._units.drop_lost(at, journal)
             self._units.take(1)
         if slot:
             self._places.book(slot, ticket, at, journal)
@@ -150,6 +151,7 @@ class Waitlist(Distribution):
         self._announce(at, journal)
         self._units.collect(self._spare(), at, journal)
         if self._terms.strategy == "all":
+            self._units.drop_lost(at, journal)
             if self._available():
                 self._offer(path.tickets.waiting, "", at, journal)
             if not path.offers.unclaimed:
@@ -207,10 +209,14 @@ class Waitlist(Distribution):
 
     # Places in slots
 
-    def _slot_for(self, ticket: int) -> str:
-        """The slot in which ``ticket`` has a place if it claims now, or ""."""
+    def _slot_for(self, ticket: int, at: int) -> str | None:
+        """The slot in which ``ticket`` has a place if it claims at ``at``, or "" if it has something else; None = there
+        is nothing for it."""
         offer = self._path.offers.open[ticket]
-        return offer.slot if offer.reserved else self._units.first.slot
+        if offer.reserved:
+            return offer.slot
+        first = self._units.first_to_be_had(at)
+        return first.slot if first and self._available() and self._path.is_free_for(ticket) else None
 
     # The lottery
 

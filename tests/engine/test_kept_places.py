@@ -11,7 +11,7 @@ from engine.audits.promises import Broken
 from protocol import commands as c
 from protocol import kind_events as k
 from protocol.commands import Credentials
-from protocol.events import Answered, AnyEvent, Joined, Left
+from protocol.events import Answered, AnyEvent, Joined, Left, Refused
 from tests.engine.stage import ACTOR, START_MS, Stage, configure, only
 from tests.engine.test_appointment import (
     ELEVEN,
@@ -214,6 +214,24 @@ def test_offered_to_all_it_goes_to_who_claims_first() -> None:
     stage.later(0, cancel(1))
     stage.later(60_000)
     assert (stage.states(LIST), free(stage)) == (["expired"], [1, 1, 1])
+
+
+def test_offered_to_all_a_place_that_has_begun_is_not_in_the_way_of_a_later_one() -> None:
+    stage = waiting(attached(strategy="all", claim_window_seconds=3_600), 8, 9)
+    stage.later(0, book(2, ELEVEN))
+    stage.step(TEN_MS - MINUTE_MS, cancel(1), cancel(2))
+    assert free(stage) == [0, 1, 0]
+    events = stage.step(TEN_MS, claim(8))
+    assert [(one.ticket, one.slot) for one in only(events, k.Booked)] == [(2, ELEVEN)]
+    assert (stage.states(LIST), free(stage)) == (["left", "offered"], [1, 1, 0])
+
+
+def test_offered_to_all_a_place_that_has_begun_is_gone_and_kept_no_more() -> None:
+    stage = waiting(attached(strategy="all", claim_window_seconds=3_600), 8)
+    stage.step(TEN_MS - MINUTE_MS, cancel(1))
+    events = stage.step(TEN_MS, claim(8))
+    assert [one.reason for one in only(events, Refused)] == ["gone"]
+    assert told(events) == ["Refused", "SlotReleased", "UnitsGone"]
 
 
 def test_a_place_beyond_the_caps_of_the_waitlist_is_free() -> None:
