@@ -41,6 +41,11 @@ class Offers:
         """How many are open and not claimed."""
         return len(self.open) - len(self.claims)
 
+    @property
+    def to_all(self) -> bool:
+        """Whether any is open that keeps nothing: who claims first gets what is there."""
+        return any(not offer.reserved for offer in self.open.values())
+
     def put(self, ticket: int, offer: Offer) -> None:
         """Make an offer, or note that its end moved."""
         self.open[ticket] = offer

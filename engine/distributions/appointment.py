@@ -16,8 +16,8 @@
     booked     no_show, once it has begun        → expired
     waiting    the last slot is over             → lost (ended)
 
-A place that is given back is kept for the waitlist that is attached, if somebody waits there, until it is claimed,
-which books it, or nobody there wants it.
+A place that is given back is kept for the waitlist that is attached, if somebody waits there, or has an offer to all,
+until it is claimed, which books it, or nobody there wants it.
 
 Bookings and live holds never exceed what a slot takes. A live hold can always be confirmed: paused, closed, and within
 the notice that a new one would need; it ends when its slot begins at the latest. A booking is the access: nobody is
@@ -328,9 +328,12 @@ class Appointment(Distribution):
     # The waitlist
 
     def _feed(self, slot: str, at: int, journal: Journal) -> None:
-        """A place in ``slot`` is free again: it is kept for the attached waitlist, if somebody waits there."""
+        """A place in ``slot`` is free again: it is kept for the attached waitlist, if somebody waits there, or has an
+        offer to all."""
         waitlist = self._path.waitlist
-        if waitlist is not None and waitlist.tickets.waiting and self._new_refusal(slot, at) is None:
+        if waitlist is None or not (waitlist.tickets.waiting or waitlist.offers.to_all):
+            return
+        if self._new_refusal(slot, at) is None:
             self._bookings.keep(slot)
             journal.add(SlotKept(self._path.id, at, slot))
             waitlist.distribution.freed(self._path.id, "cancelled", 1, slot)

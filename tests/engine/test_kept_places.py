@@ -226,6 +226,21 @@ def test_offered_to_all_a_place_that_has_begun_is_not_in_the_way_of_a_later_one(
     assert (stage.states(LIST), free(stage)) == (["left", "offered"], [1, 1, 0])
 
 
+def test_offered_to_all_a_second_place_is_for_those_who_have_an_offer() -> None:
+    stage = waiting(attached(strategy="all"), 8, 9)
+    stage.later(0, book(2, ELEVEN), cancel(1))
+    assert told(stage.later(0, cancel(2))) == ["BookingCancelled", "SlotKept"]
+    assert (stage.states(LIST), free(stage)) == (["offered", "offered"], [0, 1, 0])
+    stage.later(0, claim(8))
+    events = stage.later(0, claim(9))
+    assert [(one.ticket, one.slot) for one in only(events, k.Booked)] == [(3, ELEVEN)]
+    assert (stage.states(LIST), free(stage)) == (["left", "left"], [0, 1, 0])
+    stage = waiting(attached(strategy="all"), 8)
+    stage.later(0, book(2, ELEVEN), cancel(1))
+    stage.later(0, claim(8))
+    assert told(stage.later(0, cancel(2))) == ["BookingCancelled"], "nobody has an offer any more"
+
+
 def test_offered_to_all_a_place_that_has_begun_is_gone_and_kept_no_more() -> None:
     stage = waiting(attached(strategy="all", claim_window_seconds=3_600), 8)
     stage.step(TEN_MS - MINUTE_MS, cancel(1))
