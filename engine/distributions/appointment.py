@@ -20,10 +20,10 @@ A place that is given back is kept for the waitlist that is attached, if somebod
 until it is claimed, which books it, or nobody there wants it.
 
 Bookings and live holds never exceed what a slot takes. A live hold can always be confirmed: paused, closed, and within
-the notice that a new one would need; it ends when its slot begins at the latest. A booking is the access: nobody is
-admitted, unless it is paid for first (``checkout``): then only a place that is not paid for feeds the waitlist. Its
-confirmation code is an HMAC, so that nobody can think of one, and short, so that it can be said aloud. When slots begin
-stands in the document (``protocol.slots``).
+the notice that a new one would need; it ends when its slot begins at the latest, but for the time that an outage gives
+back (§3). A booking is the access: nobody is admitted, unless it is paid for first (``checkout``): then only a place
+that is not paid for feeds the waitlist. Its confirmation code is an HMAC, so that nobody can think of one, and short,
+so that it can be said aloud. When slots begin stands in the document (``protocol.slots``).
 
 Hands over to: ``engine.core.bookings``, which keeps the places, and ``engine.core.slots``, which says what can be had.
 """
