@@ -144,7 +144,7 @@ class Experience:
         added = self.stock.added()
         for path in self.by_priority:
             if count := sum(added.get(variant, 0) for variant in path.variants):
-                path.distribution.freed(path.id, "stock_added", count)
+                path.distribution.restocked(count)
         self._give_turns(at)
         for path in self.by_priority:
             while count := path.metered(at):

@@ -39,7 +39,7 @@ class Offering(Turns):
             offer = hmac_digest(self.secret, f"offer/{self.id}/{self.created}/{ticket}".encode(), "sha256")
             self.tickets.move(ticket, OFFERED)
             price = self.distribution.price(ticket)
-            variant = self._set_aside(ticket) if reserved else ANY
+            variant = self._set_aside(ticket, slot) if reserved else ANY
             self.offers.put(ticket, Offer(offer[:OFFER_BYTES], claim_by, variant, price, reserved, False, slot))
             offers += offer[:OFFER_BYTES]
             variants.append(ANY if self.settings.product_selection == "checkout" else variant)
@@ -99,11 +99,12 @@ class Offering(Turns):
                 self.offers.put(ticket, offer)
                 journal.add(OfferMoved(self.id, ticket, offer.claim_by))
 
-    def _set_aside(self, ticket: int) -> str:
-        """Reserve a unit for an offer, which counts as a window from now on; answers its variant."""
+    def _set_aside(self, ticket: int, slot: str = "") -> str:
+        """Reserve a unit for an offer, which counts as a window from now on; answers its variant. A place in ``slot``
+        is kept already, and is no stock."""
         self.meter.reserve()
         self._over_all.reserve()
-        return self._reserve(ticket)
+        return ANY if slot else self._reserve(ticket)
 
     def _withdraw(self, ticket: int, cause: str) -> None:
         offer = self.offers.take(ticket)

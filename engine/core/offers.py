@@ -12,7 +12,7 @@ from msgspec import Struct
 
 
 class Offer(Struct, gc=False, array_like=True):
-    """``variant`` is what is reserved ("" = nothing counted, or nothing yet); ``price`` None = as in the document;
+    """``variant`` is what is reserved ("" = nothing counted, nothing yet, or a place); ``price`` None = as documented;
     ``slot``: where the appointment that the waitlist is attached to keeps a place for it ("" = nowhere)."""
 
     offer: bytes

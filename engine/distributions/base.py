@@ -128,7 +128,10 @@ class Distribution:
 
     def freed(self, source: str, cause: str, count: int, slot: str = "") -> None:
         """``count`` units of the path ``source``, this one or the one that it is attached to, are free again because of
-        ``cause``, or new (``stock_added``); one place in ``slot``, which is kept, where that is named."""
+        ``cause``; one place in ``slot``, which is kept, where that is named."""
+
+    def restocked(self, count: int) -> None:
+        """``count`` units of what the path sells are new."""
 
     def give_turns(self, at: int, journal: Journal) -> None:
         """Give what is free in the kind's own way, before whoever is next is admitted."""

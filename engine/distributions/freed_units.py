@@ -42,57 +42,63 @@ class FreedUnits:
         return sum(units.count for units in self._units)
 
     @property
-    def first(self) -> Units:
-        """The oldest; there must be one."""
-        return self._units[0]
+    def places(self) -> int:
+        """How many of them are places in slots."""
+        return sum(1 for units in self._units if units.slot)
 
-    def first_to_be_had(self, at: int) -> Units | None:
-        """The oldest that somebody can have at ``at``: no place in a slot that has begun; None = there is none."""
-        return next((units for units in self._units if self._places.can_be_had(units.slot, at)), None)
+    @property
+    def loose(self) -> int:
+        """How many of them are not."""
+        return self.count - self.places
+
+    def first(self, at: int, *, loose: bool) -> Units | None:
+        """The oldest place that somebody can have at ``at``: no place in a slot that has begun; where there is none,
+        the oldest of the ``loose`` ones, if they can be had; None = there is nothing."""
+        for units in self._units:
+            if units.slot and self._places.can_be_had(units.slot, at):
+                return units
+        return next((units for units in self._units if loose and not units.slot), None)
 
     def add(self, source: str, cause: str, count: int, slot: str = "") -> None:
         """So many have come."""
         self._fresh.append(Units(source, cause, count, slot))
 
-    def collect(self, spare: int, at: int, journal: Journal) -> None:
-        """Take in what has come, as far as it can be used, with what is there already: ``spare`` in all. What somebody
-        else took meanwhile is no unit any more."""
+    def collect(self, places: int, loose: int, at: int, journal: Journal) -> None:
+        """Take in what has come, as far as it can be used, with what is there already: so many ``places`` in all, and
+        so many ``loose`` units, which are none. What somebody else took meanwhile is no unit any more."""
         fresh, self._fresh = self._fresh, []
-        room = spare - self.count
         for freed in fresh:
+            room = places - self.places if freed.slot else loose - self.loose
             freed.count = min(freed.count, room)
             if freed.count > 0 and self._places.can_be_had(freed.slot, at):
-                room -= freed.count
                 self._units.append(freed)
                 journal.add(UnitsFreed(self._path.id, at, freed.source, freed.cause, freed.count))
             elif freed.slot:
                 self._places.give_back(freed.slot, at, journal)
-        self.drop(-min(room, 0), at, journal)
+        self._drop_beyond(places, loose, at, journal)
 
-    def take(self, count: int) -> list[str]:
-        """``count`` units are used, the oldest first; answers the slots of those that are places."""
-        slots = []
-        while count:
-            first = self._units[0]
-            used = min(count, first.count)
-            first.count -= used
-            count -= used
-            if not first.count:
-                slots += [first.slot] if first.slot else []
-                del self._units[0]
-        return slots
+    def _drop_beyond(self, places: int, loose: int, at: int, journal: Journal) -> None:
+        """Units beyond these numbers, the oldest, cannot be offered any more."""
+        over = {True: self.places - places, False: self.loose - loose}
+        for units in list(self._units):
+            is_place = bool(units.slot)
+            count = min(units.count, max(0, over[is_place]))
+            over[is_place] -= count
+            self.take(units, count)
+            if is_place and count:
+                self._places.give_back(units.slot, at, journal)
 
-    def drop(self, count: int, at: int, journal: Journal) -> None:
-        """``count`` units, the oldest, cannot be offered any more."""
-        for slot in self.take(count):
-            self._places.give_back(slot, at, journal)
+    def take(self, units: Units, count: int) -> None:
+        """``count`` of ``units`` are used, or cannot be."""
+        units.count -= count
+        self._units = [one for one in self._units if one.count]
 
     def drop_lost(self, at: int, journal: Journal) -> None:
         """What nobody can have any more cannot be offered."""
-        lost = [units for units in self._units if not self._places.can_be_had(units.slot, at)]
-        self._units = [units for units in self._units if units not in lost]
-        for units in lost:
-            self._places.give_back(units.slot, at, journal)
+        for units in list(self._units):
+            if not self._places.can_be_had(units.slot, at):
+                self.take(units, units.count)
+                self._places.give_back(units.slot, at, journal)
 
     def let_places_go(self, at: int, journal: Journal) -> None:
         """Nobody here wants the places that are kept: they are for everybody."""

@@ -24,6 +24,11 @@ class OfferedPlaces:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def are_due(self) -> bool:
+        """Whether it is for places that this waitlist is there: an appointment feeds it."""
+        return self._keeper() is not None
+
     def ends_at(self, slot: str, claim_by: int) -> int:
         """Until when a place in ``slot`` can be claimed: until it begins, at the latest."""
         terms = None if self._path.source is None else self._path.source.settings.distribution

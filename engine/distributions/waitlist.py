@@ -2,10 +2,11 @@
 
 Units come from the path that it is attached to, where an admission expired, was declined or released and nobody there
 would take it; from its own offers and windows that lapsed; from stock that was added; from the merchant's hand. When
-that path opens, all are told and nothing is kept for anybody. An offer keeps its unit and counts as an open window, but
-for the strategy ``all``: there a claim keeps it, and whoever comes too late hears ``gone`` until something is free
-again. ``one_by_one`` has one offer open at a time, ``batch`` so many. One offer a ticket. Next is who came first, or,
-by lottery, who is first in an order that is drawn of all who wait (``drawn_line``). Rules of §9:
+that path opens, all are told and nothing is kept for anybody. Where it is an appointment, units are the places that are
+given back there: no stock is reserved with them, and added stock is none. An offer keeps its unit and counts as an open
+window, but for the strategy ``all``: there a claim keeps it, and whoever comes too late hears ``gone`` until something
+is free again. ``one_by_one`` has one offer open at a time, ``batch`` so many. One offer a ticket. Next is who came
+first, or, by lottery, who is first in an order that is drawn of all who wait (``drawn_line``). Rules of §9:
 
     waiting    something is free, it is next      → offered
     waiting    it wants something else, or is
@@ -26,7 +27,7 @@ from engine.core.schedule import SERVING
 from engine.core.ticket import BOOKED
 from engine.distributions.base import Distribution
 from engine.distributions.drawn_line import DrawnLine
-from engine.distributions.freed_units import FreedUnits
+from engine.distributions.freed_units import FreedUnits, Units
 from engine.distributions.offered_places import OfferedPlaces
 from protocol import documents
 from protocol.commands import Claim, Offer
@@ -102,10 +103,11 @@ class Waitlist(Distribution):
         if refusal := self._path.claim_refusal(ticket, command.offer):
             return refusal
         assert ticket is not None, "an offer has a ticket"
-        slot = self._slot_for(ticket, at)
-        if slot is None:
+        offer = self._path.offers.open[ticket]
+        what = offer if offer.reserved else self._first_for(ticket, at)
+        if what is None:
             return Refusal(Reason.GONE, {"path": self._path.id})
-        return self._places.refusal(slot, ticket, at) if slot else None
+        return self._places.refusal(what.slot, ticket, at) if what.slot else None
 
     def _offer_refusal(self, command: Offer) -> Refusal | None:
         if command.count < 1:
@@ -119,12 +121,13 @@ class Waitlist(Distribution):
         if isinstance(command, Offer):
             return {"offered": self._offer_by_hand(command.count, at, journal)}
         assert ticket is not None, "an offer has a ticket"
-        slot = self._slot_for(ticket, at)
-        if not self._path.offers.open[ticket].reserved:
-            self._units.drop_lost(at, journal)
-            self._units.take(1)
-        if slot:
-            self._places.book(slot, ticket, at, journal)
+        offer = self._path.offers.open[ticket]
+        what = offer if offer.reserved else self._first_for(ticket, at)
+        assert what is not None, "it was asked before"
+        if isinstance(what, Units):
+            self._units.take(what, 1)
+        if what.slot:
+            self._places.book(what.slot, ticket, at, journal)
         else:
             self._path.claim(ticket, at, journal)
         return None
@@ -142,6 +145,10 @@ class Waitlist(Distribution):
     def freed(self, source: str, cause: str, count: int, slot: str = "") -> None:
         self._units.add(source, cause, count, slot)
 
+    def restocked(self, count: int) -> None:
+        if not self._places.are_due:
+            self._units.add(self._path.id, "stock_added", count)
+
     def give_turns(self, at: int, journal: Journal) -> None:
         path = self._path
         self._have_line(journal)
@@ -149,7 +156,7 @@ class Waitlist(Distribution):
             self._units.let_places_go(at, journal)
             return
         self._announce(at, journal)
-        self._units.collect(self._spare(), at, journal)
+        self._units.collect(path.caps(), self._spare(), at, journal)
         if self._terms.strategy == "all":
             self._units.drop_lost(at, journal)
             if self._available():
@@ -159,13 +166,13 @@ class Waitlist(Distribution):
             self._tell_gone(at, journal)
         elif not self._is_drawing(at, journal):
             together = self._terms.batch or 1
+            if path.offers.unclaimed < together:
+                self._units.drop_lost(at, journal)
             while (free := min(together - path.offers.unclaimed, self._available())) > 0:
-                first = self._units.first
-                if not self._places.can_be_had(first.slot, at):
-                    self._units.drop(1, at, journal)
-                    continue
+                first = self._units.first(at, loose=True)
+                assert first is not None, "something is available"
                 offered = self._offer(min(free, first.count, self._at_once()), first.cause, at, journal, first.slot)
-                self._units.take(offered)
+                self._units.take(first, offered)
                 if not offered and not self._draw(at, journal):
                     if not self._is_drawing(at, journal):
                         self._units.let_places_go(at, journal)
@@ -198,25 +205,21 @@ class Waitlist(Distribution):
         return self._path.source is not None and self._path.source.phase == Phase.ENDED
 
     def _spare(self) -> int:
-        """How many could be offered: the stock, the caps, less what the line of its path would take first."""
+        """How many could be offered that are no places: the stock, the caps, less what the line of its path would take
+        first."""
         path = self._path
         free = min(path.stock.free(path.variants), path.caps())
         return max(0, free - (path.source.distribution.hoping() if path.source else 0))
 
     def _available(self) -> int:
         """How many units are there that can still be offered or claimed."""
-        return min(self._spare(), self._units.count)
+        return min(self._path.caps(), self._units.places + min(self._spare(), self._units.loose))
 
-    # Places in slots
-
-    def _slot_for(self, ticket: int, at: int) -> str | None:
-        """The slot in which ``ticket`` has a place if it claims at ``at``, or "" if it has something else; None = there
-        is nothing for it."""
-        offer = self._path.offers.open[ticket]
-        if offer.reserved:
-            return offer.slot
-        first = self._units.first_to_be_had(at)
-        return first.slot if first and self._available() and self._path.is_free_for(ticket) else None
+    def _first_for(self, ticket: int, at: int) -> Units | None:
+        """What ``ticket``, which has an offer to all, gets if it claims at ``at``, or None."""
+        if not self._available():
+            return None
+        return self._units.first(at, loose=self._spare() > 0 and self._path.is_free_for(ticket))
 
     # The lottery
 
@@ -247,7 +250,7 @@ class Waitlist(Distribution):
     # Offers
 
     def _offer_by_hand(self, count: int, at: int, journal: Journal) -> int:
-        self._units.collect(self._spare(), at, journal)
+        self._units.collect(self._path.caps(), self._spare(), at, journal)
         room = self._spare()
         if self._terms.strategy == "all":
             self._units.add(self._path.id, BY_HAND, count)
@@ -270,11 +273,12 @@ class Waitlist(Distribution):
         """Offer to the next ``count`` who wait; answers how many there were."""
         path = self._path
         claim_by = self._places.ends_at(slot, at + self._terms.claim_window_seconds * MS_PER_SECOND)
+        is_place = bool(slot) or (self._terms.strategy == "all" and self._units.places > 0)
         tickets: list[int] = []
         for ticket in path.tickets.all_waiting() if self._line is None else self._line.waiting():
             if len(tickets) == count:
                 break
-            reason = self._why_not(ticket)
+            reason = self._why_not(ticket, is_place=is_place)
             if not reason:
                 tickets.append(ticket)
             elif self._skipped.get(ticket) != reason:
@@ -287,10 +291,10 @@ class Waitlist(Distribution):
             path.offer(tickets, cause, claim_by, at, journal, reserved=reserved, slot=slot)
         return len(tickets)
 
-    def _why_not(self, ticket: int) -> str:
-        """Why this one is not offered anything now ("" = it is)."""
+    def _why_not(self, ticket: int, *, is_place: bool) -> str:
+        """Why this one is not offered anything now ("" = it is). A place is for everybody, whatever they choose."""
         path = self._path
-        if not path.is_free_for(ticket):
+        if not is_place and not path.is_free_for(ticket):
             return "variant_not_free"
         if path.source is not None:
             there = path.source.tickets.latest.get(path.tickets.consumer(ticket))

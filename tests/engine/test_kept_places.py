@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.audits.promises import Broken
@@ -29,7 +30,7 @@ from tests.engine.test_appointment import (
     hold,
     reschedule,
 )
-from tests.support.samples import consumer, document, raw_path
+from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant
 
 LIST = "waitlist"
 
@@ -247,6 +248,66 @@ def test_offered_to_all_a_place_that_has_begun_is_gone_and_kept_no_more() -> Non
     events = stage.step(TEN_MS, claim(8))
     assert [one.reason for one in only(events, Refused)] == ["gone"]
     assert told(events) == ["Refused", "SlotReleased", "UnitsGone"]
+
+
+def shop(stock: int, **settings: Any) -> Stage:
+    """A queue sells ``stock`` of a thing, beside an appointment and its waitlist."""
+    told = {"kind": "waitlist", "claim_window_seconds": 60} | settings.pop("terms", {})
+    waitlist = {"id": LIST, "attached_to": PATH, "distribution": told} | settings
+    products = [raw_product(raw_variant("a", stock=stock), raw_variant("b"))]
+    queue = raw_path(distribution={"release_rate_per_minute": 600})
+    return Calendar(document(paths=[queue, fitting(), waitlist], products=products))
+
+
+def test_a_place_is_no_stock() -> None:
+    stage = waiting(shop(0, variants=["a"]), 8)
+    events = stage.later(0, cancel(1))
+    assert told(events) == ["BookingCancelled", "SlotKept", "Offered"]
+    assert told(stage.later(0, claim(8))) == ["Left", "SlotReleased", "Joined", "Booked"]
+    stage = waiting(shop(1, variants=["a"]), 8, 9)
+    stage.later(0, cancel(1))
+    assert (stage.core.stock.free(["a"]), stage.path(LIST).meter.active) == (1, 1)
+    stage.later(0, c.Decline(consumer(8), LIST))
+    stage.later(60_000)
+    assert (stage.core.stock.free(["a"]), stage.path(LIST).meter.active) == (1, 0)
+
+
+def test_added_stock_is_no_place() -> None:
+    stage = waiting(shop(0, variants=["a"]), 8)
+    events = stage.later(0, c.SetStock(ACTOR, "", "a", add=5))
+    assert stage.states(LIST) == ["waiting"] and not only(events, k.UnitsFreed)
+
+
+@pytest.mark.parametrize("strategy", ["one_by_one", "all"])
+def test_a_place_is_for_everybody_whatever_they_choose(strategy: str) -> None:
+    stage = shop(0, product_selection="consumer", terms={"strategy": strategy})
+    stage.later(0, c.Join(consumer(8), LIST, credentials=Credentials(variant="a")), book(1, TEN))
+    stage.later(0, cancel(1))
+    assert stage.states(LIST) == ["offered"]
+    stage.later(0, claim(8))
+    assert stage.states(PATH)[-1] == "booked"
+
+
+def test_what_the_merchant_offers_by_hand_is_a_unit_of_the_stock_and_places_come_first() -> None:
+    stage = waiting(shop(2, variants=["a"]), 8, 9, 10)
+    stage.later(0, c.Offer(ACTOR, "", LIST, 2), book(2, ELEVEN))
+    assert stage.states(LIST) == ["offered", "offered", "waiting"]
+    stage.later(0, cancel(2))
+    stage.later(0, c.Decline(consumer(8), LIST))
+    events = stage.later(0, c.Decline(consumer(9), LIST))
+    assert [(one.tickets, one.slot) for one in only(events, k.Offered)] == [([2], ELEVEN)]
+    stage.later(0, c.Decline(consumer(10), LIST), c.Join(consumer(11), LIST))
+    assert [(one.slot, one.variant) for one in stage.path(LIST).offers.open.values()] == [(ELEVEN, "")]
+    stage.later(0, c.Join(consumer(12), LIST))
+    events = stage.later(0, claim(11))
+    assert [(one.tickets, one.slot) for one in only(events, k.Offered)] == [([4], "")]
+    assert _units(stage) == [1]
+    stage.later(0, c.SetStock(ACTOR, "", "a", 1))
+    assert _units(stage) == [], "what is not there any more is not offered"
+
+
+def _units(stage: Stage) -> list[int]:
+    return [count for _, _, count, _ in msgspec.to_builtins(stage.path(LIST).distribution.snapshot()[1])]
 
 
 def test_a_place_beyond_the_caps_of_the_waitlist_is_free() -> None:

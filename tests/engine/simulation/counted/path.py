@@ -266,7 +266,8 @@ class CountedPath:
     def offered(self, event: k.Offered, now_ms: int) -> None:
         for ticket in event.tickets:
             self.waiting.pop(ticket)
-            self.offers[ticket] = OpenOffer(event.claim_by, self.sells, reserved=event.reserved, slot=event.slot)
+            variant = "" if event.slot else self.sells
+            self.offers[ticket] = OpenOffer(event.claim_by, variant, reserved=event.reserved, slot=event.slot)
 
     ACTS: ClassVar[dict[type, Any]] = {
         e.PhaseChanged: changed_phase,

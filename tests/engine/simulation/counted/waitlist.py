@@ -68,6 +68,8 @@ class CountedWaitlist(CountedLots):
 
     def offered(self, event: k.Offered, now_ms: int) -> None:
         super().offered(event, now_ms)
+        if event.cause == "stock_added" and self.source is not None and self.source.kind == "appointment":
+            raise Broken("offers: added stock was offered where the places of an appointment are")
         for ticket in event.tickets:
             if self._is_admitted_there(ticket):
                 raise Broken(f"offers: {ticket} was offered what its holder has already")
