@@ -104,7 +104,9 @@ class Offering(Turns):
         is kept already, and is no stock."""
         self.meter.reserve()
         self._over_all.reserve()
-        return ANY if slot else self._reserve(ticket)
+        variant = ANY if slot else self._reserve(ticket)
+        self._took(1)
+        return variant
 
     def _withdraw(self, ticket: int, cause: str) -> None:
         offer = self.offers.take(ticket)

@@ -145,6 +145,7 @@ class Turns(Schedule):
         reserved = before - len(self.offers.claims)
         self.meter.admit(count, by_hand=by_hand, reserved=reserved)
         self._over_all.admit(count, by_hand=by_hand, reserved=reserved)
+        self._took(count - reserved)
         if self.settings.product_selection == "checkout":
             variants = [ANY] * count
         if any(variants) or any(price is not None for price in prices):
@@ -171,6 +172,11 @@ class Turns(Schedule):
 
     def _lapse(self, ticket: int, cause: str) -> None:
         self._free(self.windows.close(ticket).variant, cause)
+
+    def _took(self, count: int) -> None:
+        """So many are given out here: the waitlist comes behind that."""
+        if self.waitlist and self.distribution.FEEDS:
+            self.waitlist.distribution.taken(count, min(self.stock.free(self.variants), self.caps()))
 
     def _free(self, variant: str, cause: str, slot: str = "") -> None:
         """What was reserved for a window or an offer is free again."""

@@ -130,6 +130,9 @@ class Distribution:
         """``count`` units of the path ``source``, this one or the one that it is attached to, are free again because of
         ``cause``; one place in ``slot``, which is kept, where that is named."""
 
+    def taken(self, count: int, left: int) -> None:
+        """The path that this is attached to gave out ``count`` units to those who come first; ``left`` are free."""
+
     def restocked(self, count: int) -> None:
         """``count`` units of what the path sells are new."""
 

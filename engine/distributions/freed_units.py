@@ -1,4 +1,5 @@
-"""What came free for a waitlist and can be offered, the oldest first.
+"""What came free for a waitlist and can be offered, the oldest first; and what cannot yet, since others come first who
+may take it, or the caps do not allow it. What is taken, or not there any more, is forgotten.
 
 Hands over to: ``offered_places``, for those of them that are places in slots.
 """
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from engine.core.limits import UNLIMITED
 from engine.distributions.offered_places import OfferedPlaces
 from protocol.kind_events import UnitsFreed
 
@@ -28,7 +30,7 @@ class Units(Struct, gc=False, array_like=True):
 
 
 class FreedUnits:
-    """``fresh``: what came since it was last looked at; ``units``: what can be offered."""
+    """``fresh``: what came and could not be offered yet; ``units``: what can be, or could and will be again."""
 
     def __init__(self, path: Path, places: OfferedPlaces) -> None:
         self._path = path
@@ -63,30 +65,65 @@ class FreedUnits:
         """So many have come."""
         self._fresh.append(Units(source, cause, count, slot))
 
-    def collect(self, places: int, loose: int, at: int, journal: Journal) -> None:
+    def collect(self, places: int, spare: int, free: int, at: int, journal: Journal) -> None:
         """Take in what has come, as far as it can be used, with what is there already: so many ``places`` in all, and
-        so many ``loose`` units, which are none. What somebody else took meanwhile is no unit any more."""
+        so many that are none as are ``spare``. What is not spare, but ``free``, may become so: it is kept until then.
+        What somebody else took meanwhile is no unit any more."""
+        room, spare = places - self.places, spare - self.loose
         fresh, self._fresh = self._fresh, []
         for freed in fresh:
-            room = places - self.places if freed.slot else loose - self.loose
-            freed.count = min(freed.count, room)
-            if freed.count > 0 and self._places.can_be_had(freed.slot, at):
-                self._units.append(freed)
-                journal.add(UnitsFreed(self._path.id, at, freed.source, freed.cause, freed.count))
-            elif freed.slot:
+            if not freed.slot:
+                count = min(freed.count, max(0, spare))
+                spare -= count
+                if freed.count > count:
+                    self._wait(freed, freed.count - count)
+                if count:
+                    self._use(Units(freed.source, freed.cause, count), at, journal)
+            elif room > 0 and self._places.can_be_had(freed.slot, at):
+                room -= 1
+                self._use(freed, at, journal)
+            else:
                 self._places.give_back(freed.slot, at, journal)
-        self._drop_beyond(places, loose, at, journal)
+        self._drop_places(-room, at, journal)
+        self._drop_loose(self._known - free)
 
-    def _drop_beyond(self, places: int, loose: int, at: int, journal: Journal) -> None:
-        """Units beyond these numbers, the oldest, cannot be offered any more."""
-        over = {True: self.places - places, False: self.loose - loose}
-        for units in list(self._units):
-            is_place = bool(units.slot)
-            count = min(units.count, max(0, over[is_place]))
-            over[is_place] -= count
-            self.take(units, count)
-            if is_place and count:
-                self._places.give_back(units.slot, at, journal)
+    def _use(self, units: Units, at: int, journal: Journal) -> None:
+        """These can be offered."""
+        self._units.append(units)
+        journal.add(UnitsFreed(self._path.id, at, units.source, units.cause, units.count))
+
+    def _wait(self, units: Units, count: int) -> None:
+        """So many of these cannot be offered yet; those that came from the same for the same reason stand together."""
+        for there in self._fresh:
+            if (there.source, there.cause) == (units.source, units.cause):
+                there.count += count
+                return
+        self._fresh.append(Units(units.source, units.cause, count))
+
+    def _drop_places(self, count: int, at: int, journal: Journal) -> None:
+        """So many places, the oldest, cannot be offered any more."""
+        for units in [units for units in self._units if units.slot][: max(0, count)]:
+            self.take(units, 1)
+            self._places.give_back(units.slot, at, journal)
+
+    @property
+    def _known(self) -> int:
+        """How many there are that are no places, with those that cannot be offered yet."""
+        return self.loose + sum(units.count for units in self._fresh if not units.slot)
+
+    def _drop_loose(self, count: int) -> None:
+        """So many units that are no places are there no more: first of those that could not be offered yet."""
+        for some in (self._fresh, self._units):
+            for units in some:
+                gone = 0 if units.slot else min(units.count, max(0, count))
+                units.count -= gone
+                count -= gone
+            some[:] = [units for units in some if units.count]
+
+    def taken(self, count: int, left: int) -> None:
+        """So many were given to others who come before those here, ``left`` are free still: they were these as far as
+        no other is left, or, where nothing is counted, at any rate."""
+        self._drop_loose(count if left >= UNLIMITED else min(count, self._known - left))
 
     def take(self, units: Units, count: int) -> None:
         """``count`` of ``units`` are used, or cannot be."""

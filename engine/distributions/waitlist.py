@@ -2,7 +2,8 @@
 
 Units come from the path that it is attached to, where an admission expired, was declined or released and nobody there
 would take it; from its own offers and windows that lapsed; from stock that was added; from the merchant's hand. When
-that path opens, all are told and nothing is kept for anybody. Where it is an appointment, units are the places that are
+that path opens, all are told and nothing is kept for anybody. What the line there may still take, or the caps do not
+allow, is not forgotten: it is offered if it is left. Where it is an appointment, units are the places that are
 given back there: no stock is reserved with them, and added stock is none. An offer keeps its unit and counts as an open
 window, but for the strategy ``all``: there a claim keeps it, and whoever comes too late hears ``gone`` until something
 is free again. ``one_by_one`` has one offer open at a time, ``batch`` so many. One offer a ticket. Next is who came
@@ -84,7 +85,7 @@ class Waitlist(Distribution):
     def is_over(self) -> bool:
         if not self._source_has_ended():
             return super().is_over()
-        offered = self._units.count and self._path.tickets.waiting
+        offered = self._available() and self._path.tickets.waiting
         return not (offered or self._path.offers.open or self._path.windows.open)
 
     def ended(self, at: int, journal: Journal) -> None:
@@ -145,6 +146,9 @@ class Waitlist(Distribution):
     def freed(self, source: str, cause: str, count: int, slot: str = "") -> None:
         self._units.add(source, cause, count, slot)
 
+    def taken(self, count: int, left: int) -> None:
+        self._units.taken(count, left)
+
     def restocked(self, count: int) -> None:
         if not self._places.are_due:
             self._units.add(self._path.id, "stock_added", count)
@@ -156,7 +160,7 @@ class Waitlist(Distribution):
             self._units.let_places_go(at, journal)
             return
         self._announce(at, journal)
-        self._units.collect(path.caps(), self._spare(), at, journal)
+        self._collect(at, journal)
         if self._terms.strategy == "all":
             self._units.drop_lost(at, journal)
             if self._available():
@@ -204,6 +208,10 @@ class Waitlist(Distribution):
     def _source_has_ended(self) -> bool:
         return self._path.source is not None and self._path.source.phase == Phase.ENDED
 
+    def _collect(self, at: int, journal: Journal) -> None:
+        path = self._path
+        self._units.collect(path.caps(), self._spare(), path.stock.free(path.variants), at, journal)
+
     def _spare(self) -> int:
         """How many could be offered that are no places: the stock, the caps, less what the line of its path would take
         first."""
@@ -250,10 +258,10 @@ class Waitlist(Distribution):
     # Offers
 
     def _offer_by_hand(self, count: int, at: int, journal: Journal) -> int:
-        self._units.collect(self._path.caps(), self._spare(), at, journal)
+        self._collect(at, journal)
         room = self._spare()
         if self._terms.strategy == "all":
-            self._units.add(self._path.id, BY_HAND, count)
+            self._units.add(self._path.id, BY_HAND, min(room, count))
             return min(room, count)
         offered = 0
         while (left := min(count, room) - offered) > 0 and not self._is_drawing(at, journal):
@@ -262,7 +270,7 @@ class Waitlist(Distribution):
             if not now and not self._draw(at, journal):
                 break
         if self._is_drawing(at, journal):
-            self._units.add(self._path.id, BY_HAND, count - offered)
+            self._units.add(self._path.id, BY_HAND, min(room, count) - offered)
         return offered
 
     def _at_once(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.audits.promises import Broken
@@ -168,6 +169,110 @@ def test_what_nobody_wants_yet_is_kept_until_somebody_takes_it() -> None:
     stage.later(0, c.Decline(ALICE, "general"))
     stage.later(0, c.Join(CAROL, "general"))
     assert offers(stage.later(0, c.Join(BOB, "waitlist"))) == [], "the queue has it"
+
+
+# What is free, and cannot be offered yet
+
+
+def kept(stage: Stage) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """What came free and cannot be offered yet, and what can, as (cause, count) each."""
+    fresh, units, *_ = msgspec.to_builtins(stage.path("waitlist").distribution.snapshot())
+    return [(cause, count) for _, cause, count, _ in fresh], [(cause, count) for _, cause, count, _ in units]
+
+
+def test_what_the_line_of_its_path_does_not_take_after_all_is_offered() -> None:
+    stage = attached(CAROL)
+    stage.later(0, c.Join(BOB, "general"), c.Pause(ACTOR, "", "general"))
+    assert offers(stage.later(10_000)) == [], "it is for the line"
+    assert offers(stage.later(1_000, c.Leave(BOB, "general"))) == [([0], "expired")]
+    stage = attached(CAROL)
+    stage.later(0, c.Join(BOB, "general"), c.Pause(ACTOR, "", "general"))
+    stage.later(10_000)
+    stage.later(0, c.Resume(ACTOR, "", "general"))
+    assert (stage.states("general"), stage.states("waitlist"), kept(stage)) == (
+        ["expired", "admitted"],
+        ["waiting"],
+        ([], []),
+    )
+
+
+def test_what_nobody_here_has_taken_is_offered_when_the_line_that_came_meanwhile_is_gone() -> None:
+    stage = attached()
+    stage.later(0, c.Decline(ALICE, "general"), c.Pause(ACTOR, "", "general"))
+    stage.later(0, c.Join(BOB, "general"))
+    assert offers(stage.later(0, c.Join(CAROL, "waitlist"))) == []
+    assert offers(stage.later(0, c.Leave(BOB, "general"))) == [([0], "declined")]
+
+
+def test_what_nobody_in_line_chooses_is_offered_once_the_others_are_served() -> None:
+    chosen = {"product_selection": "consumer"}
+    products = [raw_product(raw_variant("a", stock=2), raw_variant("b", stock=0))]
+    stage = Stage(document(paths=[_queue(**chosen), _list(attached_to="general")], products=products))
+    wants = [(ALICE, "a"), (BOB, "a"), (CAROL, "b"), (DAVE, "b"), (ERIN, "a")]
+    stage.later(0, *(c.Join(who, "general", credentials=Credentials(variant=one)) for who, one in wants))
+    stage.later(0, c.Join(FRANK, "waitlist"), c.Pause(ACTOR, "", "general"))
+    assert offers(stage.later(10_000)) == []
+    assert offers(stage.later(0, c.Resume(ACTOR, "", "general"))) == [([0], "expired")]
+    assert stage.states("general") == ["expired", "expired", "waiting", "waiting", "admitted"]
+
+
+def test_what_is_beyond_the_caps_is_offered_when_they_allow_it() -> None:
+    stage = alone(ALICE, BOB, CAROL, terms={"max_active": 1, "strategy": "batch", "batch": 2})
+    assert offers(stage.later(0, add(3))) == [([0], "stock_added")]
+    assert offers(stage.later(0, claim(ALICE))) == []
+    assert offers(stage.later(0, c.Complete(SHOP, "", stage.admission(0, "waitlist")))) == [([1], "stock_added")]
+    stage.later(0, c.SetReleaseRate(ACTOR, "", "waitlist", c.Limits(max_active=None)))
+    assert stage.states("waitlist") == ["completed", "offered", "offered"]
+
+
+def test_what_comes_for_one_reason_waits_together() -> None:
+    stage = _stage(_queue(), _list(attached_to="general"), stock=4)
+    stage.later(0, *(c.Join(who, "general") for who in (ALICE, BOB, CAROL, DAVE)))
+    stage.later(0, c.Pause(ACTOR, "", "general"), *(c.Join(consumer(who), "general") for who in range(20, 24)))
+    stage.later(0, c.Decline(ALICE, "general"))
+    stage.later(10_000)
+    assert kept(stage) == ([("declined", 1), ("expired", 3)], [])
+    events = stage.later(0, *(c.Leave(consumer(who), "general") for who in range(20, 23)))
+    assert [(one.cause, one.count) for one in only(events, k.UnitsFreed)] == [("declined", 1), ("expired", 2)]
+    assert kept(stage) == ([("expired", 1)], [("declined", 1), ("expired", 2)])
+    stage.later(0, c.Resume(ACTOR, "", "general"))
+    assert kept(stage) == ([], [("declined", 1), ("expired", 2)]), "the line takes what was for it"
+
+
+def test_what_another_path_takes_is_there_no_more() -> None:
+    stage = _stage(_queue("other"), _queue(), _list(attached_to="general"))
+    stage.later(0, c.Pause(ACTOR, "", "other"), c.Join(CAROL, "other"))
+    stage.later(0, c.Join(ALICE, "general"), c.Join(BOB, "general"))
+    stage.later(0, c.Pause(ACTOR, "", "general"), c.Decline(ALICE, "general"))
+    assert kept(stage) == ([("declined", 1)], [])
+    stage.later(0, c.Resume(ACTOR, "", "other"))
+    assert (stage.states("other"), kept(stage)) == (["admitted"], ([], []))
+
+
+@pytest.mark.parametrize("most", [None, 1])
+def test_where_stock_is_not_counted_what_the_line_takes_is_there_no_more(most: int | None) -> None:
+    stage = _stage(_queue(terms={"max_active": most}), _list(attached_to="general"), stock=None)
+    for who in range(20, 30):
+        stage.later(0, c.Join(consumer(who), "general"))
+        stage.later(0, c.Join(consumer(who + 20), "general"))
+        stage.later(0, c.Decline(consumer(who), "general"))
+        stage.later(0, c.Decline(consumer(who + 20), "general"))
+    assert kept(stage) == ([], [("declined", 1)] * (2 if most is None else 1))
+    assert offers(stage.later(0, c.Join(BOB, "waitlist"))) == [([0], "declined")]
+
+
+def test_a_second_chance_comes_before_the_waitlist() -> None:
+    terms = {"kind": "auction", "currency": "EUR", "start_price": "10.00", "ends_at": START_MS + 99_000}
+    more = {"second_chance": True, "checkout_window_seconds": 10, "payment_grace_seconds": 0}
+    auction = {"id": "general", "min_level": "guest", "distribution": terms | more}
+    stage = _stage(auction, _list(attached_to="general"), stock=None)
+    bids = ((ALICE, 2_000), (BOB, 1_500))
+    stage.later(0, *(c.PlaceBid(who, "general", maximum=most, id="bid") for who, most in bids))
+    stage.later(0, c.Join(CAROL, "waitlist"))
+    stage.later(99_000)
+    events = stage.later(10_000)
+    assert [one.path for one in only(events, k.Offered)] == ["general"] and kept(stage) == ([], [])
+    assert offers(stage.later(0, c.Decline(BOB, "general"))) == [([0], "declined")]
 
 
 # Strategies
