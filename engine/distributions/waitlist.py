@@ -3,8 +3,8 @@
 Units come from the path that it is attached to, where an admission expired, was declined or released and nobody there
 would take it; from its own offers and windows that lapsed; from stock that was added; from the merchant's hand. When
 that path opens, all are told and nothing is kept for anybody. What the line there may still take, or the caps do not
-allow, is not forgotten: it is offered if it is left. Where it is an appointment, units are the places that are
-given back there: no stock is reserved with them, and added stock is none. An offer keeps its unit and counts as an open
+allow, is not forgotten: it is offered if it is left. Where it is an appointment, units are the places that are given
+back there: no stock is reserved with them, and added stock is none. An offer keeps its unit and counts as an open
 window, but for the strategy ``all``: there a claim keeps it, and whoever comes too late hears ``gone`` until something
 is free again. ``one_by_one`` has one offer open at a time, ``batch`` so many. One offer a ticket. Next is who came
 first, or, by lottery, who is first in an order that is drawn of all who wait (``drawn_line``). Rules of §9:

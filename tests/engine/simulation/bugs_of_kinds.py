@@ -57,6 +57,12 @@ BUGS_OF_KINDS = (
         "1 + together - path.offers.unclaimed",
     ),
     _bug(
+        "what came free is forgotten while the line of its path may take it",
+        "engine/distributions/freed_units.py",
+        "                if freed.count > count:\n                    self._wait(freed, freed.count - count)\n",
+        "",
+    ),
+    _bug(
         "a replica keeps an offer that has ended",
         "protocol/path_replica.py",
         "        self.offers.pop(ticket, None)\n",

@@ -95,6 +95,8 @@ class Recount:
             of_path(path, event, now_ms)
         if (act := self._ACTS.get(type(event))) is not None:
             act(self, event, now_ms)
+        for path in self.paths.values():
+            path.count_units(self._free(path))
 
     # Batches
 

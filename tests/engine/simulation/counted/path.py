@@ -176,6 +176,9 @@ class CountedPath:
             if not offer.claimed and offer.claim_by <= now_ms:
                 raise Broken(f"deadlines: the offer to {ticket} ended at {offer.claim_by}, it is {now_ms}")
 
+    def count_units(self, free: float) -> None:
+        """Something has happened, of what it sells so many units are ``free``."""
+
     def refused(self, command: c.Command, reason: str, detail: dict[str, Any], now_ms: int) -> None:
         """Somebody was told "no". Raises Broken where that was no reason."""
 

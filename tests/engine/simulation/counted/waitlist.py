@@ -10,21 +10,26 @@ from typing import Any, ClassVar
 
 from protocol import commands as c
 from protocol import kind_events as k
+from protocol.distributions import Waitlist
 from protocol.documents import Path
 from protocol.refusals import Reason
 from tests.engine.simulation.counted.lots import CountedLots
+from tests.engine.simulation.counted.path import CountedPath
 from tests.engine.simulation.world import Broken
 
 
 class CountedWaitlist(CountedLots):
     """``claims``: whose offers are claimed. ``skipped``: who was ever passed over. ``told``: what the secrets of the
-    orders that were drawn were held to."""
+    orders that were drawn were held to. ``units``: how many came free here or in the path that it is attached to, and
+    were given to nobody since, at least."""
 
     def __init__(self, settings: Path) -> None:
         super().__init__(settings)
         self.claims: dict[int, None] = {}
         self.told: list[bytes] = []
         self.skipped: dict[int, None] = {}
+        self.units: float = 0
+        self._counted: tuple[CountedPath | None, int] = (None, 0)
 
     @property
     def line(self) -> list[int]:
@@ -36,6 +41,27 @@ class CountedWaitlist(CountedLots):
 
     def is_due(self, now_ms: int) -> bool:
         return self.serves and not self.ended_by_hand
+
+    def count_units(self, free: float) -> None:
+        fed = [self] if self.source is None else [self, self.source]
+        before, self._counted = self._counted, (self.source, sum(one.active + one.completed for one in fed))
+        if self.source is not before[0] or (self.source is not None and self.source.kind == "appointment"):
+            self.units = 0
+        else:
+            self.units = min(free, max(0, self.units + before[1] - self._counted[1]))
+
+    def conclude(self, now_ms: int, room: float) -> None:
+        super().conclude(now_ms, room)
+        terms = self.settings.distribution
+        assert isinstance(terms, Waitlist), "a waitlist has the terms of one"
+        open_offers = sum(not offer.claimed for offer in self.offers.values())
+        comes_first = [] if self.source is None else list(self.source.waiting)
+        is_full = terms.strategy != "all" and open_offers >= (terms.batch or 1)
+        drawing = self.closed and not self.drawn
+        if comes_first or is_full or drawing or not self.serves or min(room, self.units) <= 0:
+            return
+        if self.waiting.keys() - self.skipped.keys():
+            raise Broken(f"offers: {self.units} came free for {self.settings.id}, and none who waits is offered any")
 
     def refused(self, command: c.Command, reason: str, detail: dict[str, Any], now_ms: int) -> None:
         if isinstance(command, c.Claim) and reason == Reason.GONE:
