@@ -203,11 +203,12 @@ def choose(experience: Experience, command: Choose) -> Refusal | None:
 
 
 def enter_code(experience: Experience, command: EnterCode) -> Refusal | dict[str, Any]:
-    """Go in by an access code: ``advanced`` with a ticket on its path, ``unchanged`` where there is one already, there
-    or on a path that comes before it, ``gated`` where the code is right and something else stands in the way. Where one
-    person has one path, the old place is given up for the new one."""
+    """Go in by an access code: ``advanced`` with a ticket on its path, ``unchanged`` where there is one already, there,
+    even if the code opens it no more, or on a path that comes before it, ``gated`` where the code is right and
+    something else stands in the way. Where one person has one path, the old place is given up for the new one."""
     code, now_ms = (NOTHING if command.credentials is None else command.credentials).code, experience.now_ms
-    path = next((one for one in experience.by_priority if entry.opens_with(one, code, now_ms)), None)
+    opened = (one for one in experience.by_priority if entry.opens_with(one, code, command.consumer, now_ms))
+    path = next(opened, None)
     if path is None:
         return Refusal(Reason.BAD_CODE)
     better = experience.by_priority[: experience.by_priority.index(path) + 1]

@@ -88,9 +88,12 @@ def return_refusal(path: Path) -> Refusal | None:
     return Refusal(Reason.BAD_CODE, {"path": path.id}) if code is not None and _is_used_up(path, code) else None
 
 
-def opens_with(path: Path, code: str, now_ms: int) -> bool:
-    """Whether ``code`` is the path's own and can still be used."""
-    return path.settings.access_code is not None and _code_refusal(path, code, now_ms) is None
+def opens_with(path: Path, code: str, consumer: bytes, now_ms: int) -> bool:
+    """Whether ``code`` is the path's own, and can still be used or has been by this consumer, who is in."""
+    wanted = path.settings.access_code
+    if wanted is None or code != wanted.code:
+        return False
+    return path.tickets.live(consumer) is not None or _code_refusal(path, code, now_ms) is None
 
 
 def _code_refusal(path: Path, code: str, now_ms: int) -> Refusal | None:

@@ -88,6 +88,28 @@ def test_a_code_changes_nothing_for_whoever_is_as_far_already() -> None:
     assert stage.states("press") == ["waiting"]
 
 
+def test_a_code_that_is_used_up_or_over_changes_nothing_for_whoever_is_in_by_it() -> None:
+    stage = _one_path(max_uses=1, expires_at=1_500_000)
+    assert _enters(stage, ALICE)["outcome"] == "advanced"
+    assert _enters(stage, ALICE) == {"outcome": "unchanged", "path": "press"}
+    entered = c.EnterCode(BOB, credentials=Credentials(code="OPEN"))
+    assert stage.refusal(entered) == ("bad_code", {})
+    stage.step(1_500_000)
+    assert _enters(stage, ALICE) == {"outcome": "unchanged", "path": "press"}
+    assert stage.refusal(c.EnterCode(ALICE, credentials=Credentials(code="open"))) == ("bad_code", {})
+    stage.later(0, c.Leave(ALICE, "press"))
+    assert stage.refusal(c.EnterCode(ALICE, credentials=Credentials(code="OPEN"))) == ("bad_code", {})
+
+
+def test_a_code_of_two_paths_leads_to_the_better_one_that_it_still_opens() -> None:
+    used_up = _path("press", priority=30, access_code={"code": "OPEN", "max_uses": 1})
+    stage = Stage(document(paths=[used_up, _path("guests", priority=20, access_code={"code": "OPEN"})]))
+    stage.later(0, _joins(ALICE, "guests", code="OPEN"), _joins(BOB, "press", code="OPEN"))
+    assert _enters(stage, ALICE) == {"outcome": "unchanged", "path": "guests"}
+    stage.later(0, c.Leave(BOB, "press"))
+    assert _enters(stage, ALICE) == {"outcome": "advanced", "path": "press"}
+
+
 def test_the_right_code_does_not_help_against_what_else_is_in_the_way() -> None:
     stage = Stage(document(paths=[_path("press", access_code={"code": "OPEN"}, min_level="verified")]))
     gated = {"outcome": "gated", "path": "press", "reason": "needs_level"}

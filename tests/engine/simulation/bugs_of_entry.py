@@ -46,7 +46,7 @@ BUGS_OF_ENTRY = (
     _bug(
         "any access code is said to be wrong",
         CONSUMERS,
-        "path = next((one for one in experience.by_priority if entry.opens_with(one, code, now_ms)), None)",
+        "path = next(opened, None)",
         "path = None",
     ),
 )

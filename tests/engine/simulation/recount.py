@@ -243,7 +243,11 @@ class Recount:
 
     def _opened(self, command: c.EnterCode, now_ms: int) -> list[CountedPath]:
         """The paths that somebody's code opens."""
-        return [path for path in self.paths.values() if door.opens(path.settings, path.uses, command, now_ms)]
+        return [
+            path
+            for path in self.paths.values()
+            if door.opens(path.settings, path.uses, command, now_ms, is_inside=path.has_inside(command.consumer))
+        ]
 
     def _answered(self, event: e.Answered, now_ms: int) -> None:
         """What somebody was told of what was asked; the same told again is not looked at."""

@@ -35,10 +35,13 @@ def check_refusal(settings: Path, uses: int, command: c.Command, reason: str, no
         raise Broken(f"refusals: {reason} was said to {command} at {settings.id}, with {uses} inside")
 
 
-def opens(settings: Path, uses: int, command: c.EnterCode, now_ms: int) -> bool:
-    """Whether the code that somebody brings is the path's, and can be used."""
+def opens(settings: Path, uses: int, command: c.EnterCode, now_ms: int, *, is_inside: bool) -> bool:
+    """Whether the code that somebody brings is the path's, and can be used, or was by whoever is inside."""
+    brought, code = command.credentials or c.NOTHING, settings.access_code
+    if code is not None and is_inside:
+        return brought.code == code.code
     wrong = any(_stands_in_the_way(settings, command, one, now_ms) for one in (Reason.NEEDS_CODE, Reason.BAD_CODE))
-    return settings.access_code is not None and not wrong and not _code_is_used_up(settings, uses)
+    return code is not None and not wrong and not _code_is_used_up(settings, uses)
 
 
 def _code_is_used_up(settings: Path, uses: int) -> bool:
