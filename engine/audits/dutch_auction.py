@@ -1,5 +1,6 @@
-"""The audit of a Dutch auction: the price falls in its steps, at its instants, and not below the floor; a unit is taken
-while it is open, at the price that stands, by no more than there are units; turns come in the order of the claims.
+"""The audit of a Dutch auction: the price falls in its steps, at its instants, and not below the floor, even another; a
+unit is taken while it is open, at the price that stands, by no more than there are units; turns come in the order of
+the claims.
 """
 
 from __future__ import annotations
@@ -67,8 +68,9 @@ class AuditedDutch(AuditedPath):
         if due is None:
             due = self._units(terms.start_price)
         elif self.phase == "open" and not self.begins:
-            due = max(floor, due - self._units(terms.drop_amount))
-            if event.at != self.next_drop_at:
+            follows = event.at != self.next_drop_at and self._floor_is_another()
+            due = max(floor, due if follows else due - self._units(terms.drop_amount))
+            if event.at != self.next_drop_at and not follows:
                 raise Broken(f"the price dropped at {event.at}, it was to at {self.next_drop_at}")
         drops = self.phase == "open" and due > floor
         next_drop_at = event.at + 1_000 * (terms.drop_interval_seconds or 0) if drops else None
@@ -89,12 +91,19 @@ class AuditedDutch(AuditedPath):
             raise Broken(f"ticket {event.ticket} took a unit in line or while it was {self.phase}")
         if event.price != self.price or (self.next_drop_at is not None and event.at >= self.next_drop_at):
             raise Broken(f"ticket {event.ticket} took a unit at {event.price}, the price was {self.price}")
+        if self._floor_is_another():
+            raise Broken(f"ticket {event.ticket} took a unit at {event.price}, which is no price of this floor")
         self.line.append(event.ticket)
         self.taken[event.ticket] = event.price
         beside = self.waitlist.active() + self.waitlist.completed if self.waitlist else 0
         given = len(self.windows) + self.completed + beside
         if given + len(self.line) > self._terms().quantity:
             raise Broken(f"{given + len(self.line)} units are taken, there are {self._terms().quantity}")
+
+    def _floor_is_another(self) -> bool:
+        """Whether the price is below the floor, or stays above it, or is to drop from it: it was told of another."""
+        floor, price = self._units(self._terms().floor_price), self.price or 0
+        return price < floor or (price > floor) != (self.next_drop_at is not None)
 
     def _terms(self) -> Auction:
         assert isinstance(self.settings.distribution, Auction), "an auction has the terms of one"

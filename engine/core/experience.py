@@ -219,6 +219,7 @@ class Experience:
             if path is not before.get(path.id):
                 path.distribution.begun(self.journal)
             path.keep_schedule(self.now_ms, self.journal)
+            path.distribution.configured(self.now_ms, self.journal)
             if (opens_at, closes_at) != (path.opens_at, path.closes_at):
                 path.enter(path.phase, self.now_ms, actor, self.journal)
 

@@ -48,6 +48,9 @@ class Distribution:
     def begun(self, journal: Journal) -> None:
         """The path was made a moment ago."""
 
+    def configured(self, at: int, journal: Journal) -> None:
+        """Other settings hold since a moment ago, those of the schedule as well."""
+
     def entered(self, phase: Phase, at: int, journal: Journal) -> None:
         """The path has just come into ``phase``."""
 

@@ -3,7 +3,8 @@
 It begins at the start price, drops every interval, and stays at the floor. A claim names the most that its sender has
 seen and takes a unit at the present price, which is theirs from then on, whatever it falls to while they wait for their
 turn. It ends when everything is taken or at ``ends_at``; a turn that lapses before gives its unit back to the room. A
-pause and an outage hold up drops and end (``engine.distributions.moving_end``). Rules of §6, in what a waiting ticket
+pause and an outage hold up drops and end (``engine.distributions.moving_end``). Another floor holds at once: the price
+is not below it, and drops again while it is above. Rules of §6, in what a waiting ticket
 may become:
 
     there     claim, while a unit is left    → in line, at the present price
@@ -57,6 +58,9 @@ class DutchAuction(MovingEnd):
         more = [field for field in _PRICES if getattr(self._terms, field) != getattr(after, field)]
         return super().changed_fields(settings) + (more if self._taken else [])
 
+    def configured(self, at: int, journal: Journal) -> None:
+        self._keep_to_the_floor(at, journal)
+
     def entered(self, phase: Phase, at: int, journal: Journal) -> None:
         super().entered(phase, at, journal)
         if phase == Phase.OPEN:
@@ -65,6 +69,10 @@ class DutchAuction(MovingEnd):
             self._stay(at, journal)
             there = [ticket for ticket in self._path.tickets.all_waiting() if ticket not in self._line]
             self._path.lose(there, "sold_out" if self._is_sold() else "ended", at, journal)
+
+    def resumed(self, at: int, journal: Journal) -> None:
+        super().resumed(at, journal)
+        self._keep_to_the_floor(at, journal)
 
     def closes(self) -> bool:
         return self._is_sold()
@@ -136,6 +144,16 @@ class DutchAuction(MovingEnd):
         self._price = max(floor, price)
         self._next_drop_at = at + interval * MS_PER_SECOND if self._price > floor else None
         journal.add(PriceDropped(self._path.id, at, self._price, self._next_drop_at))
+
+    def _keep_to_the_floor(self, at: int, journal: Journal) -> None:
+        """The floor may be another: no price is below it, none above stays, but for a pause, and none at it drops."""
+        if self._path.phase != Phase.OPEN:
+            return
+        assert self._price is not None, "an open auction has a price"
+        floor, drops = self._units(self._terms.floor_price), self._next_drop_at is not None
+        begins = self._price > floor and not drops and not self._path.paused
+        if begins or self._price < floor or (self._price == floor and drops):
+            self._drop_to(self._price, at, journal)
 
     def _stay(self, at: int, journal: Journal) -> None:
         """The price does not drop any more."""

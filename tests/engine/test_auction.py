@@ -12,7 +12,7 @@ from engine.distributions.bidding import BidIds, Bids, Rules
 from engine.distributions.dutch_auction import DutchAuction
 from protocol import commands as c
 from protocol.events import Admitted, PhaseChanged, Refused
-from protocol.kind_events import AuctionEnded, BidPlaced, EndMoved, PriceChanged, PriceDropped
+from protocol.kind_events import AuctionEnded, BidPlaced, EndMoved, PriceChanged, PriceDropped, UnitTaken
 from tests.engine.auctions import Play
 from tests.engine.stage import ACTOR, START_MS, Stage, assert_agree, configure, only
 from tests.support.samples import consumer, document, raw_auction, raw_product, raw_variant
@@ -299,6 +299,52 @@ def test_a_dutch_auction_that_is_opened_again_goes_on_at_its_price() -> None:
     events = stage.step(START_MS + 15_000, c.Open(ACTOR, "", "auction"), _claim(2, 200))
     assert only(events, PriceDropped)[0].next_drop_at == START_MS + 25_000
     assert [one.tickets for one in only(events, Admitted)] == [[1]]
+
+
+def _drops(stage: Stage, ms: int, *commands: c.Command) -> list[tuple[int, int, int | None]]:
+    """What is told of the price ``ms`` later: (when, after the start; what it is; until when, None: it stays)."""
+    told = only(stage.later(ms, *commands), PriceDropped)
+    assert_agree(stage.core, stage.replica)
+    return [(one.at - START_MS, one.price, one.next_drop_at and one.next_drop_at - START_MS) for one in told]
+
+
+def _floor(floor: str, **fields: Any) -> c.Configure:
+    terms = DUTCH | {"ends_at": ENDS, "floor_price": floor, "quantity": 2}
+    return configure(document(paths=[raw_auction(**terms)], **fields))
+
+
+def test_a_price_that_stands_on_the_floor_drops_again_when_that_is_lowered() -> None:
+    stage = _stage(**DUTCH | {"floor_price": "2.00", "quantity": 2})
+    assert _drops(stage, 15_000) == [(10_000, 200, None)]
+    assert _drops(stage, 0, _floor("0.50")) == [(15_000, 200, 25_000)]
+    assert _drops(stage, 0, _floor("0.50", name="Again")) == []
+    assert _drops(stage, 1_000, _floor("0.00")) == []
+    assert _drops(stage, 9_000) == [(25_000, 100, 35_000)]
+
+
+def test_a_price_is_never_below_a_floor_that_is_raised() -> None:
+    stage = _stage(**DUTCH | {"quantity": 2})
+    assert _drops(stage, 10_000) == [(10_000, 200, 20_000)]
+    assert _drops(stage, 0, _floor("2.00")) == [(10_000, 200, None)]
+    assert _drops(stage, 0, _floor("2.50")) == [(10_000, 250, None)]
+    assert stage.refusal(_claim(1, 200)) == ("too_low", {"path": "auction", "price": "2.50"})
+    assert only(stage.later(0, _claim(1, 250)), UnitTaken)[0].price == 250
+
+
+def test_a_price_that_is_let_go_in_a_pause_drops_an_interval_behind_it() -> None:
+    stage = _stage(**DUTCH | {"floor_price": "2.00", "quantity": 2})
+    stage.later(12_000, c.Pause(ACTOR, "", "auction"))
+    assert _drops(stage, 1_000, _floor("2.50")) == [(13_000, 250, None)]
+    assert _drops(stage, 1_000, _floor("1.00")) == []
+    assert _drops(stage, 4_000, c.Resume(ACTOR, "", "auction")) == [(18_000, 250, 28_000)]
+    assert _drops(stage, 10_000) == [(28_000, 150, 38_000)]
+
+
+def test_the_floor_of_an_auction_that_is_over_moves_nothing() -> None:
+    stage = _stage(**DUTCH | {"quantity": 2})
+    stage.later(10_000, _claim(1, 200))
+    assert _drops(stage, 0, c.Close(ACTOR, "", "auction"), c.Decline(consumer(1), "auction")) == [(10_000, 200, None)]
+    assert _drops(stage, 0, _floor("3.00")) == _drops(stage, 0, _floor("0.00")) == []
 
 
 def test_stock_that_is_gone_ends_a_dutch_auction() -> None:

@@ -13,7 +13,7 @@ from protocol import events as e
 from protocol import kind_events as k
 from protocol.codec import decode_entry
 from protocol.events import AnyEvent
-from tests.engine.stage import ACTOR, START_MS, Stage
+from tests.engine.stage import ACTOR, START_MS, Stage, configure
 from tests.engine.test_audit import Log
 from tests.support.samples import consumer, document, raw_auction
 
@@ -146,6 +146,45 @@ def test_a_broken_promise_of_a_dutch_auction_is_found(
 ) -> None:
     with pytest.raises(Broken, match=found):
         _play(_dutch(), kind, number, changed)
+
+
+def _other_floors() -> Stage:
+    """Nobody takes any until the floor has been raised above the price, and lowered again."""
+    stage = Stage(document(paths=[raw_auction(**DUTCH)]))
+    stage.step(START_MS + 10_000)
+    for floor in ("2.50", "2.00"):
+        stage.later(1_000, configure(document(paths=[raw_auction(**DUTCH | {"floor_price": floor})])))
+    stage.later(1_000, _claim(1, 300))
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "changed", "found"),
+    [
+        (k.PriceDropped, 2, {"price": 200}, "the price became 200 until None, not 250 until None"),
+        (k.PriceDropped, 2, {"next_drop_at": START_MS + 21_000}, "the price became 250 until"),
+        (k.PriceDropped, 3, {"price": 200}, "the price became 200"),
+        (k.PriceDropped, 3, {"next_drop_at": None}, "the price became 250 until None"),
+        (k.UnitTaken, 0, {"price": 200}, "took a unit at 200"),
+    ],
+)
+def test_a_price_that_does_not_keep_to_another_floor_is_found(
+    kind: type, number: int, changed: dict[str, Any], found: str
+) -> None:
+    _play(_other_floors(), kind, 0, {})
+    with pytest.raises(Broken, match=found):
+        _play(_other_floors(), kind, number, changed)
+
+
+@pytest.mark.parametrize("floor", ["2.50", "2.00", "1.00"])
+def test_a_unit_at_a_price_that_was_of_another_floor_is_found(floor: str) -> None:
+    before = "2.00" if floor == "1.00" else "1.00"
+    stage = Stage(document(paths=[raw_auction(**DUTCH | {"floor_price": before})]))
+    stage.step(START_MS + 10_000, c.Join(consumer(1), "auction"))
+    told = document(paths=[raw_auction(**DUTCH | {"floor_price": floor})])
+    taken = k.UnitTaken("auction", stage.now_ms, 0, 200)
+    with pytest.raises(Broken, match="is no price of this floor"):
+        stage.write(stage.now_ms, e.Configured(2, told, "k1", "control"), taken)
 
 
 def test_a_bid_is_not_withdrawn_by_leaving() -> None:

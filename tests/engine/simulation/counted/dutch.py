@@ -36,6 +36,14 @@ class CountedDutch(CountedMoving):
         super().forget(ticket)
         self.taken.pop(ticket, None)
 
+    def conclude(self, now_ms: int, room: float) -> None:
+        super().conclude(now_ms, room)
+        floor = minor_units(self._terms.floor_price or "0", self._terms.currency)
+        if self.phase == "open" and self.price is not None:
+            stays, above = self.next_drop_at is None, self.price > floor
+            if self.price < floor or (stays and above and not self.paused) or not (stays or above):
+                raise Broken(f"dutch: the price is {self.price} until {self.next_drop_at}, the floor is {floor}")
+
     def refused(self, command: c.Command, reason: str, detail: dict[str, Any], now_ms: int) -> None:
         if isinstance(command, c.Claim) and reason == Reason.TOO_LOW:
             if self.price is None or command.price is None or command.price >= self.price:
