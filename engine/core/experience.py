@@ -203,8 +203,7 @@ class Experience:
         self.revision += 1
         self.document, self.kid = document, kid
         self.stock.configure(document)
-        self.meter.bucket.change(document.release_rate_per_minute, EXPERIENCE_BURST_MS, self.now_ms)
-        self.meter.max_active, self.meter.max_admissions = document.max_active, document.max_admissions
+        self.limit(document)
         before = self.paths
         self.paths = {settings.id: self._kept_or_new(settings) for settings in document.paths}
         gone = [path_id for path_id, path in before.items() if self.paths.get(path_id) is not path]
@@ -222,6 +221,11 @@ class Experience:
             path.distribution.configured(self.now_ms, self.journal)
             if (opens_at, closes_at) != (path.opens_at, path.closes_at):
                 path.enter(path.phase, self.now_ms, actor, self.journal)
+
+    def limit(self, document: documents.Experience) -> None:
+        """The rate and the caps of ``document`` over all paths hold from now on."""
+        self.meter.bucket.change(document.release_rate_per_minute, EXPERIENCE_BURST_MS, self.now_ms)
+        self.meter.max_active, self.meter.max_admissions = document.max_active, document.max_admissions
 
     def _kept_or_new(self, settings: documents.Path) -> Path:
         """The path of these settings; one that becomes another kind is another path, which nobody has a ticket of."""

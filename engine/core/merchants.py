@@ -85,33 +85,28 @@ def set_release_rate(experience: Experience, command: c.SetReleaseRate) -> Outco
     path = experience.paths.get(command.path)
     if command.path and path is None:
         return Refusal(Reason.NOT_FOUND, {"path": command.path})
-    meter = path.meter if path else experience.meter
-    rate = _new(command.limits.release_rate_per_minute, meter.bucket.rate)
-    max_active = _new(command.limits.max_active, meter.max_active)
-    max_admissions = _new(command.limits.max_admissions, _max_admissions(experience, path))
+    assert experience.document is not None, "commands before the first Configure are refused"
+    told = path.settings.distribution if path else experience.document
+    before = (told.release_rate_per_minute, told.max_active, told.max_admissions)
+    asked = (command.limits.release_rate_per_minute, command.limits.max_active, command.limits.max_admissions)
+    rate, max_active, max_admissions = map(_new, asked, before)
     if path and rate is None and isinstance(path.settings.distribution, Queue):
         return Refusal(Reason.INVALID, {"field": "release_rate_per_minute", "allowed": "a number: a queue has a rate"})
     if not (fits(rate, Rate) and fits(max_active, Count) and fits(max_admissions, Count)):
         return Refusal(Reason.INVALID, {"allowed": "rates and caps as the document allows them, or null"})
-    if (rate, max_active, max_admissions) == (meter.bucket.rate, meter.max_active, _max_admissions(experience, path)):
+    if (rate, max_active, max_admissions) == before:
         return {"revision": experience.revision, "changed": False}
-    meter.bucket.change(rate, meter.bucket.burst_ms, experience.now_ms)
-    meter.max_active, meter.max_admissions = max_active, max_admissions
     experience.revision += 1
-    assert experience.document is not None, "commands before the first Configure are refused"
     experience.document = with_release_rate(experience.document, command.path, rate, max_active, max_admissions)
     if path:
         path.settings = experience.settings_of(path.id)
-        path.limit(path.settings)
+        path.limit(path.settings, experience.now_ms)
+    else:
+        experience.limit(experience.document)
     experience.journal.add(
         ReleaseRateChanged(command.path, rate, max_active, max_admissions, experience.revision, command.actor)
     )
     return {"revision": experience.revision, "changed": True}
-
-
-def _max_admissions(experience: Experience, path: Path | None) -> int | None:
-    """The cap as the document has it; what a kind gives out is none of it."""
-    return path.settings.distribution.max_admissions if path else experience.meter.max_admissions
 
 
 def _new(asked: int | None | UnsetType, present: int | None) -> int | None:

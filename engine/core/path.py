@@ -44,15 +44,14 @@ class Path(Offering):
         """Other settings hold from now on."""
         self.distribution.configure(settings)
         self.plan(settings)
-        terms = settings.distribution
-        self.meter.bucket.change(rate_of(terms), terms.burst_ms, now_ms)
-        self.limit(settings)
+        self.limit(settings, now_ms)
         self._sell(variants, self.choices.snapshot() if self.choices else [])
 
-    def limit(self, settings: documents.Path) -> None:
-        """These caps hold from now on."""
-        self.meter.max_active = settings.distribution.max_active
-        self.meter.max_admissions = max_admissions_of(settings.distribution)
+    def limit(self, settings: documents.Path, now_ms: int) -> None:
+        """The rate and the caps of these hold from now on, with what the kind adds to them."""
+        terms = settings.distribution
+        self.meter.bucket.change(rate_of(terms), terms.burst_ms, now_ms)
+        self.meter.max_active, self.meter.max_admissions = terms.max_active, max_admissions_of(terms)
 
     def _sell(self, variants: list[str], choices: list[Any]) -> None:
         self.variants, self.choices = variants, None

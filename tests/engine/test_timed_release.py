@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from engine.audits.promises import Broken
 from engine.core.experience import Experience
@@ -12,6 +13,7 @@ from protocol import commands as c
 from protocol import events as e
 from protocol import kind_events as k
 from protocol.commands import Credentials
+from protocol.distributions import TimedRelease
 from tests.engine.stage import ACTOR, SHOP, START_MS, Stage, configure, only
 from tests.support.samples import EXPERIENCE, consumer, document, raw_product, raw_variant
 
@@ -169,6 +171,25 @@ def test_limit_counts_open_and_completed_and_may_be_changed_while_it_runs() -> N
     limits = c.Limits(max_admissions=1)
     assert stage.answer(c.SetReleaseRate(ACTOR, "", "drop", limits))["changed"] is True
     assert stage.path("drop").meter.max_admissions == 1
+
+
+def test_other_limits_leave_the_burst_rate_as_it_is() -> None:
+    stage = drop(terms={"burst_rate_per_minute": 60})
+    events = stage.later(0, c.SetReleaseRate(ACTOR, "", "drop", c.Limits(max_active=9)))
+    assert only(events, e.ReleaseRateChanged) == [e.ReleaseRateChanged("drop", None, 9, None, 2, ACTOR)]
+    stage.later(0, c.SetReleaseRate(ACTOR, "", "drop", c.Limits(release_rate_per_minute=600)))
+    none = c.SetReleaseRate(ACTOR, "", "drop", c.Limits(release_rate_per_minute=None))
+    assert (stage.answer(none)["changed"], stage.answer(none)["changed"]) == (True, False)
+    stage.later(1_000, *claims(ALICE, BOB, CAROL, DAVE))
+    assert [one.at - START_MS for one in stage.admissions] == [1_000, 1_000]
+    told = stage.core.document
+    assert told is not None
+    (path,) = told.paths
+    assert isinstance(path.distribution, TimedRelease)
+    quicker = structs.replace(path, distribution=structs.replace(path.distribution, burst_rate_per_minute=6_000))
+    stage.later(0, configure(structs.replace(told, paths=[quicker])))
+    stage.later(20)
+    assert [one.at - START_MS for one in stage.admissions] == [1_000, 1_000, 1_010, 1_020]
 
 
 def _with_limit(limit: int) -> dict[str, Any]:
