@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gateway import told
 from gateway.eta import Estimate, estimate
-from gateway.kinds import SHARED_EVENTS, Kinds
+from gateway.kinds import PROMPTING_EVENTS, SHARED_EVENTS, Kinds
 from gateway.kinds.base import KindState
 from gateway.people import People
 from gateway.sockets import TOGETHER_BYTES_MAX
@@ -252,7 +252,8 @@ class Board:
         measured, and what everybody who waits is told at once."""
         paths = self._replica.paths
         shared = isinstance(event, _SHARED_EVENTS)
-        self._stale, self._prompt_stale = self._stale or shared, self._prompt_stale or shared
+        self._stale = self._stale or shared
+        self._prompt_stale = self._prompt_stale or shared or isinstance(event, PROMPTING_EVENTS)
         self.pressing = self.pressing or isinstance(event, _PRESSING_EVENTS)
         match event:
             case Joined(path=path):

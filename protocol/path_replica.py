@@ -34,7 +34,8 @@ class OpenWindow(Struct, frozen=True, gc=False):
 
 class OpenOffer(Struct, frozen=True, gc=False):
     """Something that a ticket may claim until ``claim_by``. ``price`` in minor units, None = as in the document.
-    ``slot``: where a place is kept for it ("" = nowhere)."""
+    ``slot``: where a place is kept for it ("" = nowhere). ``reserved``: a unit is kept from the start, not from the
+    claim on."""
 
     offer: bytes
     claim_by: int
@@ -42,6 +43,7 @@ class OpenOffer(Struct, frozen=True, gc=False):
     price: int | None
     claimed: bool = False
     slot: str = ""
+    reserved: bool = False
 
 
 class PathReplica:
@@ -74,6 +76,12 @@ class PathReplica:
     def tickets(self) -> int:
         """How many tickets were ever taken."""
         return len(self.states)
+
+    @property
+    def given(self) -> int:
+        """How many units are given out: those bought, those of open windows, and those kept for offers."""
+        kept = sum(offer.reserved or offer.claimed for offer in self.offers.values())
+        return self.completed + len(self.windows) + kept
 
     def state(self, ticket: int) -> TicketState:
         """The state of a ticket that exists."""

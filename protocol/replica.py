@@ -208,7 +208,7 @@ class Replica:
         for index, ticket in enumerate(event.tickets):
             offer = event.offers[index * OFFER_BYTES : (index + 1) * OFFER_BYTES]
             path.close_ticket(ticket, TicketState.OFFERED)
-            what = (event.variants[index], event.prices[index], False, event.slot)
+            what = (event.variants[index], event.prices[index], False, event.slot, event.reserved)
             path.offers[ticket] = OpenOffer(offer, event.claim_by, *what)
 
     def _offer_moved(self, event: OfferMoved) -> None:

@@ -56,6 +56,7 @@ class _Offer(Struct, array_like=True):
     price: int | None
     claimed: bool
     slot: str = ""
+    reserved: bool = False
 
 
 class _Path(Struct):

@@ -25,6 +25,7 @@ TELLINGS: Final[dict[str, type[KindTelling]]] = {
     "waitlist": WaitlistTelling,
 }
 SHARED_EVENTS: Final = tuple(event for telling in dict.fromkeys(TELLINGS.values()) for event in telling.SHARED)
+PROMPTING_EVENTS: Final = tuple(event for telling in dict.fromkeys(TELLINGS.values()) for event in telling.PROMPTING)
 
 
 class Kinds:

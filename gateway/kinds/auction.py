@@ -16,7 +16,19 @@ from gateway.fact import Commands, Fact, FactFrame
 from gateway.kinds.base import KindState, KindTelling
 from protocol.commands import Claim, PlaceBid
 from protocol.distributions import Auction, max_admissions_of
-from protocol.kind_events import AuctionEnded, BidPlaced, EndMoved, PriceChanged, PriceDropped, UnitTaken
+from protocol.events import Expired, Left, ReleaseRateChanged, TicketRefused, WaitingLost
+from protocol.kind_events import (
+    AuctionEnded,
+    BidPlaced,
+    Claimed,
+    EndMoved,
+    Offered,
+    OfferExpired,
+    PriceChanged,
+    PriceDropped,
+    TicketsLost,
+    UnitTaken,
+)
 from protocol.kind_frames import BidStatusFrame, HighBidFrame
 from protocol.kinds.auction import AuctionReplica
 from protocol.money import decimal_string, minor_units
@@ -30,6 +42,10 @@ class AuctionTelling(KindTelling):
     PROMPT = True
     REPEATED = (PlaceBid,)
     SHARED = (PriceChanged, AuctionEnded, PriceDropped, UnitTaken, EndMoved)
+    PROMPTING = (
+        *(Expired, Left, TicketRefused, TicketsLost, WaitingLost),
+        *(Offered, Claimed, OfferExpired, ReleaseRateChanged),
+    )
 
     def held(self, path: PathReplica, ticket: int, now_ms: int) -> Iterable[FactFrame]:
         if _kind(path).status(ticket):
@@ -80,7 +96,8 @@ class AuctionTelling(KindTelling):
         document, kind = self._replica.document, _kind(path)
         quantity = max_admissions_of(terms)
         assert document is not None and quantity is not None, "a path is part of a document, a quantity is a cap"
-        left = kind.left(quantity)
+        waitlist = document.waitlist_of(path.settings.id)
+        left = kind.left(quantity, None if waitlist is None else self._replica.paths[waitlist.id])
         stocks = [self._replica.stock.get(variant) for variant in document.variants_of(path.settings)]
         if any(stock is None or stock.total is None for stock in stocks) or not stocks:
             return left

@@ -8,6 +8,7 @@
 - ``states``: what everybody sees alike, by the key of the state; ``SHARED``: the events that may change it, and
   ``changes_at`` when time alone will. The board tells it at first and whenever it has changed, the newest alone.
   ``brief``: many changes in one frame, for those who have heard all before. ``PROMPT``: they do not wait for the round.
+  ``PROMPTING``: the events that may change such states, and no others.
 - ``REPEATED``: the commands that may be sent again, and are then answered by what ``held`` tells first.
 
 Who is asked for a position while they wait is `gateway.told.shows_places`. What stands here is a kind that tells
@@ -34,6 +35,7 @@ class KindTelling:
     FACTS: ClassVar[dict[type, Callable[[Any, Any, int], Iterator[Fact]]]] = {}
     SHARED: ClassVar[tuple[type, ...]] = ()
     PROMPT: ClassVar[bool] = False
+    PROMPTING: ClassVar[tuple[type, ...]] = ()
     REPEATED: ClassVar[Commands] = ()
 
     def __init__(self, replica: Replica, people: People) -> None:

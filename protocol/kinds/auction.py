@@ -47,9 +47,10 @@ class AuctionReplica(KindReplica):
             return "lost"
         return "leading" if ticket in self.leaders else "outbid"
 
-    def left(self, quantity: int) -> int:
-        """How many of ``quantity`` units of a Dutch auction nobody has, nor waits for after a claim."""
-        return quantity - self.claimed() - len(self._path.windows) - self._path.completed
+    def left(self, quantity: int, waitlist: PathReplica | None) -> int:
+        """How many of ``quantity`` units of a Dutch auction nobody has, be it by the attached ``waitlist``, nor waits
+        for after a claim."""
+        return quantity - self.claimed() - self._path.given - (waitlist.given if waitlist else 0)
 
     def claimed(self) -> int:
         """How many units of a Dutch auction are taken by somebody who waits for their turn."""

@@ -201,8 +201,12 @@ def assert_agree(core: Experience, replica: Replica) -> None:
         missed = range(0 if path.ended_by_hand else len(seen.states))
         assert [seen.may_rejoin(ticket) for ticket in missed] == [path.may_rejoin(ticket) for ticket in missed]
         assert (seen.completed, seen.forgiven) == (path.meter.completed, path.tickets.forgiven)
+        assert seen.given == path.meter.active + path.meter.completed
         if isinstance(seen.kind, AuctionReplica):
             _auctions_agree(path.distribution, seen.kind)
+            waitlist = replica.paths[path.waitlist.id] if path.waitlist else None
+            if isinstance(path.distribution, DutchAuction):
+                assert seen.kind.left(0, waitlist) == -path.given() - path.distribution.in_line()
         if isinstance(seen.kind, AppointmentReplica):
             _slots_agree(path.distribution, seen.kind)
     for variant, shelf in core.stock.shelves.items():

@@ -10,8 +10,34 @@ import pytest
 from gateway import conversations
 from gateway.rounds import tell_prompt, tell_round
 from protocol.commands import Attach
-from protocol.events import Admitted, Answered, Attached, Configured, Holding, Refused, StockChanged
-from protocol.kind_events import Allotted, AuctionEnded, BidPlaced, EndMoved, PriceChanged, PriceDropped, UnitTaken
+from protocol.events import (
+    Admitted,
+    Answered,
+    Attached,
+    Completed,
+    Configured,
+    Expired,
+    Holding,
+    Left,
+    Refused,
+    ReleaseRateChanged,
+    StockChanged,
+    TicketRefused,
+    WaitingLost,
+)
+from protocol.kind_events import (
+    Allotted,
+    AuctionEnded,
+    BidPlaced,
+    Claimed,
+    EndMoved,
+    Offered,
+    OfferExpired,
+    PriceChanged,
+    PriceDropped,
+    TicketsLost,
+    UnitTaken,
+)
 from protocol.passes import PassClaims
 from protocol.states import TicketState
 from tests.support.log import START_MS, joined
@@ -269,6 +295,46 @@ async def test_what_is_not_counted_does_not_limit_what_is_left() -> None:
     )
     ((told,),) = high_bids(room.enter(1))
     assert told["left"] == 3
+
+
+def _offered(*, is_kept: bool) -> Offered:
+    """Two on the waitlist are offered what there is: one each is kept, or whoever claims first gets it."""
+    return Offered("list", START_MS, START_MS + 9, [0, 1], bytes(32), "expired", is_kept, ["", ""], [None, None])
+
+
+TAKEN = (UnitTaken("auction", START_MS, 1, 900), 1)
+LISTED = Admitted("list", START_MS, START_MS + 600, KID, [0], bytes(range(16)), False)
+LEFT: list[list[tuple[Any, int | None]]] = [
+    [(Expired("auction", START_MS, [0]), 3)],
+    [(Left("auction", START_MS, 0, "declined"), 3)],
+    [(Completed("auction", START_MS, 0, "", "shop"), None)],
+    [TAKEN, (TicketRefused("auction", START_MS, 1, "", ""), 2)],
+    [TAKEN, (WaitingLost("auction", START_MS, "ended"), 2)],
+    [TAKEN, (TicketsLost("auction", START_MS, [1], "ended"), 2)],
+    [(ReleaseRateChanged("auction", 60, None, 2, 2, "ops"), 1)],
+    [(_offered(is_kept=True), 0), (OfferExpired("list", START_MS, [1]), 1), (LISTED, None)],
+    [(_offered(is_kept=True), 0), (TicketsLost("list", START_MS, [0, 1], "ended"), 2)],
+    [(_offered(is_kept=False), None), (Claimed("list", START_MS, 1), 1), (Left("list", START_MS, 1, "declined"), 2)],
+]
+
+
+@pytest.mark.parametrize("told", LEFT)
+async def test_how_many_are_left_is_told_whenever_it_is_another(told: list[tuple[Any, int | None]]) -> None:
+    terms: dict[str, Any] = {"start_price": "9.00", "floor_price": "9.00", "drop_amount": "1.00"}
+    auction = raw_auction(style="dutch", quantity=3, drop_interval_seconds=1, **terms)
+    waitlist = {"id": "list", "attached_to": "auction", "distribution": {"kind": "waitlist"}}
+    room = Stage(paths=[auction, waitlist], products=[raw_product(raw_variant())])
+    room.read(room.log.append(joined(0, 1, 2, path="auction"), joined(0, 3, 4, path="list")))
+    taken = Admitted("auction", START_MS, START_MS + 600, KID, [0], ADMISSION, False)
+    room.read(room.log.append(UnitTaken("auction", START_MS, 0, 900), taken))
+    watcher = room.enter(9)
+    assert [one["left"] for one in high_bids(watcher)[0]] == [2]
+    await tell_prompt(room.room)
+    for event, left in told:
+        room.read(room.log.append(event))
+        if room.room.board.is_prompted:
+            await tell_prompt(room.room)
+        assert [one["left"] for one in high_bids(watcher)[0]] == ([] if left is None else [left])
 
 
 def everything_told(room: Stage, *sockets: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from protocol.kind_events import AuctionEnded, BidPlaced, EndMoved, PriceChanged, PriceDropped, UnitTaken
 from protocol.kinds.auction import AuctionReplica
-from protocol.path_replica import OpenWindow, PathReplica
+from protocol.path_replica import OpenOffer, OpenWindow, PathReplica
 from protocol.states import TicketState
 from tests.support.samples import document, raw_auction
 
@@ -55,16 +55,25 @@ def test_it_follows_bids_until_the_hammer() -> None:
 def test_it_follows_a_price_that_falls() -> None:
     path, kind = _path(3)
     _apply(kind, PriceDropped("auction", 5, 300, 15), UnitTaken("auction", 6, 1, 300))
-    assert (kind.price, kind.next_drop_at, kind.left(3), kind.claimed()) == (300, 15, 2, 1)
+    assert (kind.price, kind.next_drop_at, kind.left(3, None), kind.claimed()) == (300, 15, 2, 1)
     assert [kind.status(ticket) for ticket in (0, 1)] == [None, "won"]
     path.close_ticket(1, TicketState.ADMITTED)
     path.windows[1] = OpenWindow(bytes(16), "k1", 6, 600, "", 300)
     _apply(kind, EndMoved("auction", 65, 20), PriceDropped("auction", 20, 200, None))
     for one in (kind, _stored(kind)):
-        assert (one.price, one.next_drop_at, one.left(3), one.taken) == (200, None, 2, {1: 300})
+        assert (one.price, one.next_drop_at, one.left(3, None), one.taken) == (200, None, 2, {1: 300})
         assert (one.claimed(), one.status(1)) == (0, "won")
     path.close_ticket(1, TicketState.LOST)
-    assert (kind.status(1), kind.left(3)) == ("lost", 3)
+    assert (kind.status(1), kind.left(3, None)) == ("lost", 3)
+    waitlist, _ = _path(4)
+    waitlist.completed = 1
+    waitlist.windows[1] = path.windows.setdefault(1, OpenWindow(bytes(16), "k1", 6, 600, "", 300))
+    assert kind.left(3, waitlist) == 0
+    waitlist.offers[2] = OpenOffer(bytes(16), 60, "", None)
+    assert (waitlist.given, kind.left(3, waitlist)) == (2, 0)
+    for reserved, claimed in ((True, False), (False, True), (True, True)):
+        waitlist.offers[2] = OpenOffer(bytes(16), 60, "", None, claimed, "", reserved)
+        assert (waitlist.given, kind.left(3, waitlist)) == (3, -1)
 
 
 @pytest.mark.parametrize("image", [None, 5])
