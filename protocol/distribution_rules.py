@@ -18,6 +18,7 @@ from protocol.distributions import (
     Queue,
     TimedRelease,
     Waitlist,
+    promised_of,
 )
 from protocol.forms import Problem
 from protocol.money import minor_units
@@ -164,4 +165,7 @@ _RULES: dict[type, Callable[[Any, int | None], Iterator[Problem]]] = {
 
 def problems_of(terms: Any, opens_at: int | None) -> Iterator[Problem]:
     """Contradictions in the settings of a distribution whose path opens at ``opens_at``."""
-    return _RULES[type(terms)](terms, opens_at)
+    promised = promised_of(terms)
+    if promised is not None and terms.max_admissions is not None and terms.max_admissions < promised[1]:
+        yield Problem("max_admissions", f"must not be less than {promised[0]}: so many are promised a turn")
+    yield from _RULES[type(terms)](terms, opens_at)

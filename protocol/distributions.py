@@ -188,13 +188,14 @@ def capacity_of(terms: AnyDistribution) -> int | None:
     return terms.capacity if isinstance(terms, Queue | Draw | Waitlist) else None
 
 
+def promised_of(terms: AnyDistribution) -> tuple[str, int] | None:
+    """How many are promised a turn before they have it, with the setting that says so; None: nobody is."""
+    if isinstance(terms, Draw):
+        return "winner_count", terms.winner_count
+    return ("quantity", terms.quantity) if isinstance(terms, Auction) else None
+
+
 def max_admissions_of(terms: AnyDistribution) -> int | None:
     """How many open and completed admissions there can be: the cap, or what the kind gives out; None = no limit."""
-    own = None
-    if isinstance(terms, Draw):
-        own = terms.winner_count
-    elif isinstance(terms, Auction):
-        own = terms.quantity
-    elif isinstance(terms, TimedRelease):
-        own = terms.limit
+    _, own = promised_of(terms) or ("", terms.limit if isinstance(terms, TimedRelease) else None)
     return min((one for one in (own, terms.max_admissions) if one is not None), default=None)

@@ -12,7 +12,7 @@ from msgspec import UnsetType
 
 from engine.core.limits import SECRET_BYTES
 from protocol import commands as c
-from protocol.distributions import Queue, kind_of
+from protocol.distributions import Queue, kind_of, promised_of
 from protocol.documents import Experience as Document
 from protocol.documents import Path as PathSettings
 from protocol.documents import with_release_rate, with_stock
@@ -94,6 +94,11 @@ def set_release_rate(experience: Experience, command: c.SetReleaseRate) -> Outco
         return Refusal(Reason.INVALID, {"field": "release_rate_per_minute", "allowed": "a number: a queue has a rate"})
     if not (fits(rate, Rate) and fits(max_active, Count) and fits(max_admissions, Count)):
         return Refusal(Reason.INVALID, {"allowed": "rates and caps as the document allows them, or null"})
+    if path and max_admissions is not None and max_admissions != told.max_admissions:
+        promised = promised_of(path.settings.distribution)
+        if promised is not None and max_admissions < promised[1]:
+            allowed = f"at least {promised[0]}, {promised[1]}, or null: so many are promised a turn"
+            return Refusal(Reason.INVALID, {"field": "max_admissions", "allowed": allowed})
     if (rate, max_active, max_admissions) == before:
         return {"revision": experience.revision, "changed": False}
     experience.revision += 1

@@ -54,8 +54,9 @@ class DutchAuction(MovingEnd):
         self._terms = terms_of(settings)
 
     def changed_fields(self, settings: documents.Path) -> list[str]:
-        after = settings.distribution
+        after = terms_of(settings)
         more = [field for field in _PRICES if getattr(self._terms, field) != getattr(after, field)]
+        more += ["quantity"] if after.quantity < self._path.given() + len(self._line) else []
         return super().changed_fields(settings) + (more if self._taken else [])
 
     def configured(self, at: int, journal: Journal) -> None:
@@ -164,13 +165,18 @@ class DutchAuction(MovingEnd):
     def _is_sold(self) -> bool:
         """Whether every unit is taken, or nothing of what is sold is left."""
         path = self._path
-        return path.given() + len(self._line) >= self._terms.quantity or (path.sold_out and not path.may_return)
+        return self._unclaimed() <= 0 or (path.sold_out and not path.may_return)
 
     def _left(self) -> int:
         """How many can still be taken."""
-        path, waiting = self._path, len(self._line)
+        path = self._path
+        return min(self._unclaimed(), path.stock.free(path.variants) - len(self._line))
+
+    def _unclaimed(self) -> int:
+        """How many of all units nobody has, nor waits for."""
+        path = self._path
         assert path.meter.max_admissions is not None, "a quantity is a cap"
-        return min(path.meter.max_admissions - path.given(), path.stock.free(path.variants)) - waiting
+        return path.meter.max_admissions - path.given() - len(self._line)
 
     def _units(self, money: str | None) -> int:
         assert money is not None, "required in a Dutch auction"

@@ -45,15 +45,15 @@ class AuctionsWorkload(KindsWorkload):
 
     def _auction(self, path_id: str) -> dict[str, Any]:
         chance = self._chance
-        opens_at = self._maybe(0.3, START_MS + 300)
+        opens_at, quantity = self._maybe(0.3, START_MS + 300), chance.choice((1, 1, 2, 3))
         terms: dict[str, Any] = {
             "start_price": "1.00",
-            "quantity": chance.choice((1, 1, 2, 3)),
+            "quantity": quantity,
             "ends_at": START_MS + chance.choice((1_000, 2_000, 4_000)),
             "checkout_window_seconds": chance.choice((1, 2)),
             "release_rate_per_minute": self._maybe(0.2, 60, 600),
             "max_active": self._maybe(0.2, 1, 2),
-            "max_admissions": self._maybe(0.1, 1, 2),
+            "max_admissions": self._maybe(0.1, quantity, quantity + 1),
         }
         terms |= self._english() if chance.random() < 0.65 else self._dutch()
         raw = raw_auction(path_id, **terms) | {"opens_at": opens_at, "priority": chance.choice((0, 0, 10))}

@@ -53,9 +53,10 @@ class DrawsWorkload(Workload):
         chance = self._chance
         closes_at = START_MS + chance.choice((300, 900, 1_500))
         draw_at = self._maybe(0.6, closes_at, closes_at + 1, closes_at + 400)
+        winners = chance.choice((1, 2, 4, 20))
         terms = {
             "kind": "draw",
-            "winner_count": chance.choice((1, 2, 4, 20)),
+            "winner_count": winners,
             "closes_at": closes_at,
             "draw_at": draw_at,
             "redraw_until": self._maybe(0.3, closes_at + 401, closes_at + 1_500, closes_at + 2_500),
@@ -63,7 +64,7 @@ class DrawsWorkload(Workload):
             "capacity": self._maybe(0.2, 4),
             "release_rate_per_minute": self._maybe(0.5, 60, 600, 6_000),
             "max_active": self._maybe(0.2, 1, 2),
-            "max_admissions": self._maybe(0.1, 0, 3),
+            "max_admissions": self._maybe(0.1, winners, winners + 3),
             "beacon": {"source": BEACON.source, "round": BEACON.round} if chance.random() < 0.4 else None,
             "checkout_window_seconds": 1,
             "payment_grace_seconds": chance.choice((0, 1)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from engine.core.limits import ANSWER_AGE_MS_MAX, ANSWERS_MAX
 from engine.distributions.auction import Auction
@@ -218,6 +219,43 @@ def test_dutch_prices_are_fixed_by_the_first_claim() -> None:
     stage.later(0, _claim(1, 300))
     changed = DUTCH | {"quantity": 2, "drop_amount": "1.00", "floor_price": "0.50"}
     assert _reconfigured(stage, **changed) == ["distribution.floor_price", "distribution.drop_amount"]
+
+
+def test_units_that_are_claimed_stay() -> None:
+    stage = _stage(**DUTCH | {"quantity": 3, "max_active": 1})
+    stage.later(0, _claim(1, 300), _claim(2, 300))
+    assert _reconfigured(stage, **DUTCH | {"quantity": 1, "max_active": 1}) == ["distribution.quantity"]
+    assert _reconfigured(stage, **DUTCH | {"quantity": 4, "max_active": 1}) == []
+    assert stage.path("auction").phase == "open"
+    assert _reconfigured(stage, **DUTCH | {"quantity": 2, "max_active": 1}) == []
+    assert stage.path("auction").phase == "settling"
+    stage.later(0, c.Complete("shop", "", stage.admission(0, "auction")))
+    assert stage.states("auction") == ["completed", "admitted"]
+
+
+@pytest.mark.parametrize("terms", [{"quantity": 3}, DUTCH | {"quantity": 3}])
+def test_the_cap_is_not_set_below_what_is_promised(terms: dict[str, Any]) -> None:
+    stage = _stage(**terms)
+
+    def capped(most: int | None, **limits: int) -> c.SetReleaseRate:
+        return c.SetReleaseRate(ACTOR, "", "auction", c.Limits(max_admissions=most, **limits))
+
+    why = {"field": "max_admissions", "allowed": "at least quantity, 3, or null: so many are promised a turn"}
+    assert stage.refusal(capped(2)) == ("invalid", why)
+    assert stage.refusal(capped(0, max_active=7)) == ("invalid", why)
+    for most in (3, 4, None):
+        assert stage.answer(capped(most))["changed"] is True
+    assert stage.path("auction").settings.distribution.max_active is None
+    assert stage.answer(c.SetReleaseRate(ACTOR, "", "", c.Limits(max_admissions=1)))["changed"] is True
+
+
+def test_a_cap_below_the_quantity_from_a_document_of_before_ends_a_dutch_auction_when_it_is_reached() -> None:
+    told = document(paths=[raw_auction(ends_at=ENDS, **DUTCH | {"quantity": 2})])
+    (path,) = told.paths
+    capped = structs.replace(path, distribution=structs.replace(path.distribution, max_admissions=1))
+    stage = Stage(structs.replace(told, paths=[capped]))
+    stage.later(0, c.Join(consumer(2), "auction"), _claim(1, 300))
+    assert (stage.path("auction").phase, stage.states("auction")) == ("settling", ["lost", "admitted"])
 
 
 # Time that is given back
