@@ -1,7 +1,8 @@
 """What stands on the board: the states of an experience that everybody sees alike, and positions with honest waits.
 
-A shared frame is encoded once for all its watchers; it is told again when anything in it but ``now`` has changed: by
-the next round, or sooner where its kind says that it is prompt.
+A shared frame is encoded once for all its watchers; it is told again when anything in it but ``now`` has changed, or
+when somebody may have heard another meanwhile (`gateway.heard`): by the next round, or sooner where its kind says that
+it is prompt.
 The key of a state says of what it is the state, so that a slow line keeps only the newest of each. A kind may say in
 one short frame what is new in many states; it is for those alone who have taken all that was told before.
 """
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 
 from gateway import told
 from gateway.eta import Estimate, estimate
+from gateway.heard import Heard, Shared, States
 from gateway.kinds import PROMPTING_EVENTS, SHARED_EVENTS, Kinds
 from gateway.kinds.base import KindState
 from gateway.people import People
 from gateway.sockets import TOGETHER_BYTES_MAX
 from protocol import codec
+from protocol.documents import Path
 from protocol.events import (
     AnyEvent,
     Configured,
@@ -33,7 +36,7 @@ from protocol.events import (
     StockChanged,
     WriterChanged,
 )
-from protocol.frames import PhaseFrame, PositionFrame, SoldOutFrame, StockFrame
+from protocol.frames import PositionFrame, StockFrame
 from protocol.replica import Replica
 from protocol.roster import NO_PLACE
 from protocol.states import LEVELS
@@ -49,8 +52,6 @@ _NOW_FIELD = b'"now":'
 
 _SHARED_EVENTS: Final = (Configured, PauseChanged, PhaseChanged, SoldOutChanged, StockChanged, *SHARED_EVENTS)
 _PRESSING_EVENTS: Final = (PhaseChanged, SoldOutChanged)
-
-Shared = PhaseFrame | SoldOutFrame | StockFrame | KindState
 
 
 class Notice(NamedTuple):
@@ -95,8 +96,8 @@ class Board:
         self._replica = replica
         self._people = people
         self._kinds = kinds
-        self._told: dict[str, Shared] = {}
-        self._told_promptly: dict[str, Shared] = {}
+        self._heard = Heard()
+        self._heard_promptly = Heard()
         self.pressing = False
         self.turn = asyncio.Lock()
         self._stale = True
@@ -109,31 +110,28 @@ class Board:
         self._views: dict[tuple[str, int, bool], tuple[int, msgspec.Raw]] = {}
 
     def of_path(self, path_id: str, now_ms: int, *, outage: bool, only: Set[str] | None = None) -> list[Notice]:
-        """All states of a path as they are now, or ``only`` those of these keys. What nobody was told before counts as
-        told: there is no news in it."""
+        """All states of a path as they are now, or ``only`` those of these keys, for somebody who is told them: what
+        they hear is noted."""
         entry_id, until_ms, forms = self._forms.get((path_id, outage), ("", None, []))
         if entry_id != self._replica.entry_id or (until_ms is not None and now_ms >= until_ms):
             states, prompt = self._states(path_id, now_ms, outage), self._prompt_states(path_id, now_ms)
             forms = [self._form(path_id, state, frame) for state, frame in (states | prompt).items()]
             self._forms[path_id, outage] = (self._replica.entry_id, self._changes_at(path_id, now_ms), forms)
-            self._told = states | self._told
-            self._told_promptly = prompt | self._told_promptly
+            self._heard.told_one(path_id, states)
+            self._heard_promptly.told_one(path_id, prompt)
         return [form.at(now_ms) for form in forms if only is None or form.state in only]
 
     def changed(self, now_ms: int, *, outage: bool) -> list[News]:
-        """The states of all paths that are not as they were first told, or as this said the last time; without the
-        prompt ones."""
+        """The states of all paths that are not as each who is here has heard them last; without the prompt ones."""
         due = self._due_ms is not None and now_ms >= self._due_ms
-        if not (self._stale or due) and outage == self._outage:
+        if not (self._stale or due or self._heard.uneven) and outage == self._outage:
             return []
         self._stale, self.pressing, self._outage = False, False, outage
+        self._forms.clear()
         news: list[News] = []
-        present: dict[str, Shared] = {}
         for path_id in self._replica.paths:
-            states = self._states(path_id, now_ms, outage)
-            present |= states
-            news += self._news(path_id, {key: one for key, one in states.items() if self._told.get(key) != one}, now_ms)
-        self._told = present
+            news += self._news(path_id, self._heard, self._states(path_id, now_ms, outage), now_ms)
+        self._heard.all_told(self._replica.paths)
         instants = (self._changes_at(path_id, now_ms) for path_id in self._replica.paths)
         self._due_ms = min((instant for instant in instants if instant is not None), default=None)
         return news
@@ -147,17 +145,18 @@ class Board:
     def changed_promptly(self, now_ms: int) -> list[News]:
         """The same as `changed`, of the prompt states alone."""
         self._prompt_stale = False
-        before, self._told_promptly = self._told_promptly, {}
+        self._forms.clear()
         news: list[News] = []
         for path_id in self._replica.paths:
-            states = self._prompt_states(path_id, now_ms)
-            self._told_promptly |= states
-            news += self._news(path_id, {key: one for key, one in states.items() if before.get(key) != one}, now_ms)
+            news += self._news(path_id, self._heard_promptly, self._prompt_states(path_id, now_ms), now_ms)
+        self._heard_promptly.all_told(self._replica.paths)
         return news
 
-    def _news(self, path_id: str, changed: dict[str, Shared], now_ms: int) -> Iterator[News]:
-        """What to tell of the states that have ``changed``: all in one where it is not too long."""
-        of_kind = [(self._told.get(key), frame) for key, frame in changed.items() if isinstance(frame, KindState)]
+    def _news(self, path_id: str, heard: Heard, states: States, now_ms: int) -> Iterator[News]:
+        """What to tell of ``states``, of which ``heard`` knows what is news: all in one where it is not too long."""
+        before = heard.told_all(path_id, states)
+        changed = {key: states[key] for key in before}
+        of_kind = [(before[key], frame) for key, frame in changed.items() if isinstance(frame, KindState)]
         brief = self._kinds.of(self._replica.paths[path_id]).brief(of_kind) if of_kind else None
         news = News(path_id, self.level_of(path_id), [], [])
         behind: list[tuple[bytes, str | None]] = []
@@ -268,11 +267,18 @@ class Board:
                     self._measure_from(one, now_ms, "rate_changed")
             case Configured(document=document):
                 for settings in document.paths:
-                    if settings.id in paths and paths[settings.id].settings.distribution != settings.distribution:
-                        self._measure_from(settings.id, now_ms, "rate_changed")
+                    self._configured(settings, now_ms)
             case WriterChanged():
                 for one in paths:
                     self._measure_from(one, now_ms, None)
+
+    def _configured(self, settings: Path, now_ms: int) -> None:
+        path = self._replica.paths.get(settings.id)
+        if path is None:
+            self._heard.comes(settings.id)
+            self._heard_promptly.comes(settings.id)
+        elif path.settings.distribution != settings.distribution:
+            self._measure_from(settings.id, now_ms, "rate_changed")
 
     def _measure_from(self, path_id: str, now_ms: int, why: str | None) -> None:
         seats = self._people.seats(path_id)
@@ -281,7 +287,7 @@ class Board:
         if why is not None:
             seats.pacing.stir(why)
 
-    def _states(self, path_id: str, now_ms: int, outage: bool) -> dict[str, Shared]:
+    def _states(self, path_id: str, now_ms: int, outage: bool) -> States:
         """By key, without the prompt ones; instead of the time they have a mark for it."""
         path = self._replica.paths[path_id]
         states: dict[str, Shared] = {f"phase {path_id}": told.phase(path, now_ms, outage=outage)}
@@ -293,7 +299,7 @@ class Board:
             states |= self._kinds.of(path).states(path, now_ms)
         return {key: _timeless(frame) for key, frame in states.items()}
 
-    def _prompt_states(self, path_id: str, now_ms: int) -> dict[str, Shared]:
+    def _prompt_states(self, path_id: str, now_ms: int) -> States:
         path = self._replica.paths[path_id]
         kind = self._kinds.of(path)
         return {key: _timeless(frame) for key, frame in kind.states(path, now_ms)} if kind.PROMPT else {}

@@ -18,7 +18,6 @@ from gateway.people import Seats
 from gateway.rooms import Room, monotonic_ms, position_state
 from gateway.session import ok
 from gateway.sockets import Slots32
-from protocol import codec
 from protocol.close_codes import CloseCode
 
 ROUND_MS = 250
@@ -115,12 +114,13 @@ async def _tell_signs_of_life(room: Room, slots: Slots32) -> None:
     """The phase of the first path that each watches; who watches none is told that all is well."""
     sockets, now_ms = room.people.sockets, room.now_ms()
     stamps = sockets.lot.stamps(slots)
-    for path_id, path in list(room.replica.paths.items()):
-        if room.replica.paths.get(path_id) is not path:
+    for path_id in list(room.replica.paths):
+        if path_id not in room.replica.paths:
             continue  # it is gone since the sweep began
         watching = sockets.open_ones(slots, path_id, room.board.level_of(path_id))
-        frame = codec.encode_frame(told.phase(path, now_ms, outage=room.away))
-        await _tell_shared(room, slots[watching], stamps[watching], [frame], [(frame, f"phase {path_id}")])
+        if watching.any():
+            (phase,) = room.board.of_path(path_id, now_ms, outage=room.away, only={f"phase {path_id}"})
+            await _tell_shared(room, slots[watching], stamps[watching], [phase.frame], [(phase.frame, phase.state)])
         slots, stamps = slots[~watching], stamps[~watching]
     frame = ok(None, now_ms)
     await _tell_shared(room, slots, stamps, [frame], [(frame, "ok")])

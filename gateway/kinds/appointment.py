@@ -72,12 +72,14 @@ class AppointmentTelling(KindTelling):
     def changes_at(self, path: PathReplica, now_ms: int) -> int | None:
         return self._sheet(path).changes_at(now_ms)
 
-    def brief(self, changed: list[tuple[SlotsFrame | None, SlotsFrame]]) -> SlotsFrame | None:
+    def brief(self, changed: list[tuple[list[SlotsFrame | None], SlotsFrame]]) -> SlotsFrame | None:
         slots: list[SlotView] = []
-        for before, after in changed:
-            if before is None or (before.since, before.until) != (after.since, after.until):
-                return None  # there are other slots now
-            slots += [new for old, new in zip(before.slots, after.slots, strict=True) if new != old]
+        for heard, after in changed:
+            span = (after.since, after.until)
+            before = [one.slots for one in heard if one is not None and (one.since, one.until) == span]
+            if len(before) < len(heard):
+                return None  # there are other slots now, or somebody knows of none
+            slots += [new for new, *olds in zip(after.slots, *before, strict=True) if olds.count(new) < len(olds)]
         return SlotsFrame(changed[0][1].path, slots, 0)
 
     def _sheet(self, path: PathReplica) -> Sheet:

@@ -61,9 +61,9 @@ class KindTelling:
         """When, after ``now_ms`` (log's time), the states change without an event; None: never."""
         return None
 
-    def brief(self, changed: list[tuple[Any, Any]]) -> KindState | None:
-        """One frame that says what is new in states of one path, (told before or None, now) each; None: each is told
-        as it is."""
+    def brief(self, changed: list[tuple[list[Any], Any]]) -> KindState | None:
+        """One frame that says what is new in states of one path, (all that somebody has heard last, None for nothing,
+        and what is now) each; None: each is told as it is."""
         return None
 
     def _here(self, path: str, tickets: Iterable[int]) -> Iterator[tuple[int, Person]]:
