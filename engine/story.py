@@ -16,7 +16,7 @@ from engine.story_kinds import TELLS_OF_KINDS, standing
 from engine.story_words import ahead, is_in_order, limits, money, pace, span, time
 from protocol import events as e
 from protocol.path_replica import PathReplica
-from protocol.replica import Replica
+from protocol.replica import Replica, over_in
 from protocol.states import LIVE, TicketState
 
 _MOVES = ("let in", "offered something", "gone", "back after a missed turn")
@@ -36,6 +36,7 @@ class Story:
         self._gone: dict[str, int] = {}
         self._ahead = 0
         self._stepped_ms = 0
+        self._over: set[str] = set()
 
     def begin(self, replica: Replica, entry_id: str) -> None:
         """What is known before the first entry: a snapshot's replica, where the log before it is trimmed."""
@@ -54,6 +55,7 @@ class Story:
         if entry.events and isinstance(entry.events[0], e.WriterChanged):
             replica.apply(entry.events[0])
             return self._outage(entry.now_ms, replica)
+        self._over = over_in(entry.events)
         for event in entry.events:
             replica.apply(event)
             tell = self._TELLS.get(type(event)) or TELLS_OF_KINDS.get(type(event))
@@ -106,7 +108,7 @@ class Story:
 
     def _expired(self, event: e.Expired, replica: Replica, now_ms: int) -> None:
         if self.ticket in event.tickets:
-            may = replica.paths[self.path].may_rejoin(self.ticket)
+            may = replica.paths[self.path].may_rejoin(self.ticket) and self.path not in self._over
             then = "it may rejoin once, at its old place" if may else "it cannot rejoin at its old place"
             self.say(replica, event.at, f"Its window ended without a completed order: a missed turn; {then}")
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
+from msgspec import structs
 
 from gateway import told
 from gateway.fact import Commands, Fact, FactFrame
@@ -24,6 +25,7 @@ from protocol.events import (
     Admitted,
     AnyEvent,
     Completed,
+    Entry,
     Expired,
     Holding,
     Joined,
@@ -36,7 +38,7 @@ from protocol.events import (
 )
 from protocol.frames import AdmittedFrame, JoinedFrame
 from protocol.kind_events import Chosen, Claimed, NotDrawn, Offered, OfferExpired, OfferMoved, TicketsLost
-from protocol.replica import Replica
+from protocol.replica import Replica, over_in
 from protocol.states import LIVE, TicketState
 
 log = structlog.get_logger()
@@ -62,6 +64,7 @@ class Facts:
         self._proofs = proofs
         self._claims: list[tuple[str, int]] = []
         self._waited: list[int] = []
+        self._over: set[str] = set()
         self._makers: dict[type, Callable[[Any, int], Iterator[Fact]]] = {
             Joined: self._joined,
             Admitted: self._admitted,
@@ -81,6 +84,10 @@ class Facts:
             Claimed: self._claimed,
             Chosen: self._chosen,
         }
+
+    def begin(self, entry: Entry) -> None:
+        """``entry`` is about to be told, event by event: note where no missed turn is forgiven once all are applied."""
+        self._over = over_in(entry.events)
 
     def before(self, event: AnyEvent) -> None:
         """``event`` is about to be applied: note which tickets held here wait, if it may end that for all of them."""
@@ -253,4 +260,6 @@ class Facts:
         self._people.seats(path).drop(ticket)
         person = self._people.owner(path, ticket)
         if person is not None:
-            yield Fact(person, told.ticket(told.holding(self._replica, path, ticket, reason)), answers)
+            holding = told.holding(self._replica, path, ticket, reason)
+            may_rejoin = holding.may_rejoin and path not in self._over
+            yield Fact(person, told.ticket(structs.replace(holding, may_rejoin=may_rejoin)), answers)

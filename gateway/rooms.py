@@ -168,6 +168,7 @@ class Room:
             self._tell_turn(entry, Telling(self, settled, entry.now_ms))
 
     def _tell_turn(self, entry: Entry, telling: Telling) -> None:
+        self.facts.begin(entry)
         for event in entry.events:
             self.facts.before(event)
             telling.forget(self._apply(event, entry.now_ms))

@@ -55,6 +55,7 @@ class PathReplica:
         self.opens_at = settings.opens_at
         self.closes_at = settings.closing
         self.paused = False
+        self.ended_by_hand = False
         self.sold_out = False
         self.may_return = False
         self.roster = Roster()
@@ -88,11 +89,12 @@ class PathReplica:
         return TicketState(self.states[ticket])
 
     def may_rejoin(self, ticket: int) -> bool:
-        """Whether a missed turn of this ticket can still be forgiven, as far as the log tells: a path ended by hand
-        forgives none from then on, although it is still settling."""
+        """Whether a missed turn of this ticket can still be forgiven, as far as the log tells. A path ended by hand
+        forgives none from then on, although it is still settling; where nobody waited, the log does not tell that
+        from a close."""
         missed = self.states[ticket] == TicketState.EXPIRED and ticket not in self.forgiven
         kept = self.settings.keep_place_once and kind_of(self.settings.distribution) in FORGIVING
-        return missed and kept and self.phase in (Phase.OPEN, Phase.SETTLING)
+        return missed and kept and self.phase in (Phase.OPEN, Phase.SETTLING) and not self.ended_by_hand
 
     def admissions_since(self, since_ms: int) -> int:
         """How many were admitted by the rate at or after ``since_ms``, at most ``RATE_SPAN_MS`` back."""

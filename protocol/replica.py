@@ -7,8 +7,8 @@ raises ``ReplicaError``, and the reader throws its replica away and starts anew;
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final
 
 from msgspec import Struct, structs
 
@@ -52,6 +52,20 @@ from protocol.path_replica import OpenOffer, OpenWindow, PathReplica
 from protocol.states import Phase, TicketState, experience_phase
 from protocol.streams import GENESIS_CHAIN, START_ID, parse_entry_id
 from protocol.ticket_holders import TicketHolders
+
+ENDED: Final = "ended"
+"""Why all who wait are lost when a path ends. When it is ended by hand, it settles first."""
+
+
+def over_in(events: Iterable[AnyEvent]) -> set[str]:
+    """The paths that end with ``events``, by hand or by themselves: once these are applied, no missed turn is forgiven
+    there."""
+    return {
+        event.path
+        for event in events
+        if (isinstance(event, WaitingLost) and event.reason == ENDED)
+        or (isinstance(event, PhaseChanged) and event.phase == Phase.ENDED)
+    }
 
 
 class ReplicaError(ValueError):
@@ -189,7 +203,9 @@ class Replica:
         windows[event.ticket] = structs.replace(windows[event.ticket], expires_at=event.expires_at)
 
     def _waiting_lost(self, event: WaitingLost) -> None:
-        self.paths[event.path].lose_waiting()
+        path = self.paths[event.path]
+        path.lose_waiting()
+        path.ended_by_hand = path.ended_by_hand or (event.reason == ENDED and path.phase == Phase.SETTLING)
 
     def _tickets_lost(self, event: TicketsLost) -> None:
         for ticket in event.tickets:

@@ -80,6 +80,7 @@ class _Path(Struct):
     offers: list[_Offer] = []
     choices: dict[int, str] = {}
     kind: Any = None
+    ended_by_hand: bool = False
 
 
 class _Admissions(Struct):
@@ -179,6 +180,7 @@ def _path(path_id: str, path: PathReplica) -> _Path:
         [_Offer(ticket, *structs.astuple(offer)) for ticket, offer in path.offers.items()],
         path.choices,
         path.kind.image(),
+        path.ended_by_hand,
     )
 
 
@@ -227,6 +229,7 @@ def _ticket_holders(images: list[_Holders] | None) -> TicketHolders:
 def _fill(path: PathReplica, image: _Path) -> PathReplica:
     path.phase, path.opens_at, path.closes_at = image.phase, image.opens_at, image.closes_at
     path.paused, path.sold_out, path.may_return = image.paused, image.sold_out, image.may_return
+    path.ended_by_hand = image.ended_by_hand
     path.states, path.hats = bytearray(image.states), bytearray(image.hats)
     path.roster = Roster.of((np.frombuffer(image.states, np.uint8) == TicketState.WAITING).view(np.uint8))
     path.windows = {one.ticket: OpenWindow(*structs.astuple(one)[1:]) for one in image.windows}

@@ -114,7 +114,7 @@ export class Path {
       expiresAt: admitted?.expires_at ?? null,
       checkoutUrl: admitted?.checkout_url ?? null,
       reason: this.ticket?.reason ?? this.refusal?.reason ?? "",
-      mayRejoin: this.ticket?.may_rejoin ?? false,
+      mayRejoin: this.phase !== "ended" && (this.ticket?.may_rejoin ?? false),
     };
   }
 

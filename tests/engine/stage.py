@@ -198,7 +198,8 @@ def assert_agree(core: Experience, replica: Replica) -> None:
             (one.offer, one.claim_by, one.claimed) for _, one in offers
         ]
         assert seen.choices == (path.choices.wanted if path.choices else {})
-        missed = range(0 if path.ended_by_hand else len(seen.states))
+        assert path.ended_by_hand or not seen.ended_by_hand
+        missed = range(0 if path.ended_by_hand and not seen.ended_by_hand else len(seen.states))
         assert [seen.may_rejoin(ticket) for ticket in missed] == [path.may_rejoin(ticket) for ticket in missed]
         assert (seen.completed, seen.forgiven) == (path.meter.completed, path.tickets.forgiven)
         assert seen.given == path.meter.active + path.meter.completed

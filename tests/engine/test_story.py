@@ -95,6 +95,16 @@ def test_a_missed_turn_a_return_and_a_completed_order() -> None:
     ]
 
 
+def test_a_missed_turn_with_which_the_path_ends_is_not_forgiven() -> None:
+    stage = stage_of()
+    stage.later(1, *joins(0))
+    stage.later(1, c.Close(ACTOR, "", "general"))
+    stage.later(61_000)
+    assert stage.path().phase == "ended"
+    missed = "Its window ended without a completed order: a missed turn; it cannot rejoin at its old place."
+    assert missed in story_of(stage, 0)
+
+
 def test_an_outage_moves_a_window_and_is_told() -> None:
     stage = stage_of()
     stage.later(1, *joins(0, 1))

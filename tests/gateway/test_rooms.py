@@ -10,10 +10,12 @@ from gateway import conversations
 from protocol.commands import Attach, Join
 from protocol.events import (
     Admitted,
+    AnyEvent,
     Attached,
     Completed,
     Expired,
     Left,
+    PhaseChanged,
     Redeemed,
     Refused,
     Returned,
@@ -154,6 +156,29 @@ def test_a_missed_turn_says_whether_it_can_be_forgiven() -> None:
         stage.read(stage.log.append(Returned("general", 0)))
     assert may == [True, False]
     assert line(socket).kinds() == ["ticket", "position"]
+
+
+@pytest.mark.parametrize(
+    "last", [PhaseChanged("general", "ended", START_MS, None, None, ""), WaitingLost("general", START_MS, "ended")]
+)
+def test_a_missed_turn_that_ends_the_path_cannot_be_forgiven(last: AnyEvent) -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    stage.read(stage.log.append(joined(0, 1), PhaseChanged("general", "settling", START_MS, None, None, "shop")))
+    stage.read(stage.log.append(admitted(0)))
+    stage.read(stage.log.append(Expired("general", START_MS, [0]), last))
+    (expired,) = [frame for frame in line(socket).take() if frame.get("state") == "expired"]
+    assert expired["may_rejoin"] is False
+
+
+def test_whoever_comes_to_what_was_ended_by_hand_is_told_that_a_missed_turn_is_not_forgiven() -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    stage.read(stage.log.append(joined(0, 1, 2), admitted(0)))
+    end = PhaseChanged("general", "settling", START_MS, None, None, "shop")
+    stage.read(stage.log.append(end, WaitingLost("general", START_MS, "ended")))
+    stage.read(stage.log.append(Expired("general", START_MS, [0])))
+    assert line(socket).take()[-1]["may_rejoin"] is False
 
 
 def test_the_ticket_of_someone_gone_is_nobodys_here() -> None:

@@ -7,7 +7,7 @@ import pytest
 from protocol import codec, events
 from protocol.events import AnyEvent, Entry
 from protocol.path_replica import RATE_SPAN_MS, OpenWindow, PathReplica
-from protocol.replica import Replica, ReplicaError, Stock
+from protocol.replica import Replica, ReplicaError, Stock, over_in
 from protocol.states import Phase, TicketState
 from protocol.streams import GENESIS_CHAIN, START_ID
 from tests.support.samples import consumer, document, raw_path, raw_product, raw_variant
@@ -192,6 +192,42 @@ def test_a_missed_turn_is_forgiven_once_at_the_same_place(replica: Replica) -> N
     _admit(replica, 0)
     replica.apply(events.Expired("general", 2_500, [0]))
     assert not path.may_rejoin(0)
+
+
+ENDED = events.WaitingLost("general", 1_600, "ended")
+
+
+def phase(name: str, actor: str = "") -> events.PhaseChanged:
+    return events.PhaseChanged("general", name, 1_600, None, 1_600, actor)
+
+
+@pytest.mark.parametrize(
+    ("then", "forgiven"),
+    [
+        ([phase("settling")], True),
+        ([phase("settling", "boss")], True),
+        ([phase("settling", "boss"), ENDED], False),
+        ([phase("settling"), phase("settling", "boss")], True),
+        ([phase("settling"), events.WaitingLost("general", 1_600, "sold_out")], True),
+        ([phase("settling"), phase("ended")], False),
+    ],
+)
+def test_no_missed_turn_is_forgiven_in_what_was_ended_by_hand(
+    replica: Replica, then: list[AnyEvent], forgiven: bool
+) -> None:
+    replica.apply(phase("open"))
+    _admit(replica, 0)
+    for event in [events.Expired("general", 1_500, [0]), *then]:
+        replica.apply(event)
+    path = replica.paths["general"]
+    assert path.may_rejoin(0) is forgiven
+    assert path.ended_by_hand is (not forgiven and path.phase == "settling")
+
+
+def test_which_paths_end_with_an_entry() -> None:
+    sold_out, other = events.WaitingLost("sold", 1_500, "sold_out"), events.PhaseChanged("vip", "ended", 1, None, 1, "")
+    assert over_in([]) == over_in([events.Expired("general", 1_500, [0]), sold_out, phase("settling")]) == set()
+    assert over_in([ENDED, sold_out, other]) == {"general", "vip"}
 
 
 def test_no_missed_turn_is_forgiven_where_the_path_says_so(log: Log) -> None:

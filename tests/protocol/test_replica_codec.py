@@ -36,6 +36,7 @@ LIFE: list[list[AnyEvent]] = [
     [events.ReleaseRateChanged("general", 60, 5, None, 2, "control")],
     [events.PhaseChanged("vip", Phase.SETTLING, 11, None, START_MS + 70_000, "")],
     [events.WaitingLost("general", 12, "sold_out")],
+    [events.WaitingLost("vip", 13, "ended")],
 ]
 
 
@@ -81,6 +82,7 @@ def test_all_that_is_asked_of_a_replica_is_there_again() -> None:
         assert other.waits.percentiles(0, (50, 90)) == path.waits.percentiles(0, (50, 90))
         assert other.admissions_since(START_MS) == path.admissions_since(START_MS)
         assert other.settings == path.settings
+        assert other.ended_by_hand == path.ended_by_hand == (path_id == "vip")
         assert all(other.may_rejoin(one) == path.may_rejoin(one) for one in range(path.tickets))
 
 

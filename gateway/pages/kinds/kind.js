@@ -128,7 +128,8 @@ export class Kind {
     if (state === "open") return [this.control("join", { type: "join" })];
     if (state === "expired" && screen.mayRejoin) return [this.control("rejoin", { type: "rejoin" })];
     const failed = state === "lost" && screen.reason === "failover";
-    if (state === "expired" || state === "left" || failed) return [this.control("join", { type: "join" }, "again")];
+    const comesBack = state === "expired" || state === "left" || failed;
+    if (comesBack && this.path.phase !== "ended") return [this.control("join", { type: "join" }, "again")];
     if (state === "admitted") return [this.control("decline", { type: "decline" })];
     const waits = ["waiting", "paused", "sold_out", "lobby"].includes(state);
     return waits ? [this.control("leave", { type: "leave" })] : [];

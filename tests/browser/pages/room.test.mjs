@@ -114,6 +114,15 @@ test("a missed turn may be taken back", () => {
   assert.deepEqual([back.state, back.mayRejoin, back.why], ["waiting", false, "returned"]);
 });
 
+test("nobody is offered a way back into what has ended", () => {
+  const offered = (...frames) => ((screen) => standing.focus.controls(screen))(after(...frames)).map(({ id }) => id);
+  const expired = { type: "ticket", path, ticket: 7, state: "expired", may_rejoin: true };
+  assert.deepEqual(offered(welcome(), JOINED, { ...OPEN, phase: "settling" }, expired), ["rejoin"]);
+  assert.deepEqual(offered({ ...OPEN, phase: "ended" }), []);
+  assert.equal(standing.screen(0).mayRejoin, false);
+  assert.deepEqual(offered({ type: "ticket", path, ticket: 7, state: "left", reason: "left" }), []);
+});
+
 test("a lobby shows how many are there and nobody's place", () => {
   const phase = { ...OPEN, phase: "lobby", at: 2_000_000 };
   const lobby = after(welcome(), JOINED, phase, { type: "position", path, of: 12, now: 0 });
