@@ -293,7 +293,7 @@ class Board:
         states: dict[str, Shared] = {f"phase {path_id}": told.phase(path, now_ms, outage=outage)}
         for stock in told.stocks(self._replica, path_id):
             states[f"stock {path_id} {stock.product} {stock.variant}"] = stock
-        if path.sold_out:
+        if path.was_sold_out:
             states[f"sold_out {path_id}"] = told.sold_out(path, now_ms)
         if not self._kinds.of(path).PROMPT:
             states |= self._kinds.of(path).states(path, now_ms)

@@ -211,8 +211,8 @@ def lost(path: str, ticket: int) -> TicketFrame:
 
 
 def sold_out(path: PathReplica, now_ms: int) -> SoldOutFrame:
-    """Nothing that the path sells is free."""
-    return SoldOutFrame(path.settings.id, path.may_return, now_ms)
+    """Nothing that the path, which was sold out once, sells is free; or that is over."""
+    return SoldOutFrame(path.settings.id, path.may_return, now_ms, UNSET if path.sold_out else True)
 
 
 def stocks(replica: Replica, path_id: str) -> list[StockFrame]:

@@ -29,6 +29,7 @@ UNTOLD, ADMITTED, LOST, REFUSED = range(4)
 _ADMITTED, _TICKET, _ERROR, _SOLD_OUT = (
     b'{"type":"%b"' % kind for kind in (b"admitted", b"ticket", b"error", b"sold_out")
 )
+_OVER = b'"over":true'
 _CLAIMED = b'"claimed":true'
 _NOT_OPEN = b'"reason":"not_open"'
 
@@ -82,7 +83,7 @@ class ReleaseSwarm(Swarm):
 
     def _told(self, who: int, text: bytes) -> None:
         super()._told(who, text)
-        if text.startswith(_SOLD_OUT):
+        if text.startswith(_SOLD_OUT) and _OVER not in text:
             self._note(self.sold_out_ns, who)
         elif text.startswith(_ADMITTED):
             self._became(who, ADMITTED)

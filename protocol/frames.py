@@ -141,11 +141,13 @@ class TicketFrame(ServerFrameBase, frozen=True, tag="ticket"):
 
 
 class SoldOutFrame(ServerFrameBase, frozen=True, tag="sold_out"):
-    """State: nothing that the path sells is free now."""
+    """State: nothing that the path sells is free now; or, with ``over``, something is again. It is told of a path that
+    was sold out once, and what takes it back is ``over`` alone: a ``stock`` frame is of one variant of any path."""
 
     path: str
     may_return: bool
     now: int
+    over: bool | UnsetType = UNSET
 
 
 class StockFrame(ServerFrameBase, frozen=True, tag="stock"):

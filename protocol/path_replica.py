@@ -57,6 +57,7 @@ class PathReplica:
         self.paused = False
         self.ended_by_hand = False
         self.sold_out = False
+        self.was_sold_out = False
         self.may_return = False
         self.roster = Roster()
         self.states = bytearray()

@@ -253,6 +253,7 @@ class Replica:
     def _sold_out_changed(self, event: SoldOutChanged) -> None:
         path = self.paths[event.path]
         path.sold_out, path.may_return = event.sold_out, event.may_return
+        path.was_sold_out = path.was_sold_out or event.sold_out
 
     def _stock_changed(self, event: StockChanged) -> None:
         before = self.stock.get(event.variant, Stock())

@@ -81,6 +81,7 @@ class _Path(Struct):
     choices: dict[int, str] = {}
     kind: Any = None
     ended_by_hand: bool = False
+    was_sold_out: bool = False
 
 
 class _Admissions(Struct):
@@ -181,6 +182,7 @@ def _path(path_id: str, path: PathReplica) -> _Path:
         path.choices,
         path.kind.image(),
         path.ended_by_hand,
+        path.was_sold_out,
     )
 
 
@@ -229,7 +231,7 @@ def _ticket_holders(images: list[_Holders] | None) -> TicketHolders:
 def _fill(path: PathReplica, image: _Path) -> PathReplica:
     path.phase, path.opens_at, path.closes_at = image.phase, image.opens_at, image.closes_at
     path.paused, path.sold_out, path.may_return = image.paused, image.sold_out, image.may_return
-    path.ended_by_hand = image.ended_by_hand
+    path.ended_by_hand, path.was_sold_out = image.ended_by_hand, image.was_sold_out or image.sold_out
     path.states, path.hats = bytearray(image.states), bytearray(image.hats)
     path.roster = Roster.of((np.frombuffer(image.states, np.uint8) == TicketState.WAITING).view(np.uint8))
     path.windows = {one.ticket: OpenWindow(*structs.astuple(one)[1:]) for one in image.windows}

@@ -137,14 +137,19 @@ export class Path {
       case "position":
         return this.#position(frame);
       case "sold_out":
-        this.soldOut = true;
-        return undefined;
+        return this.#supply(frame.over !== true);
       case "error":
         if (JOIN_REFUSALS.includes(frame.reason)) this.refusal = frame;
         return undefined;
       default:
         return undefined;
     }
+  }
+
+  /** Sold out until that is told to be over. Whoever was refused for it may try again then. @param {boolean} soldOut */
+  #supply(soldOut) {
+    this.soldOut = soldOut;
+    if (!soldOut && this.refusal?.reason === "sold_out") this.refusal = null;
   }
 
   #forget() {
@@ -159,6 +164,7 @@ export class Path {
     if (this.paused === "outage") return; // the facts are late
     if (this.#recalled) this.#forget();
     this.#recalled = false;
+    if (!this.told) this.soldOut = false; // since the last `welcome` nobody has said so
     this.told = true;
   }
 
@@ -183,7 +189,6 @@ export class Path {
     const redeemed = this.ticket?.state === "redeemed";
     this.ticket = { path: this.id, ticket: this.ticket?.ticket, state: redeemed ? "redeemed" : "admitted" };
     this.position = null;
-    this.soldOut = false;
   }
 
   #position(frame) {

@@ -43,7 +43,7 @@ export class Standing {
   take(frame) {
     if (frame.type === "welcome") this.#welcome(frame);
     if (frame.type === "notice") this.notice = frame;
-    if (frame.type === "stock") this.#stock(frame);
+    if (frame.type === "stock") this.stock.set(frame.variant, frame);
     const path = frame.path === undefined ? this.#meant(frame) : this.#path(frame.path);
     path?.take(frame);
     this.#settleJoining();
@@ -97,11 +97,6 @@ export class Standing {
   /** The path that a frame without one is about: the joining that named none. */
   #meant(frame) {
     return frame.type === "error" && JOIN_REFUSALS.includes(frame.reason) ? this.focus : null;
-  }
-
-  #stock(frame) {
-    this.stock.set(frame.variant, frame);
-    if (frame.band !== "none") for (const path of this.#paths.values()) path.soldOut = false;
   }
 
   #path(id) {

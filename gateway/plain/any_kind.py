@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from gateway.plain.markup import asking, away, clock, form, instant, link, span
 from gateway.plain.sheet import Sheet, View
-from protocol.frames import AdmittedFrame, PositionFrame, SoldOutFrame, TicketFrame
+from protocol.frames import AdmittedFrame, PositionFrame, TicketFrame
 
 PAUSED: Final = "Paused at the moment; your place is safe."
 TAKING: Final = frozenset({"lobby", "open"})
@@ -61,8 +61,7 @@ def barred(sheet: Sheet) -> View | None:
         return View("Not open yet", "" if at is None else instant(at), "" if at is None else "opens then")
     if sheet.phase not in TAKING:
         return View("Closed", message="It takes nobody any more.")
-    sold_out = sheet.last(SoldOutFrame)
-    if sold_out is not None and not sold_out.may_return:
+    if sheet.sold_out is not None and not sheet.sold_out.may_return:
         return View("Sold out", message="Nothing is left.")
     if sheet.view.access == "needs_code":
         return _code(sheet)
@@ -135,7 +134,7 @@ def _wait(sheet: Sheet, position: PositionFrame) -> str:
     if sheet.is_paused:
         return PAUSED
     what = f"You wait for {sheet.variant_name(sheet.wanted)}. " if sheet.wanted else ""
-    if sheet.last(SoldOutFrame) is not None:
+    if sheet.sold_out is not None:
         return f"{what}Sold out for now: what others leave goes to the next in line."
     return what + (f"About {span(*position.eta)}." if isinstance(position.eta, tuple) else "")
 

@@ -8,7 +8,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec import UNSET
 
-from protocol.frames import JoinedFrame, PathView, PhaseFrame, ServerFrame, StockFrame, TicketFrame, Welcome
+from protocol.frames import (
+    JoinedFrame,
+    PathView,
+    PhaseFrame,
+    ServerFrame,
+    SoldOutFrame,
+    StockFrame,
+    TicketFrame,
+    Welcome,
+)
 from protocol.kind_frames import SlotsFrame, SlotView
 
 Told = TypeVar("Told", bound=ServerFrame)
@@ -88,6 +97,12 @@ class Sheet:
         """By the merchant, or because something stands still."""
         told = self.last(PhaseFrame)
         return told is not None and told.paused is not UNSET
+
+    @property
+    def sold_out(self) -> SoldOutFrame | None:
+        """That nothing is free, as long as that is so."""
+        told = self.last(SoldOutFrame)
+        return None if told is None or told.over is True else told
 
     @property
     def name(self) -> str:

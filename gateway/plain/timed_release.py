@@ -3,7 +3,7 @@
 from gateway.plain import any_kind
 from gateway.plain.markup import instant
 from gateway.plain.sheet import Sheet, View
-from protocol.frames import SoldOutFrame, TicketFrame
+from protocol.frames import TicketFrame
 
 WORDS = any_kind.Words(left="You gave it away", foot="Claims count in the order in which they come.")
 
@@ -21,7 +21,7 @@ def view(sheet: Sheet) -> View:
 
 
 def _unclaimed(sheet: Sheet) -> View:
-    if sheet.last(SoldOutFrame) is not None:
+    if sheet.sold_out is not None:
         return View("Sold out", message="Everything is in somebody’s basket, and nothing is left to claim.")
     if sheet.phase in {"scheduled", "lobby"}:
         at = sheet.view.opens_at

@@ -61,6 +61,26 @@ async def test_a_round_tells_what_changed_for_all() -> None:
     assert line(watching).take() == []
 
 
+async def test_that_something_is_free_again_is_told_of_what_was_sold_out_alone() -> None:
+    stage = Stage()
+    stage.read(stage.log.append(with_paths(stage, 2, "general", "extra"), extra_opens()))
+    watching = stage.enter(1)
+    await tell_round(stage.room)
+    assert "sold_out" not in line(watching).kinds()
+    stage.read(stage.log.append(SoldOutChanged("general", True, True)))
+    await tell_round(stage.room)
+    stage.read(stage.log.append(SoldOutChanged("general", False, False)))
+    assert stage.room.board.is_prompted, "it does not wait for the round"
+    await tell_round(stage.room)
+    come = stage.enter(2)
+    told = [frame for one in (watching, come) for frame in line(one).take() if frame["type"] == "sold_out"]
+    assert [frame["path"] for frame in told] == ["general"] * 3
+    assert [(frame["may_return"], frame.get("over")) for frame in told] == [(True, None), *[(False, True)] * 2]
+    stage.read(stage.log.append(SoldOutChanged("general", True, False)))
+    await tell_round(stage.room)
+    assert [frame.get("over") for frame in line(come).take()] == [None]
+
+
 @pytest.mark.parametrize("why", [None, "paused"])
 @pytest.mark.parametrize("outage", [False, True])
 def test_many_positions_are_told_as_one_is(why: str | None, outage: bool) -> None:

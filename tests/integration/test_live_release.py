@@ -97,3 +97,17 @@ async def test_a_claim_in_line_is_told_to_every_socket_and_to_whoever_comes_back
     log = merchant.log()
     admitted = [ticket for event in log.of(Admitted) for ticket in event.tickets]
     assert admitted == [event.ticket for event in log.of(Claimed)][:2]
+
+
+async def test_what_is_for_sale_again_is_told_to_everybody_and_can_be_claimed(waiting_room: WaitingRoom) -> None:
+    merchant, origin = Merchant(waiting_room, "again"), waiting_room.origins
+    await merchant.make(drop())
+    fast, slow = await merchant.people(2)
+    async with consumer(origin[1], "again", token=slow, watch=["drop"]) as other:
+        assert (await merchant.asks(fast, type="claim", path="drop"))["type"] == "admitted"
+        assert "over" not in await other.until("sold_out", may_return=False)
+        await merchant.adds_stock(3)
+        await merchant.does("paths/drop/open")
+        await other.until("sold_out", over=True)
+        await other.send(type="claim", path="drop", ref="mine")
+        await other.until("admitted", ref="mine")

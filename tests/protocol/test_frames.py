@@ -90,6 +90,10 @@ SERVER: list[tuple[ServerFrame, dict[str, Any]]] = [
         {"type": "sold_out", "path": "general", "may_return": True, "now": 5},
     ),
     (
+        frames.SoldOutFrame("general", False, 5, over=True),
+        {"type": "sold_out", "path": "general", "may_return": False, "now": 5, "over": True},
+    ),
+    (
         frames.StockFrame("runner", "42", "few", 3),
         {"type": "stock", "product": "runner", "variant": "42", "band": "few", "left": 3},
     ),

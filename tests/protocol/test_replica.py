@@ -274,7 +274,10 @@ def test_phases_pauses_stock_and_words_are_as_last_told(replica: Replica) -> Non
     replica.apply(notice)
     vip = replica.paths["vip"]
     assert (vip.phase, vip.opens_at, vip.closes_at, vip.paused) == ("open", 1, 9, True)
-    assert (vip.sold_out, vip.may_return) == (True, False)
+    assert (vip.sold_out, vip.may_return, vip.was_sold_out) == (True, False, True)
+    assert not replica.paths["general"].was_sold_out
+    replica.apply(events.SoldOutChanged("vip", False, False))
+    assert (vip.sold_out, vip.was_sold_out) == (False, True)
     assert replica.stock == {"42": Stock(10, 1, 2)}
     assert replica.notice is notice
     assert replica.phase is Phase.OPEN

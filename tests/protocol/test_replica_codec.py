@@ -36,7 +36,7 @@ LIFE: list[list[AnyEvent]] = [
     [events.ReleaseRateChanged("general", 60, 5, None, 2, "control")],
     [events.PhaseChanged("vip", Phase.SETTLING, 11, None, START_MS + 70_000, "")],
     [events.WaitingLost("general", 12, "sold_out")],
-    [events.WaitingLost("vip", 13, "ended")],
+    [events.WaitingLost("vip", 13, "ended"), events.SoldOutChanged("general", False, False)],
 ]
 
 
@@ -82,8 +82,18 @@ def test_all_that_is_asked_of_a_replica_is_there_again() -> None:
         assert other.waits.percentiles(0, (50, 90)) == path.waits.percentiles(0, (50, 90))
         assert other.admissions_since(START_MS) == path.admissions_since(START_MS)
         assert other.settings == path.settings
+        assert (other.sold_out, other.was_sold_out) == (False, path_id == "general")
         assert other.ended_by_hand == path.ended_by_hand == (path_id == "vip")
         assert all(other.may_rejoin(one) == path.may_rejoin(one) for one in range(path.tickets))
+
+
+def test_what_was_stored_before_it_was_known_that_a_path_was_sold_out_is_sold_out_once() -> None:
+    log = Log()
+    log.configure()
+    log.append(events.SoldOutChanged("general", True, False))
+    replica = follow(Replica("drop"), log.entries)
+    replica.paths["general"].was_sold_out = False
+    assert decode_replica(encode_replica(replica)).paths["general"].was_sold_out
 
 
 def test_of_the_admissions_the_open_ones_and_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

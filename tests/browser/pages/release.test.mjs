@@ -76,6 +76,9 @@ test("whoever only looks on learns that it is sold out", () => {
   const missed = at(NOW, view(), OPEN, { type: "sold_out", path: "drop", may_return: false, now: NOW });
   assert.deepEqual([missed.state, controls(missed)], ["missed", []]);
   assert.equal(at(NOW, { ...OPEN, phase: "settling" }).state, "missed");
+  const over = { type: "sold_out", path: "drop", may_return: false, over: true, now: NOW };
+  const again = at(NOW, { type: "error", path: "drop", reason: "sold_out" }, OPEN, over);
+  assert.deepEqual([again.state, controls(again)], ["claimable", ["Claim yours"]]);
 });
 
 test("an offer is taken or passed on, and its time is shown", () => {

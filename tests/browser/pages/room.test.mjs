@@ -100,11 +100,20 @@ test("a pause hides the wait, not the place", () => {
   assert.equal(after({ type: "phase", path, phase: "open", at: null }).state, "waiting");
 });
 
-test("sold out, until something comes back", () => {
+const SOLD_OUT = { type: "sold_out", path, may_return: true };
+
+test("sold out, until that is told to be over, whatever is in stock of something", () => {
   const stock = (band) => ({ type: "stock", product: "runner", variant: "42", band });
-  assert.equal(after(welcome(), JOINED, position(3), { type: "sold_out", path, may_return: true }).state, "sold_out");
+  assert.equal(after(welcome(), JOINED, OPEN, position(3), SOLD_OUT).state, "sold_out");
   assert.equal(after(stock("none")).state, "sold_out");
-  assert.equal(after(stock("last")).state, "waiting");
+  assert.equal(after(stock("last")).state, "sold_out");
+  assert.equal(after({ ...SOLD_OUT, may_return: false, over: true }).state, "waiting");
+});
+
+test("sold out, until whoever comes back is not told so any more", () => {
+  assert.equal(after(welcome(), JOINED, OPEN, position(3), SOLD_OUT).state, "sold_out");
+  assert.equal(after(welcome(), JOINED, { ...OPEN, paused: "outage" }, OPEN).state, "waiting");
+  assert.equal(after(SOLD_OUT, OPEN).state, "sold_out");
 });
 
 test("a missed turn may be taken back", () => {
