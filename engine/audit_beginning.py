@@ -33,6 +33,7 @@ def audit_from(beginning: Beginning) -> Audit:
     for variant, shelf in core.stock.shelves.items():
         audit.shelves.left[variant] = None if shelf.total is None else shelf.left
         audit.shelves.totals[variant] = shelf.total
+        audit.shelves.reserved[variant] = shelf.reserved
     audit.paths = {path_id: _path(path, audit.shelves) for path_id, path in core.paths.items()}
     for path_id, path in audit.paths.items():
         path.resume_promise(beginning.replica.paths[path_id].kind)

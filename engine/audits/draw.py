@@ -32,8 +32,14 @@ class AuditedDraw(AuditedLots):
         super().join(ticket, consumer, hats)
 
     def next_turn(self, candidate: int) -> int | None:
-        """The first of the order that waits for something that is left."""
-        return self.first_of(self.in_order(), candidate)
+        """The first of the order that waits for something that is left, and no place before is kept for another."""
+        line, places = list[int](), self._places_left()
+        for ticket in self.in_order():
+            line.append(ticket)
+            places -= self.shelves.is_away(self.choices.get(ticket, ""))
+            if places <= 0:
+                break
+        return self.first_of(line, candidate)
 
     def may_be_fixed(self) -> bool:
         return self.phase == "settling"

@@ -48,12 +48,15 @@ class Shelves:
     def __init__(self) -> None:
         self.left: dict[str, int | None] = {}
         self.totals: dict[str, int | None] = {}
+        self.reserved: dict[str, int] = {}
         self._soon: dict[str, StockChanged] = {}
+        self._touched: dict[str, None] = {}
 
     def expect(self, events: list[AnyEvent]) -> None:
         """An entry begins, and these are its events."""
         told = [event for event in events if isinstance(event, StockChanged)]
         self._soon = {one.variant: one for one in told if one.total != self.totals.get(one.variant)}
+        self._touched = dict.fromkeys(one.variant for one in told)
 
     def tell(self, event: StockChanged) -> None:
         """Raises Broken where more is given than there is."""
@@ -61,6 +64,7 @@ class Shelves:
             raise Broken(f"{event.reserved + event.completed} of {event.variant} are given, there are {event.total}")
         self.left[event.variant] = None if event.total is None else event.total - event.reserved - event.completed
         self.totals[event.variant] = event.total
+        self.reserved[event.variant] = event.reserved
 
     def move(self, variant: str, count: int) -> None:
         """``count`` more are there of a variant that is named ("" is none)."""
@@ -73,7 +77,15 @@ class Shelves:
         left = self.left.get(variant)
         return variant not in self._soon and (left is None or left > 0)
 
-    def may_have(self, variant: str) -> bool:
-        """Whether somebody who wants this may be able to get it."""
+    def is_away(self, variant: str) -> bool:
+        """Whether nothing is left of ``variant``, and some of it may come back, for sure: nothing happens to it in this
+        entry."""
         left = self.left.get(variant)
-        return variant in self._soon or left is None or left > 0
+        if left is None or variant in self._touched:
+            return False
+        return left <= 0 < self.reserved[variant]
+
+    def may_have(self, variant: str) -> bool:
+        """Whether somebody who wants this may be able to get it: what is in use may have come back in this entry."""
+        left = self.left.get(variant)
+        return variant in self._touched or left is None or left > 0

@@ -48,6 +48,10 @@ class Choices:
         among = [wanted] if wanted else self._variants
         return among if self._stock.free(among) > 0 else []
 
+    def may_return(self, wanted: str) -> bool:
+        """Whether some of what one who wants this can be served with is reserved, and may come back."""
+        return self._stock.reserved([wanted] if wanted else self._variants) > 0
+
     def _head(self, variant: str, tickets: Tickets) -> int | None:
         """The first place of those who want this, or None."""
         line, ticket_of = self._lines[variant], self._places.ticket

@@ -95,6 +95,10 @@ class Turns(Schedule):
         """Whether something is free that the holder wants, where people choose."""
         return self.choices is None or bool(self.choices.allotted(self.choices.wanted.get(ticket, ANY)))
 
+    def may_return_for(self, ticket: int) -> bool:
+        """Whether something is reserved of what the holder wants, where people choose: it may come back."""
+        return self.choices is not None and self.choices.may_return(self.choices.wanted.get(ticket, ANY))
+
     def servable(self) -> int:
         """How many could be admitted now but for the rates: those in line, the caps, the stock. Where people choose
         what they want it is known of one at a time."""

@@ -14,7 +14,8 @@ who waits, until nobody moves up any more. Rules of §5, in what becomes of the 
     drawn       all places are bought, or nobody
                 waits, and no window is open          → over: the path ends
 
-An outage moves none of these instants. Whoever leaves after the close stays in the hat and is passed over.
+An outage moves none of these instants. Whoever leaves after the close stays in the hat and is passed over. Where people
+choose, a place is kept for whoever wants what is not free as long as that may come back: nobody behind moves up for it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from heapq import heappop, heappush
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from engine.core.choices import ANY
 from engine.core.lots import Lots
 from engine.core.ticket import WAITING
 from engine.distributions.base import Distribution
@@ -156,10 +156,13 @@ class Draw(Distribution):
         return self._path.tickets.waiting if self._drawn else 0
 
     def next_ticket(self) -> int | None:
-        choices = self._path.choices
+        kept, places = 0, self._places_left()
         for ticket in self._waiting():
-            if choices is None or choices.allotted(choices.wanted.get(ticket, ANY)):
+            if self._path.is_free_for(ticket):
                 return ticket
+            kept += self._path.may_return_for(ticket)
+            if kept >= places:
+                break
         return None
 
     def returned(self, ticket: int) -> None:

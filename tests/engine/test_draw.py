@@ -23,7 +23,7 @@ from protocol.proof import Verdict, check, encode
 from protocol.states import TicketState
 from tests.engine.stage import ACTOR, START_MS, Stage, configure, only
 from tests.support.beacons import REAL
-from tests.support.samples import EXPERIENCE, consumer, document, raw_product, raw_variant
+from tests.support.samples import EXPERIENCE, consumer, document, raw_path, raw_product, raw_variant
 
 PATH = "vip"
 CLOSES_AT = START_MS + 1_000
@@ -238,6 +238,50 @@ def test_who_wants_what_is_not_free_is_passed_over_in_the_order() -> None:
     stage = _drawn(_wanting(Stage(raw), first))
     assert only(decoded(stage), k.Drawn)[0].winners == [first]
     assert len(stage.admissions) == 1 and stage.admissions[0].ticket != first
+
+
+def _reserved_elsewhere(**terms: Any) -> tuple[Stage, int, int]:
+    """Who would be admitted first wants what somebody in a queue has a window for; answers the first two in order."""
+    products = [raw_product(raw_variant("a", stock=1), raw_variant("b"))]
+    raw = told(fields={"product_selection": "consumer"}, products=products, winner_count=1, **terms)
+    order = lottery.draw(only(decoded(_drawn(_wanting(Stage(raw), None))), k.Drawn)[0].seed, bytes([1] * 4))
+    queue = raw_path(variants=["a"], distribution={"checkout_window_seconds": 60})
+    stage = Stage(structs.replace(raw, paths=[*raw.paths, *document(paths=[queue], products=products).paths]))
+    stage.later(0, c.Join(consumer(9), "general"))
+    return _drawn(_wanting(stage, order[0])), order[0], order[1]
+
+
+def _admitted(stage: Stage) -> list[int]:
+    return [one.ticket for one in stage.admissions if one.path == PATH]
+
+
+def test_a_place_is_kept_for_who_wants_what_may_come_back() -> None:
+    stage, first, _ = _reserved_elsewhere()
+    stage.later(1_000)
+    assert stage.answer(c.AdmitNow(ACTOR, "", PATH, 4)) == {"admitted": 0}
+    assert (_admitted(stage), stage.path(PATH).tickets.waiting) == ([], 4)
+    stage.later(0, c.Decline(consumer(9), "general"))
+    assert _admitted(stage) == [first]
+    stage, first, _ = _reserved_elsewhere()
+    stage.later(0, c.Choose(consumer(first), PATH, "b"))
+    assert _admitted(stage) == [first]
+
+
+def test_a_place_that_is_kept_for_nobody_any_more_is_the_next_ones() -> None:
+    for what in ("it is sold", "the winner leaves"):
+        stage, first, second = _reserved_elsewhere()
+        sold = c.Complete(ACTOR, "", stage.admission(0))
+        stage.later(0, sold if what == "it is sold" else c.Leave(consumer(first), PATH))
+        assert _admitted(stage) == [second]
+
+
+def test_who_moves_up_for_a_place_that_is_kept_is_found_by_the_audit() -> None:
+    stage, _, second = _reserved_elsewhere(max_active=4)
+    turn = e.Admitted(PATH, stage.now_ms, stage.now_ms + 10_000, "k1", [second], bytes(16), False)
+    with pytest.raises(Broken, match=f"ticket {second} was admitted, but None was the first that waits"):
+        stage.write(stage.now_ms, turn)
+    stage, _, second = _reserved_elsewhere()
+    stage.write(stage.now_ms, turn, e.StockChanged("a", 1, 0, 1))
 
 
 def test_where_all_want_what_is_not_free_nobody_is_admitted() -> None:
