@@ -3,7 +3,7 @@
 from typing import Final
 
 RULES: Final = 1
-"""Version of the meaning of the log; it changes when the same commands would give other events."""
+"""Version of the meaning of the log; a release in which the same commands would give other events changes it."""
 
 MS_PER_SECOND: Final = 1_000
 MS_PER_MINUTE: Final = 60_000
