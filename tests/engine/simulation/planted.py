@@ -55,7 +55,7 @@ def hunt(bug: Bug, seeds_max: int = SEEDS_MAX) -> Caught:
             shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.png", "browser"))
         plant(bug, tree)
         command = [sys.executable, "-m", "tests.engine.simulation.planted", "--hunt", str(seeds_max)]
-        command += ["--kinds"] * bug.kinds
+        command += [*["--kinds"] * bug.kinds, "--trouble", bug.trouble]
         found = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     seed, broken, seeds = json.loads(found.stdout)
@@ -70,9 +70,13 @@ def plant(bug: Bug, tree: Path) -> None:
     file.write_text(text.replace(bug.before, bug.after))
 
 
-def first_failure(seeds_max: int, *, kinds: bool) -> tuple[int | None, str, int]:
-    """In the copy: (seed, what is broken, how many seeds it took); ``kinds``: only of those that have others."""
-    plans = (plan for plan in map(plan_of, count()) if plan.character.kinds or not kinds)
+def first_failure(seeds_max: int, *, kinds: bool, trouble: str) -> tuple[int | None, str, int]:
+    """In the copy: (seed, what is broken, how many seeds it took); only of those that can catch it, see ``Bug``."""
+    plans = (
+        plan
+        for plan in map(plan_of, count())
+        if (plan.character.kinds or not kinds) and (not trouble or trouble in plan.character.troubles)
+    )
     for number, plan in enumerate(islice(plans, seeds_max), 1):
         result = run(plan)
         if result.broken is not None:
@@ -86,9 +90,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("word", nargs="?", default="", help="only bugs with this in their name")
     parser.add_argument("--hunt", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--kinds", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--trouble", default="", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.hunt is not None:
-        sys.stdout.write(json.dumps(first_failure(given.hunt, kinds=given.kinds)))
+        sys.stdout.write(json.dumps(first_failure(given.hunt, kinds=given.kinds, trouble=given.trouble)))
         return 0
     console = Console(width=160)
     table = Table("planted bug", "file", "caught by", "seeds", "s", "what it said")
