@@ -8,8 +8,8 @@ Some changes are not in the list because no seed of 400 caught them, and behind 
 ``Writer.interrupt`` what was received (the script knows lost commands), taking the answer to an older question in
 ``Runner._receive`` (a reader is made anew with its connection), believing a manifest without its seal (every field of
 it is held against the log, the key, or the parts), an append without the condition of the writer (another writer's
-entry is another tip, unless a failover loses a take-over and the counter of epochs with it). They may be unreachable;
-nobody has proved it.
+entry is another tip, unless a failover loses a take-over and the counter of epochs with it), a script that does not
+know a retry of what is in (who retries is refused, and takes over anew). They may be unreachable; nobody has proved it.
 """
 
 from __future__ import annotations
@@ -146,12 +146,6 @@ BUGS = (
         "if command != START_ID and not self.stream(commands_key(append.experience)).has(command):",
         "if False:",
         trouble="failover",
-    ),
-    Bug(
-        "a retry of what is in is not known as done",
-        SCRIPT,
-        "if last == append.end.entry_id and",
-        "if not last and",
     ),
     Bug(
         "the sender counts a batch as applied that is not",
