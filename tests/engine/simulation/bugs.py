@@ -10,7 +10,7 @@ Some changes are not in the list because no seed of 400 caught them, and behind 
 it is held against the log, the key, or the parts), an append without the condition of the writer (another writer's
 entry is another tip, unless a failover loses a take-over and the counter of epochs with it), a script that does not
 know a retry of what is in (who retries is refused, and takes over anew). They may be unreachable; nobody has proved it.
-A log that another writer has trimmed meanwhile, taken for broken, is caught by a written plan in ``test_simulation.py``.
+A log that another writer has trimmed meanwhile, taken for broken, is caught by a plan in ``test_simulation.py`` alone.
 """
 
 from __future__ import annotations
