@@ -261,5 +261,6 @@ class Facts:
         person = self._people.owner(path, ticket)
         if person is not None:
             holding = told.holding(self._replica, path, ticket, reason)
-            may_rejoin = holding.may_rejoin and path not in self._over
-            yield Fact(person, told.ticket(structs.replace(holding, may_rejoin=may_rejoin)), answers)
+            if path in self._over:
+                holding = structs.replace(holding, may_rejoin=False)
+            yield Fact(person, told.ticket(holding), answers)

@@ -93,7 +93,7 @@ def opens_with(path: Path, code: str, consumer: bytes, now_ms: int) -> bool:
     wanted = path.settings.access_code
     if wanted is None or code != wanted.code:
         return False
-    return path.tickets.live(consumer) is not None or _code_refusal(path, code, now_ms) is None
+    return path.tickets.live(consumer) is not None or not _is_spent(path, wanted, now_ms)
 
 
 def _code_refusal(path: Path, code: str, now_ms: int) -> Refusal | None:
@@ -101,10 +101,14 @@ def _code_refusal(path: Path, code: str, now_ms: int) -> Refusal | None:
     assert wanted is not None, "asked where there is a code"
     if not code:
         return Refusal(Reason.NEEDS_CODE, {"path": path.id})
-    over = wanted.expires_at is not None and wanted.expires_at <= now_ms
-    if code != wanted.code or over or _is_used_up(path, wanted):
+    if code != wanted.code or _is_spent(path, wanted, now_ms):
         return Refusal(Reason.BAD_CODE, {"path": path.id})
     return None
+
+
+def _is_spent(path: Path, code: AccessCode, now_ms: int) -> bool:
+    over = code.expires_at is not None and code.expires_at <= now_ms
+    return over or _is_used_up(path, code)
 
 
 def _is_used_up(path: Path, code: AccessCode) -> bool:

@@ -43,8 +43,15 @@ class AuctionTelling(KindTelling):
     REPEATED = (PlaceBid,)
     SHARED = (PriceChanged, AuctionEnded, PriceDropped, UnitTaken, EndMoved)
     PROMPTING = (
-        *(Expired, Left, TicketRefused, TicketsLost, WaitingLost),
-        *(Offered, Claimed, OfferExpired, ReleaseRateChanged),
+        Expired,
+        Left,
+        TicketRefused,
+        TicketsLost,
+        WaitingLost,
+        Offered,
+        Claimed,
+        OfferExpired,
+        ReleaseRateChanged,
     )
 
     def held(self, path: PathReplica, ticket: int, now_ms: int) -> Iterable[FactFrame]:

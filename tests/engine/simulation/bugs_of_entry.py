@@ -34,7 +34,7 @@ BUGS_OF_ENTRY = (
     _bug(
         "an access code opens when its time is over",
         ENTRY,
-        "over = wanted.expires_at is not None and wanted.expires_at <= now_ms",
+        "over = code.expires_at is not None and code.expires_at <= now_ms",
         "over = False",
     ),
     _bug(
