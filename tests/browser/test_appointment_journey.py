@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from deploy.demo import APPOINTMENT_DAYS
 from tests.browser.conftest import WIDE, Stack, in_state, picture
@@ -52,7 +52,13 @@ def at_home(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def time_at(page: Page, time: str) -> Any:
+def enter(control: Locator) -> None:
+    """Focus it and press Enter, once it is there to be seen: what is hidden takes no focus, and who has it the key."""
+    expect(control).to_be_visible()
+    control.press("Enter")
+
+
+def time_at(page: Page, time: str) -> Locator:
     """The button of a time of the day in sight."""
     return page.locator("#appointment-times button").filter(
         has=page.locator("strong", has_text=re.compile(f"^{time}$"))
@@ -97,22 +103,22 @@ def test_a_booking_is_changed_by_keyboard_and_cancelled(studio: Studio, at_home:
     studio.put()
     for visitor in (at_home, abroad):
         visitor.goto(studio.address)
-    time_at(at_home, "09:00").press("Enter")
+    enter(time_at(at_home, "09:00"))
     in_state(at_home, "held")
-    at_home.locator("#book").press("Enter")
+    enter(at_home.locator("#book"))
     in_state(at_home, "booked")
     code = at_home.locator("#appointment-code").text_content()
-    at_home.locator("#appointment-change").press("Enter")
+    enter(at_home.locator("#appointment-change"))
     in_state(at_home, "changing")
     expect(time_at(at_home, "09:00")).to_have_attribute("aria-current", "true")
     picture(at_home, "appointment-changing")
-    at_home.locator("#appointment-keep").press("Enter")
+    enter(at_home.locator("#appointment-keep"))
     in_state(at_home, "booked")
-    at_home.locator("#appointment-change").press("Enter")
-    at_home.locator("#appointment-days button").nth(1).press("Enter")
+    enter(at_home.locator("#appointment-change"))
+    enter(at_home.locator("#appointment-days button").nth(1))
     expect(at_home.locator("#appointment-days button").nth(1)).to_have_attribute("aria-pressed", "true")
-    time_at(at_home, "09:00").press("Enter")
-    at_home.locator("#confirm-yes").press("Enter")
+    enter(time_at(at_home, "09:00"))
+    enter(at_home.locator("#confirm-yes"))
     in_state(at_home, "booked")
     expect(at_home.locator("#appointment-code")).to_have_text(code or "")
     expect(time_at(abroad, "09:00")).to_have_attribute("aria-disabled", "false")
