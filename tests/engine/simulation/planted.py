@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -88,6 +89,7 @@ def main(arguments: list[str]) -> int:
     """Hunt every bug, or those whose names contain a word."""
     parser = argparse.ArgumentParser(description="Plant bugs and see which check catches them.")
     parser.add_argument("word", nargs="?", default="", help="only bugs with this in their name")
+    parser.add_argument("--at-once", type=int, default=1, help="how many are hunted side by side (default 1)")
     parser.add_argument("--hunt", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--kinds", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--trouble", default="", help=argparse.SUPPRESS)
@@ -98,13 +100,16 @@ def main(arguments: list[str]) -> int:
     console = Console(width=160)
     table = Table("planted bug", "file", "caught by", "seeds", "s", "what it said")
     missed = 0
-    for bug in (one for one in BUGS if given.word in one.name):
-        caught = hunt(bug)
-        missed += caught.seed is None
-        check = caught.check if caught.seed is not None else "NOBODY"
-        table.add_row(bug.name, bug.file, check, str(caught.seeds), f"{caught.seconds:.0f}", caught.broken[:60])
-        console.print(f"{bug.name}: {check} after {caught.seeds} seeds")
+    bugs = [one for one in BUGS if given.word in one.name]
+    began = time.monotonic()
+    with ThreadPoolExecutor(given.at_once) as hunters:
+        for number, (bug, caught) in enumerate(zip(bugs, hunters.map(hunt, bugs), strict=True), 1):
+            missed += caught.seed is None
+            check = caught.check if caught.seed is not None else "NOBODY"
+            table.add_row(bug.name, bug.file, check, str(caught.seeds), f"{caught.seconds:.0f}", caught.broken[:60])
+            console.print(f"{number} of {len(bugs)}: {bug.name}: {check} after {caught.seeds} seeds")
     console.print(table)
+    console.print(f"{len(bugs) - missed} of {len(bugs)} caught in {time.monotonic() - began:.0f} s")
     return 1 if missed else 0
 
 
