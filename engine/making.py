@@ -179,7 +179,7 @@ def steps(client: redis.Redis, order: Order, parent_lives: Callable[[], bool]) -
     for key, data in zip(keys, (snapshot, replica), strict=True):
         for _ in write_chunks(client, key, data):
             if not parent_lives():
-                discard(client, experience, entry_id)
+                discard(client, experience, order.writer, entry_id)
                 raise MakingError("the engine has ended")
             yield
     for key, part in zip(keys, (manifest.snapshot, manifest.replica), strict=True):

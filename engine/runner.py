@@ -254,7 +254,7 @@ class Runner:
                 self._metrics.entries.inc()
                 self._metrics.events.update(map(type, writer.events))
                 self._metrics.unconfirmed.inc(self._waits and outcome is not Outcome.CONFIRMED)
-                self._standby.note(writer.id, Sighting(append.end.entry_id, append.end.now_ms, started.steady_ns))
+                self._standby.note(writer.id, Sighting(append.end.chain, started.steady_ns))
             else:
                 await self._succession.refused(writer, outcome)
 

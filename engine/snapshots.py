@@ -107,13 +107,16 @@ class Snapshots:
         self._metrics.snapshots.labels("failed").inc()
         say = log.warning if isinstance(error, MakingAwayError) else log.error
         say("snapshot failed", experience=child.experience, entry=child.entry_id, why=str(error))
-        discard(self._client_of(child.experience), child.experience, child.entry_id)
+        self._discard(child)
 
     def _overtaken(self, child: Making) -> None:
         """Another writer has taken over meanwhile, as it should when this one was away: what was made is nobody's."""
         self._metrics.snapshots.labels("overtaken").inc()
         log.warning("snapshot given up", experience=child.experience, entry=child.entry_id)
-        discard(self._client_of(child.experience), child.experience, child.entry_id)
+        self._discard(child)
+
+    def _discard(self, child: Making) -> None:
+        discard(self._client_of(child.experience), child.experience, child.writer, child.entry_id)
 
     def _stored(self, child: Making, manifest: Manifest, writer: Writer | None) -> None:
         if writer is None or writer.writer != child.writer:

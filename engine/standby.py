@@ -13,7 +13,6 @@ import structlog
 from engine.io.clock import Reading, Sighting
 from engine.io.outside import Outside
 from engine.io.streams import RawEntry, StreamError, log_entry
-from protocol import codec
 from protocol.streams import events_key
 
 log = structlog.get_logger()
@@ -50,18 +49,18 @@ class Standby:
         experience, (entry_id, fields) = self._experiences[key], entries[-1]
         self._after[key] = entry_id
         try:
-            entry = codec.decode_entry(log_entry(entry_id, fields).payload)
-        except (StreamError, codec.DecodeError) as error:
+            entry = log_entry(entry_id, fields)
+        except StreamError as error:
             log.warning("entry not readable", experience=experience, reason=str(error))
         else:
-            self.note(experience, Sighting(entry_id, entry.now_ms, reading.steady_ns))
+            self.note(experience, Sighting(entry.chain, reading.steady_ns))
         return experience
 
     def note(self, experience: str, sighting: Sighting) -> None:
         """This entry was seen as it arrived, or was written here."""
         self._sightings[experience] = sighting
 
-    def sighting(self, experience: str, entry_id: str) -> Sighting | None:
-        """When this entry arrived, if it was seen arriving."""
+    def sighting(self, experience: str, chain: bytes) -> Sighting | None:
+        """When the entry of this chain arrived, if it was seen arriving."""
         sighting = self._sightings.get(experience)
-        return sighting if sighting is not None and sighting.entry_id == entry_id else None
+        return sighting if sighting is not None and sighting.chain == chain else None

@@ -25,7 +25,7 @@ from engine.restoration import Restoration
 from engine.settings import EngineSettings
 from engine.shadows import Shadows
 from engine.standby import Standby
-from engine.takeover import LogError, behind_log, writer_changed
+from engine.takeover import LogError, behind_log, ends_with, writer_changed
 from engine.writer import Writer
 from protocol.streams import parse_entry_id
 
@@ -73,7 +73,7 @@ class Succession:
                 log.error("clocks differ", experience=experience, taken_ms=taking.append.end.now_ms)
             outcome = (await commit(self._outside, [taking.append], taking.reading))[0]
             if outcome.committed:
-                restoration = self._shadows.take(experience, taking.append.end.entry_id)
+                restoration = self._shadows.take(experience, taking.append.end)
                 self._duties.restoring[experience] = (restoration, taking.clock, taking.append)
                 self._took_over(taking.append)
                 return
@@ -112,7 +112,7 @@ class Succession:
         """Called while handling ``error``. A log that somebody else writes by now may be trimmed where we read: it is
         theirs, and nothing is wrong with it."""
         restoration, clock, taken = self._duties.restoring[experience]
-        if await self._outside.last_entry_id(experience) != taken.end.entry_id:
+        if not await ends_with(self._outside, taken):
             log.warning("restoration given up", experience=experience, why=str(error))
             del self._duties.restoring[experience]
             await self._stand_back(self._duties.shards[experience])

@@ -45,6 +45,15 @@ async def read_log_end(outside: Outside, experience: str) -> LogEnd:
     return LogEnd(last.entry_id, last.chain, entry.command_id, entry.now_ms, entry.durable or last.entry_id)
 
 
+async def ends_with(outside: Outside, append: Append) -> bool:
+    """Whether the log ends with this very entry, and not with another one of its ID. Raises RedisError."""
+    try:
+        last = await outside.last_entry(append.experience)
+    except StreamError:
+        return False
+    return last is not None and last.chain == append.end.chain
+
+
 def check_rules(entry_id: str, entry: Entry) -> None:
     """Raises LogError where an entry means something that this version does not know."""
     if entry.rules != RULES:
@@ -54,7 +63,7 @@ def check_rules(entry_id: str, entry: Entry) -> None:
 async def behind_log(outside: Outside, experience: str, standby: Standby, *, waits: bool = False) -> TakeOver:
     """How to take over behind what the log ends with now; ``waits`` for replicas. Raises LogError, RedisError."""
     previous = await read_log_end(outside, experience)
-    sighting, reading = standby.sighting(experience, previous.entry_id), outside.clocks()
+    sighting, reading = standby.sighting(experience, previous.chain), outside.clocks()
     start = start_after(previous.now_ms, sighting, reading, await outside.store_ms())
     append = await writer_changed(outside, experience, previous, start.now_ms, waits=waits)
     return TakeOver(append, LogClock(start.now_ms, reading), reading, start.doubtful)

@@ -2,24 +2,25 @@
 -- go wrong; see append.py, which names the answers.
 --
 -- KEYS: events, tip, commands, epoch
--- ARGV: kind (append | take_over), entry ID, writer, previous entry ID, payload, chain, last command ID, epoch
+-- ARGV: kind (append | take_over), entry ID, writer, previous entry ID, its chain, payload, chain, last command ID,
+--       epoch
 local events, tip, commands, epochs = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local kind, entry, writer, previous = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local payload, chain, command, epoch = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local kind, entry, writer, previous, before = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local payload, chain, command, epoch = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 
-local there = redis.call('HMGET', tip, 'id', 'writer')
-local last, owner = there[1] or '0-0', there[2]
+local there = redis.call('HMGET', tip, 'id', 'chain', 'writer')
+local last, reached, owner = there[1] or '0-0', there[2] or before, there[3]
 
-if last == entry and owner == writer then
+if last == entry and reached == chain then
   return 'done'
 end
-if last ~= previous then
+if last ~= previous or reached ~= before then
   return 'fenced'
 end
 if kind == 'take_over' then
   local counter = tonumber(redis.call('GET', epochs) or '0')
-  local reached = tonumber(string.match(last, '^(%d+)-'))
-  if tonumber(epoch) ~= math.max(counter, reached) + 1 then
+  local highest = math.max(counter, tonumber(string.match(last, '^(%d+)-')))
+  if tonumber(epoch) ~= highest + 1 then
     return 'epoch_taken'
   end
   redis.call('SET', epochs, epoch)

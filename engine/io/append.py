@@ -2,8 +2,11 @@
 
 An entry goes in only if ``tip`` names the entry before it and its writer. ``WriterChanged`` takes the next epoch and
 installs its writer in the same step, so there is never a writer without an entry that says so. A retry of what is in
-already is answered ``DONE``: an append whose answer was lost on the way can simply be sent again. A rival's entry
-never looks like ours, because a writer is 16 random bytes made at its take-over.
+already is answered ``DONE``: an append whose answer was lost on the way can simply be sent again.
+
+An entry is named by its ID and its chain, for the ID alone would not do: where a failover loses a take-over with its
+epoch, the next writer has that epoch again, and writes an entry of the same ID. The chain is a hash of all that came
+before, and a writer is 16 random bytes made at its take-over: a rival's entry never looks like ours.
 
 Where replicas are to have it too, a WAIT goes along on the same connection, as it speaks of what that connection has
 written. Too few in time is no error: the entry is in the log, and a later one says how far the log is safe.
@@ -47,7 +50,7 @@ class Outcome(StrEnum):
     DONE = "done"
     """It was in already: an earlier try had come through."""
     FENCED = "fenced"
-    """The log ends elsewhere, or somebody else is its writer now."""
+    """The log does not end with the entry before it: somebody else has written, or a failover lost some of ours."""
     EPOCH_TAKEN = "epoch_taken"
     """The epoch is not the next one: somebody took it, or the counter was lost."""
     COMMANDS_LOST = "commands_lost"
@@ -154,4 +157,4 @@ def _arguments(append: Append) -> tuple[int, *tuple[str | bytes | int, ...]]:
     )
     kind = "take_over" if append.takes_over else "append"
     place = (kind, end.entry_id, append.writer, append.previous.entry_id)
-    return (len(keys), *keys, *place, append.payload, end.chain, end.command_id, end.epoch)
+    return (len(keys), *keys, *place, append.previous.chain, append.payload, end.chain, end.command_id, end.epoch)

@@ -35,10 +35,10 @@ class Reading(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """An entry seen as it arrived: its ID, its time in the log, and our steady clock at that instant."""
+    """An entry seen as it arrived: its chain, and our steady clock at that instant. (Its ID would not do: where a
+    failover has lost an entry, another one may have that.)"""
 
-    entry_id: str
-    now_ms: int
+    chain: bytes
     steady_ns: int
 
 
@@ -73,7 +73,7 @@ def start_after(last_ms: int, sighting: Sighting | None, reading: Reading, store
     """
     if sighting is not None:
         passed_ms = max(0, reading.steady_ns - sighting.steady_ns) // NS_PER_MS
-        return Start(sighting.now_ms + passed_ms, doubtful=False)
+        return Start(last_ms + passed_ms, doubtful=False)
     if abs(reading.wall_ms - store_ms) <= CLOCKS_DIFFER_MS_MAX:
         return Start(max(reading.wall_ms, last_ms), doubtful=False)
     ahead = [clock_ms for clock_ms in (reading.wall_ms, store_ms) if clock_ms >= last_ms]

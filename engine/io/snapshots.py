@@ -71,12 +71,15 @@ def announce(client: redis.Redis, experience: str, writer: bytes, entry_id: str)
     return fenced(client, experience, writer, lambda _: change)
 
 
-def discard(client: redis.Redis, experience: str, entry_id: str) -> None:
-    """Remove what was made in vain at this entry of ours, where no other writer ever stands. Raises RedisError."""
-    with client.pipeline() as pipeline:
+def discard(client: redis.Redis, experience: str, writer: bytes, entry_id: str) -> None:
+    """Remove what was made in vain at this entry. Where somebody else writes by now it is left to their next pair: they
+    may have one at an entry of the same ID, if a failover has lost ours. Raises RedisError."""
+
+    def change(pipeline: Any) -> None:
         pipeline.hdel(snapshot_key(experience), entry_id)
         pipeline.unlink(*_chunks_keys(experience, entry_id))
-        pipeline.execute()
+
+    fenced(client, experience, writer, lambda _: change)
 
 
 def write_chunks(client: redis.Redis, key: str, data: bytes) -> Iterator[int]:

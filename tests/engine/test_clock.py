@@ -70,7 +70,7 @@ def test_whatever_the_wall_does_it_runs_within_half_a_per_cent(moves: list[tuple
 
 
 def test_a_standby_goes_on_from_the_entry_that_it_saw() -> None:
-    seen = Sighting("3-7", 80_000, 1_000 * NS_PER_MS)
+    seen = Sighting(b"chain", 1_000 * NS_PER_MS)
     assert start_after(80_000, seen, reading(4_200, HOUR_MS), store_ms=0) == (83_200, False)
 
 

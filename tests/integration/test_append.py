@@ -127,6 +127,17 @@ def test_a_rivals_entry_of_the_same_id_is_not_taken_for_ours(log: Log) -> None:
     assert log.try_one(ours) is Outcome.FENCED
 
 
+def test_an_entry_is_not_followed_by_its_id_alone(log: Log) -> None:
+    """A failover loses a take-over with its epoch; a rival's has the same ID."""
+    ours = log.taken()
+    log.client.flushall()
+    rivals = log.taken()
+    assert ours.end.entry_id == rivals.end.entry_id
+    assert log.try_one(log.take_over(ours.end)) is Outcome.FENCED
+    assert log.try_one(next_of(ours)) is Outcome.FENCED
+    assert log.try_one(next_of(rivals)) is Outcome.APPENDED
+
+
 def test_nobody_writes_without_having_taken_over(log: Log) -> None:
     stranger = next_of(log.taken())._replace(writer=bytes(16))
     assert log.try_one(stranger) is Outcome.FENCED

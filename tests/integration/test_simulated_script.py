@@ -1,8 +1,9 @@
 """The simulated append script against the real one: random calls to both, the same outcomes and the same store.
 
 A call is what an engine may send at its best or its worst: the next entry, the same again, one that is too old or too
-new, by whoever wrote last or anybody else, in the right epoch or another one, naming commands that are there, were lost
-or never were. Between the calls commands come and go, and the counter of epochs is wiped or set.
+new, behind an entry of the right ID and another chain, by whoever wrote last or anybody else, in the right epoch or
+another one, naming commands that are there, were lost or never were. Between the calls commands come and go, and the
+counter of epochs is wiped or set.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class Both:
         if self.sent and chance.random() < 0.2:
             return chance.choice(self.sent)
         previous = self._ends[-1] if chance.random() < 0.8 else chance.choice(self._ends)
+        if chance.random() < 0.1:
+            previous = previous._replace(chain=chance.randbytes(32))
         epoch = previous.epoch
         if chance.random() < 0.4 or not epoch:
             counter = self.store.epoch(EXPERIENCE)

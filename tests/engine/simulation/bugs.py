@@ -8,8 +8,8 @@ Some changes are not in the list because no seed of 400 caught them, and behind 
 ``Writer.interrupt`` what was received (the script knows lost commands), taking the answer to an older question in
 ``Runner._receive`` (a reader is made anew with its connection), believing a manifest without its seal (every field of
 it is held against the log, the key, or the parts), an append without the condition of the writer (another writer's
-entry is another tip, unless a failover loses a take-over and the counter of epochs with it), a script that does not
-know a retry of what is in (who retries is refused, and takes over anew). They may be unreachable; nobody has proved it.
+entry has another chain), a script that does not know a retry of what is in (who retries is refused, and takes over
+anew). They may be unreachable; nobody has proved it.
 A log that another writer has trimmed meanwhile, taken for broken, is caught by a plan in ``test_simulation.py`` alone.
 """
 
@@ -140,13 +140,32 @@ BUGS = (
         "epoch = max(await outside.epoch(experience), previous.epoch) + 1",
         "epoch = previous.epoch + 1",
     ),
-    Bug("append without the tip condition", SCRIPT, "if last != append.previous.entry_id:", "if False:"),
+    Bug(
+        "append without the condition",
+        SCRIPT,
+        "if last != append.previous.entry_id or reached != append.previous.chain:",
+        "if False:",
+    ),
+    Bug(
+        "append behind an entry of the same ID",
+        SCRIPT,
+        "if last != append.previous.entry_id or reached != append.previous.chain:",
+        "if last != append.previous.entry_id:",
+        trouble="lost_take_overs",
+    ),
+    Bug(
+        "what was followed up to an entry of the same ID is taken",
+        "engine/shadows.py",
+        "and shadow.replica.chain != end.chain:",
+        "and False:",
+        trouble="lost_take_overs",
+    ),
     Bug(
         "commands lost in a failover are not noticed",
         SCRIPT,
-        "if command != START_ID and not self.stream(commands_key(append.experience)).has(command):",
-        "if False:",
-        trouble="failover",
+        "return command == START_ID or self.stream(commands_key(append.experience)).has(command)",
+        "return True",
+        trouble="lost_commands",
     ),
     Bug(
         "the sender counts a batch as applied that is not",

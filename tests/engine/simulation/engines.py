@@ -36,13 +36,14 @@ METRICS = Metrics()
 
 class Doom(NamedTuple):
     """What will happen to a process at its question number ``at``, or the first of that ``name`` from then on: ``kill``
-    or ``stop``, before it or behind it."""
+    or ``stop``, before it or behind it; ``also``: what happens elsewhere at that instant."""
 
     at: int
     kind: str
     behind: bool
     name: str = ""
     stop_us: int = 0
+    also: Callable[[], None] | None = None
 
 
 class Process:
@@ -84,6 +85,10 @@ class Process:
         self.questions += 1
         self._ask(call)
 
+    def doom_next(self, doom: Doom) -> None:
+        """It will happen, counted from the question that is asked now."""
+        self.doom = doom._replace(at=self.questions + doom.at)
+
     def strike(self, name: str, *, behind: bool) -> None:
         """At a call of the snapshots' code, which is not suspended: a stop makes it last."""
         if not self.alive:
@@ -107,9 +112,13 @@ class Process:
         self.doom = None
         what = f"{doom.kind} {_where(doom, name)}"
         self.machine.met[what] = self.machine.met.get(what, 0) + 1
+        if doom.also is not None:
+            doom.also()
         return doom
 
     def _ask(self, call: Call) -> None:
+        if call.name == "take_over":
+            self.machine.on_take_over(self)
         doom = self._doom_at(call.name)
         if doom is not None:
             where = _where(doom, call.name)
@@ -178,6 +187,8 @@ class Machine:
         self.fates: list[Fate] = []
         """What is to become of the next children."""
         self.on_watch: Callable[[Runner], None] = lambda _: None
+        self.on_take_over: Callable[[Process], None] = lambda _: None
+        """Called before one is sent."""
         self.may_begin: Callable[[str], set[Written]] = lambda _: set()
         self._settings = settings
 

@@ -2,11 +2,11 @@
 
 ``kill`` and ``stop`` strike an engine at one of its next questions, so that over many seeds every step of its loop is
 struck, before and behind its effect. ``rivals`` takes the leases away and starts everybody at one instant.
-``failover`` loses the last writes of the store, over all keys, as a replica would that had not got them yet; what a
-writer and the gateways must make of that is design.md §3 and §4. ``rot`` spoils a stored pair, unless it is the last
-one that holds: without any the experience has to stop, which ``tests/integration/test_snapshots.py`` shows.
+``rot`` spoils a stored pair, unless it is the last one that holds: without any the experience has to stop, which
+``tests/integration/test_snapshots.py`` shows.
 
-Hands over to: ``engines.py``, ``gateways.py``, ``links.py``, ``pairs.py``, on which it is inflicted.
+Hands over to: ``failovers.py``, which lose writes; ``engines.py``, ``gateways.py``, ``links.py`` and ``pairs.py``, on
+which all this is inflicted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 from protocol.streams import (
     epoch_key,
-    events_key,
     lease_key,
     replica_chunks_key,
     shard_of,
@@ -24,6 +23,7 @@ from protocol.streams import (
 )
 from tests.engine.simulation.children import Fate
 from tests.engine.simulation.engines import Doom, Machine
+from tests.engine.simulation.failovers import Failovers
 from tests.engine.simulation.gateways import Gateway
 from tests.engine.simulation.links import Link, Network
 from tests.engine.simulation.pairs import Pair, PairsCheck, is_trimmed
@@ -37,7 +37,6 @@ STEADY_JUMPS_MS = (50, 900, 1_100, 4_000, 20_000)
 TROUBLE_PERCENT = (5, 30, 70, 100)
 TROUBLE_MS_MAX = 4_000
 DOWN_MS_MAX = 6_000
-LOST_WRITES_MAX = 30
 QUESTIONS_MAX = 24
 CHILD_CALLS_MAX = 14
 QUESTIONS = (
@@ -79,29 +78,31 @@ class Faults:
         self._experiences = experiences
         self._store_clock = store_clock
         self._pairs = pairs
+        self._failovers = Failovers(world, network, machines, experiences, pairs, self._leases_gone)
         self.words: dict[str, Callable[[Step], None]] = {
             "kill": self._kill,
             "stop": self._stop,
             "term": self._term,
             "child": self._child,
             "rot": self._rot,
-            "rivals": self._rivals,
+            "rivals": lambda step: self._leases_gone(),
             "wipe_epoch": self._wipe_epoch,
             "gateway_kill": lambda step: self._gateway(step).kill(),
             "engine_trouble": lambda step: self._trouble(self._machine(step).link, step),
             "gateway_trouble": lambda step: self._trouble(self._gateway(step).link, step),
             "store_down": self._store_down,
-            "failover": self._failover,
             "read_only": self._read_only,
             "jump_wall": self._jump_wall,
             "jump_steady": self._jump_steady,
             "silence": lambda step: None,
+            **self._failovers.words,
         }
 
     def heal(self) -> None:
         """From now on nothing goes wrong."""
         self._world.note("faults", "end here")
-        self._come_up()
+        self._network.come_up()
+        self._failovers.end()
         for link in (*(one.link for one in self._machines), *(one.link for one in self._gateways)):
             link.trouble = 0
         for machine in self._machines:
@@ -167,9 +168,9 @@ class Faults:
     def _doom(self, machine: Machine, doom: Doom) -> None:
         process = machine.process
         if process is not None and process.alive:
-            process.doom = doom._replace(at=process.questions + 1 + doom.at)
+            process.doom_next(doom._replace(at=1 + doom.at))
 
-    def _rivals(self, step: Step) -> None:
+    def _leases_gone(self) -> None:
         self._world.note("faults", "the leases are gone")
         for experience in self._experiences:
             self._network.store.erase(lease_key(shard_of(experience)))
@@ -192,48 +193,14 @@ class Faults:
         self._world.after(us, end)
 
     def _store_down(self, step: Step) -> None:
-        self._go_down()
-        self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._come_up)
-
-    def _failover(self, step: Step) -> None:
-        self._go_down()
-        lost, store = step.which % LOST_WRITES_MAX, self._network.store
-        pairs = {experience: self._pairs.sound(experience) for experience in self._experiences}
-        hashes = dict(store.hashes)
-        store.lose(lost)
-        self._world.note("store", f"lost its last {lost} writes")
-        for experience, before in pairs.items():
-            for pair in before if step.who % 2 else []:
-                if not store.stream(events_key(experience)).has(pair.manifest.entry_id):
-                    self._bring_back(experience, pair, hashes)
-        self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._come_up)
-
-    def _bring_back(self, experience: str, pair: Pair, hashes: dict[str, dict[bytes, bytes]]) -> None:
-        """A pair of the history that was lost stands there again, whole: a backup put back in part leaves such."""
-        store, entry_id = self._network.store, pair.manifest.entry_id
-        self._world.note("store", f"has the stale pair at {entry_id} of {experience}")
-        self._pairs.spoilt[pair.place(experience)] = None
-        for key in (snapshot_chunks_key(experience, entry_id), replica_chunks_key(experience, entry_id)):
-            store.restore_hash(key, hashes[key])
-        manifests = snapshot_key(experience)
-        field = entry_id.encode()
-        store.restore_hash(manifests, {**store.hash(manifests), field: hashes[manifests][field]})
+        self._network.go_down()
+        self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._network.come_up)
 
     def _read_only(self, step: Step) -> None:
         """The store takes no writes, as one that is full or a replica that was not promoted."""
         self._world.note("store", "takes no writes")
         self._network.store.read_only = True
-        self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._come_up)
-
-    def _go_down(self) -> None:
-        self._world.note("store", "is away")
-        self._network.up = False
-        self._network.break_connections()
-
-    def _come_up(self) -> None:
-        self._network.up = True
-        self._network.store.read_only = False
-        self._world.note("store", "answers")
+        self._world.after((1 + step.size * DOWN_MS_MAX // 1_000) * US_PER_MS, self._network.come_up)
 
     def _jump_wall(self, step: Step) -> None:
         clocks = [*(machine.clock for machine in self._machines), self._store_clock]

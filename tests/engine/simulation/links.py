@@ -45,10 +45,18 @@ class Network:
         if self._blocked:
             self._blocked = [question for question in self._blocked if not question.look()]
 
-    def break_connections(self) -> None:
-        """Every open connection is cut."""
+    def go_down(self) -> None:
+        """Nobody is there, and every open connection is cut."""
+        self.world.note("store", "is away")
+        self.up = False
         self.breaks += 1
         self._blocked = []
+
+    def come_up(self) -> None:
+        """It answers, and takes writes."""
+        self.up = True
+        self.store.read_only = False
+        self.world.note("store", "answers")
 
 
 class Link:

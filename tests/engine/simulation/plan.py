@@ -43,6 +43,8 @@ TROUBLES = {
     "walls": ("jump_wall",) * 3,
     "steady": ("jump_steady",) * 2,
     "silence": ("silence",),
+    "lost_take_overs": ("lost_take_over",) * 2,
+    "lost_commands": ("lost_commands",) * 3,
 }
 """By kind, the words that a run with this kind of trouble is given."""
 
@@ -54,7 +56,8 @@ LIKELY_OTHERS = 0.3
 COLD_EVERY = 4
 KINDS_EVERY, EVERY_KIND_EVERY = 3, 9
 CALM_LIKELY = 0.05
-"""How many seeds have a kind of trouble; a silence takes long to simulate."""
+EVERY = {"lost_take_overs": 5, "lost_commands": 7}
+"""How many seeds have a kind of trouble, by chance or every so manieth; a silence takes long to simulate."""
 
 
 NEIGHBOUR = next(name for name in map("drop-{}".format, count()) if shard_of(name) == shard_of("drop"))
@@ -114,7 +117,7 @@ def plan_of(seed: int) -> Plan:
         engines=chance.choice((1, 2, 2, 2, 3)),
         gateways=chance.choice((1, 2, 3)),
         experiences=chance.choice((("drop",), ("drop",), ("drop", "other"), ("drop", NEIGHBOUR))),
-        troubles=() if chance.random() < CALM_LIKELY else _troubles(chance),
+        troubles=() if chance.random() < CALM_LIKELY else _troubles(seed, chance),
         lease_ms=chance.choice((1_200, 3_000)),
         small_steps=chance.random() < 0.3,
         standby="cold" if seed % COLD_EVERY == 0 else "warm",
@@ -133,8 +136,9 @@ def plan_of(seed: int) -> Plan:
     return Plan(seed, character, tuple(sorted(steps)))
 
 
-def _troubles(chance: Random) -> tuple[str, ...]:
-    return tuple(kind for kind in TROUBLES if chance.random() < LIKELY.get(kind, LIKELY_OTHERS))
+def _troubles(seed: int, chance: Random) -> tuple[str, ...]:
+    likely = [kind for kind in TROUBLES if kind not in EVERY and chance.random() < LIKELY.get(kind, LIKELY_OTHERS)]
+    return (*likely, *(kind for kind, every in EVERY.items() if seed % every == every - 1))
 
 
 def _numbers(chance: Random) -> tuple[int, int, int]:

@@ -255,23 +255,25 @@ class SimulatedStore:
 
     def _script(self, append: Append) -> Outcome:
         tip = tip_key(append.experience)
-        last, owner, _ = self.tips.get(tip, (START_ID, None, b""))
-        if last == append.end.entry_id and owner == append.writer:
+        last, owner, reached = self.tips.get(tip, (START_ID, b"", append.previous.chain))
+        if (last, reached) == (append.end.entry_id, append.end.chain):
             return Outcome.DONE
-        if last != append.previous.entry_id:
+        if last != append.previous.entry_id or reached != append.previous.chain:
             return Outcome.FENCED
         if append.takes_over:
             if append.end.epoch != max(self.epoch(append.experience), parse_entry_id(last)[0]) + 1:
                 return Outcome.EPOCH_TAKEN
             self.set_value(epoch_key(shard_of(append.experience)), b"%d" % append.end.epoch)
-        else:
-            if owner != append.writer:
-                return Outcome.FENCED
-            command = append.end.command_id
-            if command != START_ID and not self.stream(commands_key(append.experience)).has(command):
-                return Outcome.COMMANDS_LOST
+        elif owner != append.writer:
+            return Outcome.FENCED
+        elif not self._has_command(append):
+            return Outcome.COMMANDS_LOST
         self._append(tip, append)
         return Outcome.APPENDED
+
+    def _has_command(self, append: Append) -> bool:
+        command = append.end.command_id
+        return command == START_ID or self.stream(commands_key(append.experience)).has(command)
 
     def _append(self, tip: str, append: Append) -> None:
         fields = {FIELD_ENTRY: append.payload, FIELD_CHAIN: append.end.chain}
@@ -292,6 +294,16 @@ class SimulatedStore:
         self._undo.append((undo, None))
 
     # Losing
+
+    @property
+    def writes(self) -> int:
+        """How many there have been, but for those that are lost."""
+        return len(self._undo)
+
+    @property
+    def writes_since_entry(self) -> int:
+        """How many came behind the last entry of a log."""
+        return next((count for count, (_, written) in enumerate(reversed(self._undo)) if written), self.writes)
 
     def lose(self, writes: int) -> None:
         """The last ``writes`` writes never happened; the event entries among them are noted in ``lost``."""

@@ -24,7 +24,11 @@ HUNTED = (
     "of equal maxima the later one leads",
 )
 HUNT_SEEDS_MAX = 40
-FOUND = {1: "a failover left a sender behind for ten minutes"}
+FOUND = {
+    1: "a failover left a sender behind for ten minutes",
+    114: "a lost take-over was taken for another one of its ID: the time of the log went back",
+    759: "who was stopped when its take-over was lost took over again, behind another entry of its ID: a broken chain",
+}
 """Seeds that found bugs of the real code, and what they found."""
 
 
