@@ -93,8 +93,8 @@ BUGS = (
     Bug(
         "a take-over does not replay the tail",
         "engine/succession.py",
-        "self._shadows.take(experience, taking.append.end.entry_id)",
-        "self._shadows.take(experience, taking.append.previous.entry_id)",
+        "self._shadows.take(experience, taking.append.end)",
+        "self._shadows.take(experience, taking.append.previous)",
     ),
     Bug(
         "what a standby followed is not given up where the store has lost it",
@@ -247,6 +247,7 @@ BUGS = (
         "engine/snapshots.py",
         "if base is None or stored.get(base.entry_id.encode()):",
         "if True:",
+        trouble="failover",
     ),
     Bug(
         "who was replaced lets a pair count",
