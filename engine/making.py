@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 from engine.core.experience import RULES, Experience
 from engine.io.append import LogEnd
 from engine.io.nodes import Nodes
-from engine.io.snapshots import discard, fetch, write_chunks
+from engine.io.snapshots import discard, fetch, is_writer, write_chunks
 from protocol.manifest import VERSION, Manifest, ManifestError, decode_manifest, encode_manifest, part_of
 from protocol.replica import Replica
 from protocol.replica_codec import encode_replica
@@ -37,6 +37,7 @@ FIRST_DESCRIPTOR = 3
 DONE = b"+"
 FAILED = b"-"
 AWAY = b"?"
+OVERTAKEN = b"!"
 
 
 class MakingError(Exception):
@@ -45,6 +46,10 @@ class MakingError(Exception):
 
 class MakingAwayError(MakingError):
     """It could not, because the store did not answer it."""
+
+
+class OvertakenError(MakingError):
+    """It did not, because another writer has taken over."""
 
 
 class Order(NamedTuple):
@@ -113,6 +118,8 @@ class Child:
             return decode_manifest(content)
         if kind == AWAY:
             raise MakingAwayError(content.decode())
+        if kind == OVERTAKEN:
+            raise OvertakenError(content.decode())
         raise MakingError(content.decode() if kind == FAILED else "the child ended without an answer")
 
     def kill(self) -> None:
@@ -142,6 +149,8 @@ def _live(order: Order, answers: int, parent: int) -> None:
 def _answer_of(order: Order, parent: int) -> bytes:
     try:
         return DONE + encode_manifest(store(order, parent))
+    except OvertakenError as error:
+        return OVERTAKEN + _said(error)
     except (MakingError, ManifestError) as error:
         return FAILED + _said(error)
     except RedisError as error:
@@ -177,11 +186,16 @@ def steps(client: redis.Redis, order: Order, parent_lives: Callable[[], bool]) -
     keys = (snapshot_chunks_key(experience, entry_id), replica_chunks_key(experience, entry_id))
     yield
     for key, data in zip(keys, (snapshot, replica), strict=True):
-        for _ in write_chunks(client, key, data):
+        writing = write_chunks(client, key, data)
+        while is_writer(client, experience, order.writer):
+            if next(writing, None) is None:
+                break
             if not parent_lives():
                 discard(client, experience, order.writer, entry_id)
                 raise MakingError("the engine has ended")
             yield
+        else:
+            raise OvertakenError("somebody else writes by now")
     for key, part in zip(keys, (manifest.snapshot, manifest.replica), strict=True):
         fetch(client, key, part)
     return manifest

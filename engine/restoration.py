@@ -30,13 +30,16 @@ from protocol.manifest import Manifest
 from protocol.replica import Replica, ReplicaError
 from protocol.streams import START_ID, parse_entry_id
 
+WAIT_MS_MAX = 5
+"""So long others are not served while another thread finds where to begin: their deadlines would be late."""
+
 
 class Restoration:
     """Rebuilds one experience up to and with the entry ``until``, or to the end of the log where that is None.
 
     ``experience`` and ``replica`` are rebuilt; ``manifest`` is of the snapshot that it began at, None for the first
     entry; ``faults`` says what is wrong with others. ``entries``, ``commands``, ``log_bytes`` count what was replayed.
-    ``resumed``: whether it ever went on with what it had.
+    ``resumed``: whether it goes on with what was there, or was being looked for, before ``until`` was known.
     """
 
     def __init__(self, source: Source, experience_id: str, until: str | None) -> None:
@@ -64,8 +67,8 @@ class Restoration:
     def resume(self, until: str | None) -> None:
         """Go on from where it stands, up to and with the entry ``until``, or to what is the end of the log now."""
         self._until = until
+        self.resumed = self._beginning is not None
         if self._log is not None:
-            self.resumed = True
             self._log = self._source.log(self.experience.id, self.replica.entry_id)
             self.done = self.replica.entry_id == until
 
@@ -99,10 +102,10 @@ class Restoration:
         return self._source.clocks().steady_ns
 
     def _begun(self, budget_ms: int) -> Iterator[LogEntry] | None:
-        """The log behind the beginning, once that is found; None before that, after a wait of ``budget_ms``."""
+        """The log behind the beginning, once that is found; None before that, after a short wait."""
         if self._beginning is None:
             self._beginning = self._source.beginning(self.experience.id, self._until)
-        wait([self._beginning], budget_ms / 1_000)
+        wait([self._beginning], min(budget_ms, WAIT_MS_MAX) / 1_000)
         if not self._beginning.done():
             return None
         self.experience, self.replica, self.command_id, self.manifest, self.faults = self._beginning.result()

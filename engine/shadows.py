@@ -16,7 +16,6 @@ from collections.abc import Iterable
 import structlog
 from redis.exceptions import RedisError
 
-from engine.io.append import LogEnd
 from engine.io.clock import NS_PER_MS
 from engine.io.outside import Source
 from engine.restoration import Restoration
@@ -109,13 +108,10 @@ class Shadows:
         if not shadow.done:
             self._behind[experience] = None
 
-    def take(self, experience: str, end: LogEnd) -> Restoration:
-        """The restoration of an experience up to and with the entry at ``end``: what was followed, else one from a
-        snapshot on. Raises RedisError."""
-        shadow, until = self._kept.get(experience), end.entry_id
-        if shadow is not None and shadow.replica.entry_id == until and shadow.replica.chain != end.chain:
-            self._forget(experience)  # a failover lost what it stands at, and this has the same ID
-            shadow = None
+    def take(self, experience: str, until: str) -> Restoration:
+        """The restoration of an experience up to and with the entry ``until``: what was followed, else one from a
+        snapshot on. (Whether what was followed is that very entry, the taker looks.) Raises RedisError."""
+        shadow = self._kept.get(experience)
         if shadow is None:
             return Restoration(self._source, experience, until)
         shadow.rebase(self._source.newest_manifest(experience, until))

@@ -18,7 +18,7 @@ import structlog
 from engine.beginning import newest_manifest
 from engine.io.snapshots import Change, announce, discard, fenced, replace, stored_manifests
 from engine.io.streams import StreamError
-from engine.making import Fork, Making, MakingAwayError, MakingError, Order
+from engine.making import Fork, Making, MakingAwayError, MakingError, Order, OvertakenError
 from engine.metrics import Metrics
 from engine.settings import EngineSettings
 from engine.snapshot_pace import REST_MS_FAILED, Since, is_due, rest_until_ms
@@ -75,7 +75,7 @@ class Snapshots:
         order = Order(
             settings.redis_url, writer.writer, writer.state, writer.replica, writer.end, settings.snapshot_pause_ms
         )
-        if not announce(self._client_of(writer.id), writer.id, writer.writer, writer.end.entry_id):
+        if not announce(self._client_of(writer.id), writer.id, writer.end):
             return  # somebody else writes: the next append will tell
         begun_ns = time.monotonic_ns()
         self._child = self._fork(order, now_ms)
@@ -88,6 +88,10 @@ class Snapshots:
             if manifest is None and now_ms - child.began_ms > MAKING_MS_MAX:
                 child.kill()
                 raise MakingError(f"it was not made within {MAKING_MS_MAX} ms")
+        except OvertakenError:
+            self._ended(child, now_ms)
+            self._overtaken(child)
+            return
         except (MakingError, ManifestError) as error:
             self._ended(child, now_ms)
             self._failed(child, error)
@@ -140,7 +144,7 @@ class Snapshots:
             readers = look_at(registered, last_seq, self._settings.reader_behind_entries)
             return self._change(watching, writer, manifest, readers)
 
-        done = fenced(self._client_of(writer.id), writer.id, writer.writer, plan)
+        done = fenced(self._client_of(writer.id), writer.id, writer.end.chain, plan)
         if done:
             self._tell_struck(writer, readers.struck)
         return done

@@ -5,7 +5,8 @@ What can go wrong, and what is done:
 
 - An append is refused: somebody else writes, or a failover lost commands or entries. The state is thrown away; where
   somebody else writes, the shard is left to them for a while.
-- What was followed does not fit the log at a take-over: it is restored from a snapshot on.
+- What was followed, or was found to begin with before the take-over, does not fit the log: it is restored from a
+  snapshot on.
 - A log cannot be followed: that experience is ``stopped``, unless somebody else writes it by now.
 
 Hands over to: ``engine.takeover`` (what is appended), ``engine.shadows`` and ``engine.restoration`` (the state);
@@ -73,7 +74,7 @@ class Succession:
                 log.error("clocks differ", experience=experience, taken_ms=taking.append.end.now_ms)
             outcome = (await commit(self._outside, [taking.append], taking.reading))[0]
             if outcome.committed:
-                restoration = self._shadows.take(experience, taking.append.end)
+                restoration = self._shadows.take(experience, taking.append.end.entry_id)
                 self._duties.restoring[experience] = (restoration, taking.clock, taking.append)
                 self._took_over(taking.append)
                 return
@@ -98,9 +99,11 @@ class Succession:
 
     async def restore_some(self) -> None:
         """One slice of one restoration."""
-        for experience, (restoration, _, _) in self._duties.restoring.items():
+        for experience, (restoration, _, taken) in self._duties.restoring.items():
             try:
                 restoration.advance(RESTORE_SLICE_MS)
+                if restoration.done and restoration.replica.chain != taken.end.chain:
+                    raise LogError(f"it stands at another entry of the ID {taken.end.entry_id}")
             except LogError as error:
                 await self._not_restored(experience, error)
                 return

@@ -83,6 +83,8 @@ def open_until(room: Room | None, claims: PassClaims, now: int) -> int | None:
     admission = bytes.fromhex(claims.jti)
     found = room.replica.window_of(admission)
     if found is not None:
+        if found[2].admitted_at // 1_000 != claims.iat:
+            raise PassError(UNKNOWN)  # a failover has lost that admission, and somebody else has one of this name
         return found[2].expires_at
     if admission in room.replica.admissions:
         raise PassError(CLOSED)

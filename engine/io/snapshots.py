@@ -3,9 +3,9 @@
 The chunks are written by a child of the writer, over its own connection, while the writer goes on; before that an
 empty manifest names them, so that what a dead child leaves behind is found and removed by the next one. Only the
 writer announces a pair and makes it count, between two of its appends, each in one transaction that fails unless
-``tip`` still names it: so a writer that was stopped and woke up changes nothing. Manifests are kept by entry, so that
-even then none could replace a newer one. With a new one every older pair but the one before is removed, and the log is
-trimmed (``engine.trimming``).
+``tip`` still names its last entry: so a writer that was stopped and woke up changes nothing. Manifests are kept by
+entry, so that even then none could replace a newer one. With a new one every older pair but the one before is removed,
+and the log is trimmed (``engine.trimming``).
 
 There is no second script: the condition is a WATCH of ``tip``, which every append changes (so a child, which works
 while its writer appends, could not do it).
@@ -20,9 +20,11 @@ from typing import Any
 import redis
 from redis.exceptions import WatchError
 
+from engine.io.append import LogEnd
 from protocol.manifest import Manifest, Part, chunks_of, encode_manifest, whole
 from protocol.streams import (
     START_ID,
+    TIP_CHAIN,
     TIP_WRITER,
     parse_entry_id,
     readers_key,
@@ -42,8 +44,8 @@ Plan = Callable[[Any], Change]
 """Reads with a pipeline that watches, and answers what is to be done if nothing of it changes until then."""
 
 
-def fenced(client: redis.Redis, experience: str, writer: bytes, plan: Plan) -> bool:
-    """Do what ``plan`` says if ``writer`` still is the one that appends; False, and nothing is done, if not.
+def fenced(client: redis.Redis, experience: str, chain: bytes, plan: Plan) -> bool:
+    """Do what ``plan`` says if the log still ends with the entry of this ``chain``; False, and nothing is done, if not.
 
     Raises RedisError: then it may be done.
     """
@@ -51,7 +53,7 @@ def fenced(client: redis.Redis, experience: str, writer: bytes, plan: Plan) -> b
         with client.pipeline() as pipeline, suppress(WatchError):
             watching: Any = pipeline  # the library leaves what a pipeline answers without types
             watching.watch(tip_key(experience), readers_key(experience))
-            if watching.hget(tip_key(experience), TIP_WRITER) != writer:
+            if watching.hget(tip_key(experience), TIP_CHAIN) != chain:
                 return False
             change = plan(watching)
             watching.multi()
@@ -61,25 +63,36 @@ def fenced(client: redis.Redis, experience: str, writer: bytes, plan: Plan) -> b
     return False
 
 
-def announce(client: redis.Redis, experience: str, writer: bytes, entry_id: str) -> bool:
-    """Say that a pair is being made at this entry. False: somebody else writes. Raises RedisError."""
+def announce(client: redis.Redis, experience: str, end: LogEnd) -> bool:
+    """Say that a pair is being made at ``end``. False: the log does not end there. Raises RedisError."""
 
     def change(pipeline: Any) -> None:
-        pipeline.unlink(*_chunks_keys(experience, entry_id))
-        pipeline.hset(snapshot_key(experience), entry_id, b"")
+        pipeline.unlink(*_chunks_keys(experience, end.entry_id))
+        pipeline.hset(snapshot_key(experience), end.entry_id, b"")
 
-    return fenced(client, experience, writer, lambda _: change)
+    return fenced(client, experience, end.chain, lambda _: change)
 
 
 def discard(client: redis.Redis, experience: str, writer: bytes, entry_id: str) -> None:
-    """Remove what was made in vain at this entry. Where somebody else writes by now it is left to their next pair: they
-    may have one at an entry of the same ID, if a failover has lost ours. Raises RedisError."""
+    """Remove what was made in vain at this entry. Where somebody else writes by now, and a pair at this ID is named, it
+    is left to their next one: it may be theirs, if a failover has lost our entry. Raises RedisError."""
+    for _ in range(TRIES_MAX):
+        with client.pipeline() as pipeline, suppress(WatchError):
+            watching: Any = pipeline
+            watching.watch(tip_key(experience), snapshot_key(experience))
+            named = watching.hget(snapshot_key(experience), entry_id) is not None
+            if named and not is_writer(watching, experience, writer):
+                return
+            watching.multi()
+            watching.hdel(snapshot_key(experience), entry_id)
+            watching.unlink(*_chunks_keys(experience, entry_id))
+            watching.execute()
+            return
 
-    def change(pipeline: Any) -> None:
-        pipeline.hdel(snapshot_key(experience), entry_id)
-        pipeline.unlink(*_chunks_keys(experience, entry_id))
 
-    fenced(client, experience, writer, lambda _: change)
+def is_writer(client: Any, experience: str, writer: bytes) -> bool:
+    """Whether this is the one that appends. Raises RedisError."""
+    return bool(client.hget(tip_key(experience), TIP_WRITER) == writer)
 
 
 def write_chunks(client: redis.Redis, key: str, data: bytes) -> Iterator[int]:

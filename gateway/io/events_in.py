@@ -171,9 +171,12 @@ class EventsIn:
 
     async def _check_tails(self, reader: Store) -> None:
         for name, room in list(self._rooms.items()):
-            last = room.replica.entry_id
-            if last != START_ID and not await reader.xrange(events_key(name), last, last):
-                log.error("replica_discarded", experience=name, why=f"the log has no entry {last} any more")
+            last, chain = room.replica.entry_id, room.replica.chain
+            if last == START_ID:
+                continue
+            found = await reader.xrange(events_key(name), last, last) or []
+            if [fields and fields.get(FIELD_CHAIN) for _, fields in found] != [chain]:
+                log.error("replica_discarded", experience=name, why=f"the log has no such entry {last} any more")
                 room.reset()
 
 

@@ -55,7 +55,7 @@ def random_draws() -> list[tuple[bytes, Beacon | None]]:
 def run(program: Path, folder: Path, documents: list[bytes]) -> list[str]:
     file = folder / "proofs"
     file.write_bytes(b"\n".join(documents))
-    return subprocess.check_output([NODE, str(program), str(file)], text=True, timeout=120).splitlines()
+    return subprocess.check_output([NODE, str(program), str(file)], text=True, timeout=600).splitlines()
 
 
 def test_a_hundred_random_draws_by_the_second_verifier(tmp_path: Path) -> None:

@@ -30,14 +30,14 @@ def room() -> Room:
     return made
 
 
-def claims(admission: bytes = b"a" * 16) -> PassClaims:
+def claims(admission: bytes = b"a" * 16, admitted_at: int = ADMITTED_AT) -> PassClaims:
     return claims_of(
         "http://room",
         "drop",
         "general",
         consumer=consumer(1),
         admission=admission,
-        admitted_at=ADMITTED_AT,
+        admitted_at=admitted_at,
         expires_at=EXPIRES_AT,
     )
 
@@ -46,6 +46,12 @@ def test_an_open_window_tells_its_end(room: Room) -> None:
     assert open_until(room, claims(), ADMITTED_AT) == EXPIRES_AT
     room.replica.apply(WindowMoved("general", 0, EXPIRES_AT + 5_000))
     assert open_until(room, claims(), ADMITTED_AT) == EXPIRES_AT + 5_000
+
+
+def test_a_pass_of_an_admission_that_a_failover_lost_opens_nobody_elses_window(room: Room) -> None:
+    """The turn of the same ticket is named alike, whoever has that ticket now."""
+    with pytest.raises(PassError, match="unknown_admission"):
+        open_until(room, claims(admitted_at=ADMITTED_AT - 1_000), ADMITTED_AT)
 
 
 def test_a_window_that_was_given_up_is_closed(room: Room) -> None:

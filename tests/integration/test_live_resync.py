@@ -153,6 +153,25 @@ async def test_a_gateway_whose_next_entry_is_trimmed_away_comes_back_and_says_so
     await settled(lambda: agree(room, writer))
 
 
+async def test_a_gateway_that_comes_back_to_another_entry_of_the_same_id_begins_anew(hub: Hub, writer: Writer) -> None:
+    """While its connections were cut a failover lost the last entry, and the next writer wrote another in its place."""
+    writer.join(0, *range(10))
+    room = await known(hub)
+    await settled(lambda: agree(room, writer))
+    other = Log()
+    other.configure()
+    other.join(0, *range(20, 25))
+    assert [one[0] for one in other.entries] == [one[0] for one in writer.log.entries]
+    pipeline = writer.client.pipeline()
+    pipeline.delete(events_key(EXPERIENCE))
+    for entry_id, payload, chain in other.entries:
+        pipeline.xadd(events_key(EXPERIENCE), {FIELD_ENTRY: payload, FIELD_CHAIN: chain}, id=entry_id)
+    pipeline.execute()
+    assert room.replica.paths["general"].tickets == 10
+    writer.client.client_kill_filter(_type="normal", skipme=True)
+    await settled(lambda: "general" in room.replica.paths and room.replica.paths["general"].tickets == 5)
+
+
 async def test_whoever_is_there_is_told_their_ticket_again_after_a_gap(hub: Hub, writer: Writer) -> None:
     room = await known(hub)
     lines = [enter(hub, room, number) for number in range(3)]

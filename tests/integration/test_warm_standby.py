@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 import redis
 
-from engine.io.append import LogEnd
 from engine.io.clock import NS_PER_MS
-from engine.io.store import Store, run
+from engine.io.store import Store
 from engine.io.streams import connect
 from engine.shadows import ANEW_MS, Shadows
-from engine.takeover import LogError, read_log_end
+from engine.takeover import LogError
 from protocol.commands import Join
 from protocol.events import WriterChanged
 from protocol.streams import FIELD_CHAIN, FIELD_ENTRY, events_key
@@ -135,7 +134,7 @@ def test_what_is_taken_goes_up_to_the_entry_and_knows_the_newest_snapshot(
         catch_up(shadows, source)
         line.come()
     (newest, *_), end = line.pairs.ids(), line.log.ids[-1]
-    taken = shadows.take("drop", run(read_log_end(source, "drop")))
+    taken = shadows.take("drop", end)
     while not taken.done:
         taken.advance(1_000)
     fresh = restored(redis_url, "drop", end)
@@ -144,19 +143,6 @@ def test_what_is_taken_goes_up_to_the_entry_and_knows_the_newest_snapshot(
     assert taken.manifest is not None and taken.manifest.entry_id == newest
     assert taken.entries == fresh.entries, "counted from that snapshot on"
     assert shadows.kept == [], "it is the writer's now"
-
-
-def test_what_stands_at_another_entry_of_that_id_is_not_taken(
-    client: redis.Redis, redis_url: str, source: Store
-) -> None:
-    """A failover lost the take-over that the standby had read, and with it the epoch, so ours has the same ID."""
-    with RunningEngine(redis_url):
-        line = Line(client)
-        line.come()
-    shadows = warm(source)
-    (shadow,) = shadows.kept
-    taken = shadows.take("drop", LogEnd(shadow.replica.entry_id, b"of another history"))
-    assert (taken is shadow, taken.resumed, shadows.kept) == (False, False, [])
 
 
 def test_one_that_is_behind_the_trimming_begins_anew(client: redis.Redis, redis_url: str, source: Store) -> None:

@@ -93,8 +93,8 @@ BUGS = (
     Bug(
         "a take-over does not replay the tail",
         "engine/succession.py",
-        "self._shadows.take(experience, taking.append.end)",
-        "self._shadows.take(experience, taking.append.previous)",
+        "self._shadows.take(experience, taking.append.end.entry_id)",
+        "self._shadows.take(experience, taking.append.previous.entry_id)",
     ),
     Bug(
         "what a standby followed is not given up where the store has lost it",
@@ -154,10 +154,16 @@ BUGS = (
         trouble="lost_take_overs",
     ),
     Bug(
+        "what was found before the take-over must fit the log",
+        "engine/restoration.py",
+        "self.resumed = self._beginning is not None",
+        "self.resumed = self._log is not None",
+    ),
+    Bug(
         "what was followed up to an entry of the same ID is taken",
-        "engine/shadows.py",
-        "and shadow.replica.chain != end.chain:",
-        "and False:",
+        "engine/succession.py",
+        "if restoration.done and restoration.replica.chain != taken.end.chain:",
+        "if False:",
         trouble="lost_take_overs",
     ),
     Bug(
@@ -195,10 +201,10 @@ BUGS = (
         "a pair counts before its last chunk is stored",
         "engine/making.py",
         """            yield
-    for key, part in""",
+        else:""",
         """            yield
             return manifest
-    for key, part in""",
+        else:""",
     ),
     Bug(
         "a stale snapshot is believed without its entry",
@@ -252,7 +258,7 @@ BUGS = (
     Bug(
         "who was replaced lets a pair count",
         "engine/io/snapshots.py",
-        "if watching.hget(tip_key(experience), TIP_WRITER) != writer:",
+        "if watching.hget(tip_key(experience), TIP_CHAIN) != chain:",
         "if False:",
     ),
     Bug(

@@ -213,9 +213,10 @@ class Gateway:
         if not self._network.up:
             return self._connect_later()
         for room in self.rooms.values():
-            last = room.replica.entry_id
-            if last != START_ID and not self._network.store.stream(events_key(room.experience)).has(last):
-                room.reset(f"the log has no entry {last} any more")
+            last, chain = room.replica.entry_id, room.replica.chain
+            found = self._network.store.stream(events_key(room.experience)).at(last) or {}
+            if last != START_ID and found.get(FIELD_CHAIN) != chain:
+                room.reset(f"the log has no such entry {last} any more")
         self._read()
 
     def _connect_later(self) -> None:

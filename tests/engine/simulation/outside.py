@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tests.engine.simulation.engines import Machine, Process
 
 CHUNK_ENTRIES = 64
+DECODING_MS = (0, 0, 0, 40, 1_500)
+"""How long decoding a snapshot takes."""
 ENTRY_READ_US = 200
 """What reading and applying one entry of a log costs a process that restores."""
 
@@ -99,6 +101,20 @@ class SimulatedReader:
             self._question.forget()
 
 
+class Search(Future[Beginning]):
+    """What a thread of a process looks for."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__()
+        self.process = process
+
+
+def wait_for(searches: Sequence[Search], timeout: float) -> None:
+    """What ``concurrent.futures.wait`` does, in simulated seconds: the loop stands still until its next question."""
+    if not searches[0].done():
+        searches[0].process.busy_us += int(timeout * 1_000) * US_PER_MS
+
+
 class SimulatedOutside:
     """The shape of ``engine.io.outside.Outside`` for one process."""
 
@@ -165,16 +181,19 @@ class SimulatedOutside:
         return outcomes
 
     def beginning(self, experience: str, until: str | None) -> Future[Beginning]:
-        """The real one. The thread that looks for it is not simulated: the loop stands still meanwhile."""
-        found: Future[Beginning] = Future()
+        """The real one. What the thread that looks for it asks is answered while the loop stands still; then decoding
+        what it has found may take a while, and the store may be another one by then."""
+        found = Search(self.process)
         client: Any = self.process.client
         may_begin = self.machine.may_begin(experience)
         try:
             begun = begin(client, experience, until)
             check_begun(experience, begun.manifest, may_begin | self.machine.may_begin(experience))
-            found.set_result(begun)
         except Exception as error:  # noqa: BLE001 - as a thread would hand it over
             found.set_exception(error)
+        else:
+            late_us = self.machine.world.chance.choice(DECODING_MS) * US_PER_MS
+            self.machine.world.after(late_us, lambda: found.set_result(begun))
         return found
 
     def newest_manifest(self, experience: str, until: str) -> Manifest | None:

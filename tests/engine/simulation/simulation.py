@@ -24,7 +24,7 @@ import structlog
 from msgspec import msgpack
 from redis.exceptions import RedisError
 
-from engine import runner, snapshot_pace, snapshots, writer
+from engine import restoration, runner, snapshot_pace, snapshots, writer
 from engine.core import lots
 from engine.distributions import lobby
 from engine.settings import EngineSettings
@@ -37,6 +37,7 @@ from tests.engine.simulation.engines import Machine
 from tests.engine.simulation.faults import Faults
 from tests.engine.simulation.gateways import Gateway
 from tests.engine.simulation.links import Link, Network
+from tests.engine.simulation.outside import wait_for
 from tests.engine.simulation.people import People
 from tests.engine.simulation.plan import Plan, Step
 from tests.engine.simulation.store import SimulatedStore
@@ -49,13 +50,15 @@ LOOK_MS = 250
 CREATED_MS_MAX = 5_000
 CREATE_AGAIN_MS = 300
 SMALL_STEP_ENTRIES = 2
-SMALL: tuple[tuple[Any, str, int], ...] = (
+SMALL: tuple[tuple[Any, str, Any], ...] = (
     (manifest, "CHUNK_BYTES", 700),
     (snapshots, "MAKING_MS_MAX", 2_500),
     (snapshots, "REST_MS_FAILED", 300),
     (snapshot_pace, "REST_MS_MIN", 100),
+    (restoration, "wait", wait_for),
 )
-"""Bounds of the real code that are smaller in a small world: a snapshot is of several chunks, and they come often."""
+"""Bounds of the real code that are smaller in a small world: a snapshot is of several chunks, and they come often; and
+no thread is waited for in true time."""
 SMALL_PARTS: tuple[tuple[Any, str, int], ...] = (
     (lots, "SLICE_LOTS", 4),
     (lobby, "PART_PLACES", 5),
@@ -258,7 +261,7 @@ def lived(simulation: Simulation, *, small_parts: bool = True) -> str | None:
 
 
 @contextmanager
-def _bounds(smaller: tuple[tuple[Any, str, int], ...]) -> Iterator[None]:
+def _bounds(smaller: tuple[tuple[Any, str, Any], ...]) -> Iterator[None]:
     """The real code with smaller bounds."""
     before = [(module, name, getattr(module, name)) for module, name, _ in smaller]
     for module, name, bound in smaller:
