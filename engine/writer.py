@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from engine.core.experience import RULES, Batch
 from engine.core.limits import OUTAGE_MIN_MS
 from engine.durability import Durability
-from engine.io.append import Append, LogEnd, Outcome, append_of
+from engine.io.append import NOTHING, Append, LogEnd, Outcome, append_of
 from engine.io.clock import LogClock
 from engine.io.streams import RawEntry
 from engine.poison import Care, PoisonError, batch_of, care_after, skipped_of
@@ -99,29 +99,29 @@ class Writer:
     def step(self, now_ms: int) -> Append:
         """Apply what is due and what was received. Raises PoisonError."""
         assert self.ahead is None, "one entry at a time"
-        taken: list[str] = []
+        taken: list[RawEntry] = []
         skipped: list[Skipped] = []
         try:
             batches = list(self._take(taken, skipped))
             events, applied = self.state.step(now_ms, batches)
         except Exception as error:
-            care = care_after(error, taken, self._care)
+            care = care_after(error, [entry_id for entry_id, _ in taken], self._care)
             raise PoisonError(f"behind entry {self.end.entry_id}: {error!r}", care) from error
         self.events = [*skipped, *events]
-        command_id = taken[-1] if taken else self.end.command_id
+        command_id, named = taken[-1] if taken else (self.end.command_id, NOTHING)
         entry = Entry(RULES, now_ms, command_id, applied, self._durability.said, self.events)
         self._tells = bool(self.events or applied)
-        self.ahead = append_of(self.id, self.writer, self.end.epoch, self.end, entry)
+        self.ahead = append_of(self.id, self.writer, self.end.epoch, self.end, entry, named)
         self._deadline_ms = self.state.next_deadline_ms()
         self._just_changed = False
         return self.ahead
 
-    def _take(self, taken: list[str], skipped: list[Skipped]) -> Iterator[Batch]:
+    def _take(self, taken: list[RawEntry], skipped: list[Skipped]) -> Iterator[Batch]:
         """The next batches; ``taken`` is told of each entry before anything is done with it, ``skipped`` of poison."""
         entries_max, count = STEP_ENTRIES_MAX if self._care is None else 1, 0
         while self._inbox and len(taken) < entries_max and count < STEP_COMMANDS_MAX:
             entry = self._inbox.popleft()
-            taken.append(entry[0])
+            taken.append(entry)
             if self._care is not None and entry[0] == self._care.skip:
                 skipped.append(skipped_of(entry, self._care.error))
             batch = batch_of(entry, skipped[0] if skipped else None)

@@ -2,11 +2,21 @@
 -- go wrong; see append.py, which names the answers.
 --
 -- KEYS: events, tip, commands, epoch
--- ARGV: kind (append | take_over), entry ID, writer, previous entry ID, its chain, payload, chain, last command ID,
---       epoch
+-- ARGV: kind (append | take_over), entry ID, writer, previous entry ID, its chain, payload, chain, epoch, last command
+--       ID, and where it is a new one its sender and number
 local events, tip, commands, epochs = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local kind, entry, writer, previous, before = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local payload, chain, command, epoch = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local payload, chain, epoch = ARGV[6], ARGV[7], ARGV[8]
+local command, sender, number = ARGV[9], ARGV[10], ARGV[11]
+
+local function is_there()
+  local found = redis.call('XRANGE', commands, command, command)[1]
+  local of = {}
+  for at = 1, found and #found[2] or 0, 2 do
+    of[found[2][at]] = found[2][at + 1]
+  end
+  return found and (sender == '' or (of.sender == sender and of.number == number))
+end
 
 local there = redis.call('HMGET', tip, 'id', 'chain', 'writer')
 local last, reached, owner = there[1] or '0-0', there[2] or before, there[3]
@@ -28,7 +38,7 @@ else
   if owner ~= writer then
     return 'fenced'
   end
-  if command ~= '0-0' and #redis.call('XRANGE', commands, command, command) == 0 then
+  if command ~= '0-0' and not is_there() then
     return 'commands_lost'
   end
 end

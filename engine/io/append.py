@@ -14,7 +14,7 @@ written. Too few in time is no error: the entry is in the log, and a later one s
 Hands over to: ``engine.runner``, which sends the appends of all its experiences in one round trip.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.resources import files
 from typing import NamedTuple
@@ -25,6 +25,8 @@ from redis.exceptions import NoScriptError
 from protocol import codec
 from protocol.events import Entry
 from protocol.streams import (
+    FIELD_NUMBER,
+    FIELD_SENDER,
     GENESIS_CHAIN,
     START_ID,
     commands_key,
@@ -36,6 +38,7 @@ from protocol.streams import (
     tip_key,
 )
 
+NOTHING: Mapping[bytes, bytes] = {}
 SCRIPT = files("engine.io").joinpath("append.lua").read_text()
 WAIT_MS_MAX = 100
 """So long replicas have to say that they have an entry; while they are away every commit takes that much longer."""
@@ -54,7 +57,8 @@ class Outcome(StrEnum):
     EPOCH_TAKEN = "epoch_taken"
     """The epoch is not the next one: somebody took it, or the counter was lost."""
     COMMANDS_LOST = "commands_lost"
-    """The last command that this entry applies is no longer in the store: a failover lost it."""
+    """The last command that this entry applies is no longer in the store, or another one has its ID: a failover lost
+    it, and the clock of the new primary may be behind."""
 
     @property
     def committed(self) -> bool:
@@ -82,7 +86,8 @@ class LogEnd(NamedTuple):
 
 
 class Append(NamedTuple):
-    """One entry on its way: behind ``previous`` it makes the log end at ``end``. ``takes_over``: a WriterChanged."""
+    """One entry on its way: behind ``previous`` it makes the log end at ``end``. ``takes_over``: a WriterChanged.
+    ``sender`` and ``number`` are those of the last command entry where that is a new one, "" where not."""
 
     experience: str
     writer: bytes
@@ -90,10 +95,15 @@ class Append(NamedTuple):
     end: LogEnd
     payload: bytes
     takes_over: bool
+    sender: bytes = b""
+    number: bytes = b""
 
 
-def append_of(experience: str, writer: bytes, epoch: int, previous: LogEnd, entry: Entry) -> Append:
-    """The append that puts ``entry`` behind ``previous``; it takes over where it begins an epoch."""
+def append_of(
+    experience: str, writer: bytes, epoch: int, previous: LogEnd, entry: Entry, named: Mapping[bytes, bytes] = NOTHING
+) -> Append:
+    """The append that puts ``entry`` behind ``previous``; it takes over where it begins an epoch. ``named``: the fields
+    of the last command entry that it applies, where that is a new one."""
     payload, entry_id = codec.encode_entry(entry), format_entry_id(epoch, previous.next_seq)
     end = LogEnd(
         entry_id=entry_id,
@@ -102,7 +112,8 @@ def append_of(experience: str, writer: bytes, epoch: int, previous: LogEnd, entr
         now_ms=entry.now_ms,
         durable=entry.durable or entry_id,
     )
-    return Append(experience, writer, previous, end, payload, takes_over=epoch != previous.epoch)
+    who = named.get(FIELD_SENDER, b""), named.get(FIELD_NUMBER, b"")
+    return Append(experience, writer, previous, end, payload, epoch != previous.epoch, *who)
 
 
 class Appender:
@@ -156,5 +167,6 @@ def _arguments(append: Append) -> tuple[int, *tuple[str | bytes | int, ...]]:
         epoch_key(shard_of(experience)),
     )
     kind = "take_over" if append.takes_over else "append"
+    command = (end.command_id, append.sender, append.number)
     place = (kind, end.entry_id, append.writer, append.previous.entry_id)
-    return (len(keys), *keys, *place, append.previous.chain, append.payload, end.chain, end.command_id, end.epoch)
+    return (len(keys), *keys, *place, append.previous.chain, append.payload, end.chain, end.epoch, *command)

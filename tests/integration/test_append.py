@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
 import pytest
 import redis
 
-from engine.io.append import Append, Appender, LogEnd, Outcome, append_of
+from engine.io.append import NOTHING, Append, Appender, LogEnd, Outcome, append_of
 from engine.io.store import Store, run
 from engine.io.streams import connect
 from engine.takeover import LogError, read_log_end, writer_changed
 from protocol.events import Entry, WriterChanged
 from protocol.replica import Replica
 from protocol.streams import (
+    FIELD_BATCH,
     FIELD_CHAIN,
     FIELD_ENTRY,
+    FIELD_NUMBER,
+    FIELD_SENDER,
     START_ID,
     TIP_WRITER,
     commands_key,
@@ -27,6 +30,8 @@ from protocol.streams import (
     tip_key,
 )
 from tests.support.samples import EXPERIENCE
+
+NO_FIELDS: Mapping[bytes, bytes] = {FIELD_BATCH: b""}
 
 
 class Log:
@@ -52,8 +57,8 @@ class Log:
         assert self.try_one(append) is Outcome.APPENDED
         return append
 
-    def command(self) -> str:
-        return str(self.client.xadd(commands_key(EXPERIENCE), {"batch": b""}).decode())
+    def command(self, fields: Mapping[bytes, bytes] = NO_FIELDS) -> str:
+        return str(self.client.xadd(commands_key(EXPERIENCE), dict(fields)).decode())
 
     def ids(self) -> list[str]:
         return [entry_id.decode() for entry_id, _ in self.client.xrange(events_key(EXPERIENCE))]
@@ -65,10 +70,10 @@ def log(redis_url: str) -> Iterator[Log]:
         yield Log(client, store)
 
 
-def next_of(before: Append, command_id: str = START_ID) -> Append:
+def next_of(before: Append, command_id: str = START_ID, named: Mapping[bytes, bytes] = NOTHING) -> Append:
     """The entry of the same writer behind ``before``."""
     entry = Entry(1, before.end.now_ms + 1, command_id, {}, "", [])
-    return append_of(EXPERIENCE, before.writer, before.end.epoch, before.end, entry)
+    return append_of(EXPERIENCE, before.writer, before.end.epoch, before.end, entry, named)
 
 
 def test_the_first_writer_begins_the_log(log: Log) -> None:
@@ -171,6 +176,22 @@ def test_commands_that_a_failover_lost_are_noticed(log: Log) -> None:
     log.client.xdel(commands_key(EXPERIENCE), lost)
     assert log.try_one(next_of(first, lost)) is Outcome.COMMANDS_LOST
     assert log.try_one(next_of(first, kept)) is Outcome.APPENDED
+
+
+def test_another_command_of_the_same_id_is_noticed(log: Log) -> None:
+    """The clock of the new primary is behind, so it gives the ID of a command that was lost to another one."""
+    first = log.taken()
+    named = {FIELD_SENDER: b"sender-1", FIELD_NUMBER: b"7", FIELD_BATCH: b""}
+    key, command = commands_key(EXPERIENCE), log.command(named)
+    other = named | {FIELD_SENDER: b"sender-2"}
+    log.client.delete(key)
+    log.client.xadd(key, other, id=command)
+    assert log.try_one(next_of(first, command, named)) is Outcome.COMMANDS_LOST
+    assert (
+        log.try_one(next_of(first, command, named | {FIELD_SENDER: b"sender-2", FIELD_NUMBER: b"8"}))
+        is Outcome.COMMANDS_LOST
+    )
+    assert log.try_one(next_of(first, command, other)) is Outcome.APPENDED
 
 
 def test_appends_of_one_round_trip_stand_for_themselves(log: Log) -> None:

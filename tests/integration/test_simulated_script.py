@@ -16,16 +16,26 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
-from engine.io.append import Append, Appender, LogEnd, append_of
+from engine.io.append import NOTHING, Append, Appender, LogEnd, append_of
 from engine.io.streams import connect
 from protocol.events import Entry
-from protocol.streams import START_ID, commands_key, epoch_key, events_key, shard_of, tip_key
+from protocol.streams import (
+    FIELD_BATCH,
+    FIELD_NUMBER,
+    FIELD_SENDER,
+    START_ID,
+    commands_key,
+    epoch_key,
+    events_key,
+    shard_of,
+    tip_key,
+)
 from tests.engine.simulation.store import SimulatedStore
 from tests.support.samples import EXPERIENCE
 
 CALLS = 60
 WRITERS = (b"writer-1" * 2, b"writer-2" * 2, b"writer-3" * 2)
-COMMAND = {b"batch": b""}
+COMMANDS = [{FIELD_SENDER: b"one", FIELD_NUMBER: b"%d" % number, FIELD_BATCH: b""} for number in range(3)]
 
 
 class Both:
@@ -48,8 +58,9 @@ class Both:
     def _command(self) -> None:
         last = self.store.stream(commands_key(EXPERIENCE)).last
         entry_id = f"{last[0] + self._chance.randrange(1, 3)}-{self._chance.randrange(2)}"
-        self.client.xadd(commands_key(EXPERIENCE), COMMAND, id=entry_id)
-        self.commands.append(self.store.add(commands_key(EXPERIENCE), COMMAND, entry_id))
+        fields = self._chance.choice(COMMANDS)
+        self.client.xadd(commands_key(EXPERIENCE), fields, id=entry_id)
+        self.commands.append(self.store.add(commands_key(EXPERIENCE), fields, entry_id))
 
     def _lose_command(self) -> None:
         """The newest one, as a failover does."""
@@ -92,7 +103,8 @@ class Both:
         entry = Entry(1, previous.now_ms + chance.randrange(3), command, {}, "", [])
         owner = self.store.tips.get(tip_key(EXPERIENCE), ("", WRITERS[0], b""))[1]
         writer = owner if epoch == previous.epoch and chance.random() < 0.8 else chance.choice(WRITERS)
-        return append_of(EXPERIENCE, writer, epoch, previous, entry)
+        named = chance.choice((NOTHING, self.store.stream(commands_key(EXPERIENCE)).at(command) or {}, *COMMANDS))
+        return append_of(EXPERIENCE, writer, epoch, previous, entry, named)
 
     def _outcome(self, commit: Callable[[], Any]) -> Any:
         try:

@@ -169,7 +169,7 @@ BUGS = (
     Bug(
         "commands lost in a failover are not noticed",
         SCRIPT,
-        "return command == START_ID or self.stream(commands_key(append.experience)).has(command)",
+        "return command == START_ID or bool(found and (same or not append.sender))",
         "return True",
         trouble="lost_commands",
     ),

@@ -24,6 +24,8 @@ from engine.io.streams import Found, RawEntry
 from protocol.streams import (
     FIELD_CHAIN,
     FIELD_ENTRY,
+    FIELD_NUMBER,
+    FIELD_SENDER,
     LEASE_TTL_MS,
     START_ID,
     commands_key,
@@ -273,7 +275,9 @@ class SimulatedStore:
 
     def _has_command(self, append: Append) -> bool:
         command = append.end.command_id
-        return command == START_ID or self.stream(commands_key(append.experience)).has(command)
+        found = self.stream(commands_key(append.experience)).at(command) or {}
+        same = (found.get(FIELD_SENDER), found.get(FIELD_NUMBER)) == (append.sender, append.number)
+        return command == START_ID or bool(found and (same or not append.sender))
 
     def _append(self, tip: str, append: Append) -> None:
         fields = {FIELD_ENTRY: append.payload, FIELD_CHAIN: append.end.chain}
