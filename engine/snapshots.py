@@ -94,8 +94,8 @@ class Snapshots:
             return
         except (MakingError, ManifestError) as error:
             self._ended(child, now_ms)
-            self._failed(child, error)
             self._not_before_ms = now_ms + REST_MS_FAILED
+            self._failed(child, error)
             return
         if manifest is not None:
             self._ended(child, now_ms)

@@ -15,7 +15,7 @@ local function is_there()
   for at = 1, found and #found[2] or 0, 2 do
     of[found[2][at]] = found[2][at + 1]
   end
-  return found and (sender == '' or (of.sender == sender and of.number == number))
+  return found and (sender == '' or ((of.sender or '') == sender and (of.number or '') == number))
 end
 
 local there = redis.call('HMGET', tip, 'id', 'chain', 'writer')

@@ -6,7 +6,10 @@ already is answered ``DONE``: an append whose answer was lost on the way can sim
 
 An entry is named by its ID and its chain, for the ID alone would not do: where a failover loses a take-over with its
 epoch, the next writer has that epoch again, and writes an entry of the same ID. The chain is a hash of all that came
-before, and a writer is 16 random bytes made at its take-over: a rival's entry never looks like ours.
+before, and a writer is 16 random bytes made at its take-over: a rival's entry never looks like ours. The last command
+is named by its ID, sender and number, since a new primary whose clock is behind may give the ID of a lost one again.
+(Those before it are not: that several are lost, and sent again under the same IDs in another order up to the very last,
+all within the second that a commit is tried again, is not noticed.)
 
 Where replicas are to have it too, a WAIT goes along on the same connection, as it speaks of what that connection has
 written. Too few in time is no error: the entry is in the log, and a later one says how far the log is safe.

@@ -164,6 +164,7 @@ def test_refusals_name_the_command(client: redis.Redis, engine: RunningEngine) -
     [
         {FIELD_SENDER: b"12345678", FIELD_NUMBER: 1, FIELD_BATCH: b"\xc1"},
         {FIELD_SENDER: b"12345678", FIELD_NUMBER: "one", FIELD_BATCH: b"\x90"},
+        {FIELD_SENDER: b"12345678", FIELD_BATCH: b"\x90"},
         {"something": "else"},
     ],
 )

@@ -36,6 +36,7 @@ from tests.support.samples import EXPERIENCE
 CALLS = 60
 WRITERS = (b"writer-1" * 2, b"writer-2" * 2, b"writer-3" * 2)
 COMMANDS = [{FIELD_SENDER: b"one", FIELD_NUMBER: b"%d" % number, FIELD_BATCH: b""} for number in range(3)]
+COMMANDS += [{FIELD_SENDER: b"one", FIELD_BATCH: b""}, {b"something": b"else"}]
 
 
 class Both:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from redis.exceptions import RedisError
 
-from engine.making import MakingError, Order, steps
+from engine.making import MakingAwayError, MakingError, Order, steps
 from protocol.manifest import Manifest, ManifestError
 from tests.engine.simulation.clients import Killed, SimulatedClient
 from tests.engine.simulation.links import Link
@@ -76,8 +76,12 @@ class SimulatedChild:
             next(self._steps)
         except StopIteration as end:
             self._manifest = end.value
-        except (MakingError, ManifestError, RedisError) as error:
-            self._error = MakingError(f"{type(error).__name__}: {error}")
+        except MakingError as error:
+            self._error = error
+        except ManifestError as error:
+            self._error = MakingError(str(error))
+        except RedisError as error:
+            self._error = MakingAwayError(str(error))
         except Killed as killed:
             self._end(str(killed))
         else:

@@ -276,7 +276,7 @@ class SimulatedStore:
     def _has_command(self, append: Append) -> bool:
         command = append.end.command_id
         found = self.stream(commands_key(append.experience)).at(command) or {}
-        same = (found.get(FIELD_SENDER), found.get(FIELD_NUMBER)) == (append.sender, append.number)
+        same = (found.get(FIELD_SENDER, b""), found.get(FIELD_NUMBER, b"")) == (append.sender, append.number)
         return command == START_ID or bool(found and (same or not append.sender))
 
     def _append(self, tip: str, append: Append) -> None:
