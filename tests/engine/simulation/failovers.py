@@ -5,9 +5,9 @@ writer and the gateways must make of that is design.md §3 and §4.
 
 - ``lost_commands``: a writer is stopped before its next commit, and what is lost are the commands that it names, but no
   entry of a log.
-- ``lost_take_over``: a new writer is stopped before its first commit, and its take-over is lost with its epoch. So the
-  next one has the same epoch, and an entry of the same ID. Often that one is stopped too, and the first is back before
-  anything more is written.
+- ``lost_take_over``: a new writer is stopped soon, before a commit or while it waits for commands, and all since its
+  take-over is lost, with its epoch. So the next one has the same epoch, and an entry of the same ID. Often that one is
+  stopped too, and the first is back before anything more is written.
 
 Hands over to: ``engines.py`` and ``store.py``, on which it is inflicted.
 """
@@ -28,8 +28,10 @@ DOWN_MS_MAX = 6_000
 SHORT_STOPS_MS = (5, 30, 400)
 LONG_STOPS_MS = (1_500, 3_500, 4_500, 6_000)
 """Shorter, and longer, than the shorter lease."""
+SOON_MAX = 12
 LATER_MS = (0, 30, 200)
-"""So long after a take-over it is lost: nobody, or everybody, has read it."""
+"""After so many questions a new writer is stopped, and so long after that it is lost: nobody, or everybody, has read
+its take-over."""
 
 
 def nobody(process: Process) -> None:
@@ -105,13 +107,14 @@ class Failovers:
 
     def _lost_take_over(self, step: Step) -> None:
         store = self._network.store
-        before_commit = Doom(1, "stop", behind=False, name="commit", stop_us=_us(LONG_STOPS_MS, step.who))
+        name = ("commit", "wait")[step.which % 2]
+        soon = Doom(1 + step.size % SOON_MAX, "stop", behind=False, name=name, stop_us=_us(LONG_STOPS_MS, step.who))
         behind_take_over = Doom(0, "stop", behind=True, name="take_over", stop_us=_us(LONG_STOPS_MS, step.which))
 
         def take_over(process: Process) -> None:
             writes = store.writes
             self._at_take_over(nobody)
-            process.doom_next(before_commit._replace(also=lambda: stopped(writes)))
+            process.doom_next(soon._replace(also=lambda: stopped(writes)))
 
         def stopped(writes: int) -> None:
             self._world.after(_us(LATER_MS, step.size), lambda: self._lose(store.writes - writes, 1))

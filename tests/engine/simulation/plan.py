@@ -43,7 +43,7 @@ TROUBLES = {
     "walls": ("jump_wall",) * 3,
     "steady": ("jump_steady",) * 2,
     "silence": ("silence",),
-    "lost_take_overs": ("lost_take_over",) * 2,
+    "lost_take_overs": ("lost_take_over",) * 4,
     "lost_commands": ("lost_commands",) * 3,
 }
 """By kind, the words that a run with this kind of trouble is given."""

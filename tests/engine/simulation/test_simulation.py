@@ -26,8 +26,10 @@ HUNTED = (
 HUNT_SEEDS_MAX = 40
 FOUND = {
     1: "a failover left a sender behind for ten minutes",
-    114: "a lost take-over was taken for another one of its ID: the time of the log went back",
-    759: "who was stopped when its take-over was lost took over again, behind another entry of its ID: a broken chain",
+    29: "who was stopped when its take-over was lost took over again, behind another entry of its ID: a broken chain",
+    79: "what was followed of a lost history, and did not fit the log, stopped the experience",
+    209: "a lost take-over was taken for another one of its ID: the time of the log went back",
+    629: "a pair was let count behind a stop in which the connection was cut, which is nobody's fault",
 }
 """Seeds that found bugs of the real code, and what they found."""
 
