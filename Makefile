@@ -16,7 +16,7 @@ run: $(STAMP)
 	@exec $(BIN)/stanchion up $(ARGS)
 
 # The pure packages first, with every branch covered, then all the rest (the simulator, which nothing need trace, too):
-# three at a time, since most of these wait, and in their order, which has the long ones early.
+# four at a time, since most of these wait, and in their order, which has the long ones early.
 test: $(STAMP) browser
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -q -n 2 --dist worksteal tests/protocol tests/engine \
@@ -24,7 +24,7 @@ test: $(STAMP) browser
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report --fail-under=100 \
 		--include='protocol/*,engine/core/*,engine/distributions/*'
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/protocol --ignore=tests/engine/recorded \
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/protocol --ignore=tests/engine/recorded \
 		--ignore-glob='tests/engine/test_*.py' $(ARGS)
 
 check: $(STAMP)

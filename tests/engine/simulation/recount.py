@@ -258,6 +258,8 @@ class Recount:
         elif isinstance(command, c.Offer) and key not in self._answered_keys:
             path = self.paths[command.path]
             path.offered_by_hand(event.answer["offered"], min(self._room(path), self._free(path)))
+        elif isinstance(command, c.SetStock) and key not in self._answered_keys:
+            self.variant_total[command.variant] = event.answer["stock"]  # the event comes at the end of the step
         self._answered_keys |= {key: None} if key else {}
 
     def _check_code(self, command: c.EnterCode, answer: dict[str, Any], now_ms: int) -> None:
