@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from engine.explaining import Wanted
-from engine.io.streams import connect, store_ms
+from engine.io.streams import store_ms
 from engine.replay import FAILURE, OK, USAGE
 from engine.replay import main as replay
 from protocol.commands import Command, Complete, Decline, Join, Leave, Redeem
@@ -25,12 +25,6 @@ from tests.support.waiting_room import Role
 
 CONSUMERS = 400
 STOPPED_MS = 1_500
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
 
 
 @pytest.fixture

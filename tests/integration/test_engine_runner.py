@@ -42,12 +42,6 @@ IN_2100_MS = 4_102_444_800_000
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def engine(redis_url: str) -> Iterator[RunningEngine]:
     with RunningEngine(redis_url) as engine:
         yield engine

@@ -5,13 +5,12 @@ Where a snapshot holds that stands behind the damage it is begun there, and the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
 
-from engine.io.streams import connect
 from engine.replay import FAILURE
 from engine.replay import main as replay
 from protocol.commands import Join
@@ -24,12 +23,6 @@ from tests.support.stream import Follower, Sender
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
 PEOPLE = 6
 MIDDLE = 3
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
 
 
 def served(client: redis.Redis, experience: str) -> tuple[Sender, Follower]:

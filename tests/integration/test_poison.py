@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 import redis
 
 from engine.core.experience import Experience
-from engine.io.streams import connect
 from engine.replay import OK
 from engine.replay import main as replay
 from protocol.commands import Attach, Join, PostNotice
@@ -35,12 +33,6 @@ def choking(monkeypatch: pytest.MonkeyPatch) -> None:
         return perform(self, command)
 
     monkeypatch.setattr(Experience, "_perform", choke)
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
 
 
 def begun(client: redis.Redis) -> tuple[Sender, Follower]:

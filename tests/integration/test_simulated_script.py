@@ -8,7 +8,7 @@ counter of epochs is wiped or set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -17,7 +17,6 @@ import redis
 from redis.exceptions import ResponseError
 
 from engine.io.append import NOTHING, Append, Appender, LogEnd, append_of
-from engine.io.streams import connect
 from protocol.events import Entry
 from protocol.streams import (
     FIELD_BATCH,
@@ -125,12 +124,6 @@ class Both:
             chain,
         )
         assert int(self.client.get(epoch_key(shard_of(EXPERIENCE))) or 0) == self.store.epoch(EXPERIENCE)
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
 
 
 @pytest.mark.parametrize("seed", range(25))

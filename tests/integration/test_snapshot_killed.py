@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 import redis
 
 from engine.beginning import begin
-from engine.io.streams import connect
 from engine.replay import OK
 from engine.replay import main as replay
 from engine.restoration import Restoration
@@ -25,20 +23,14 @@ from protocol.replica_codec import encode_replica
 from protocol.streams import readers_key
 from tests.support.doomed_engine import STEPS
 from tests.support.engine import RunningEngine, restored
+from tests.support.line import EAGER
 from tests.support.pairs import Pairs
 from tests.support.samples import consumer, document, raw_path
 from tests.support.stream import Follower, Sender
 from tests.support.waiting_room import Role
 
 END_S = 20.0
-EAGER: dict[str, Any] = {"snapshot_commands": 20, "snapshot_pause_ms": 0}
 KILLS = 8
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
 
 
 class Crowd:

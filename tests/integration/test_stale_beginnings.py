@@ -17,7 +17,6 @@ from engine.io.append import Appender, append_of
 from engine.io.clock import NS_PER_MS
 from engine.io.lease import LeaseDesk
 from engine.io.store import Store, run
-from engine.io.streams import connect
 from engine.metrics import Metrics
 from engine.settings import EngineSettings
 from engine.shadows import Shadows
@@ -27,8 +26,10 @@ from engine.takeover import read_log_end
 from engine.writer import Writer
 from protocol.events import Entry
 from protocol.streams import TIP_WRITER, lease_key, parse_entry_id, shard_of, tip_key
-from tests.integration.test_warm_standby import EAGER, Line
 from tests.support.engine import RunningEngine, restored
+from tests.support.line import EAGER, Line
+
+pytestmark = pytest.mark.usefixtures("no_rest")
 
 SLICES = 50
 
@@ -81,22 +82,9 @@ class Successor:
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def successor(redis_url: str) -> Iterator[Successor]:
     with closing(Decoding(redis_url)) as source:
         yield Successor(source)
-
-
-@pytest.fixture(autouse=True)
-def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot may follow on the heels of another."""
-    monkeypatch.setattr("engine.snapshot_pace.REST_MS_MIN", 0)
-    monkeypatch.setattr("engine.snapshot_pace.REST_TIMES", 0)
 
 
 def kept(client: Any) -> dict[bytes, bytes]:
@@ -116,9 +104,9 @@ def test_a_beginning_that_was_trimmed_away_meanwhile_is_looked_for_again(
 ) -> None:
     with RunningEngine(redis_url, **EAGER) as engine:
         line = Line(client)
-        line.come_until_snapshots(engine, 1)
+        line.snapshots(engine, 1)
         found = begin(client, "drop", None)
-        line.come_until_snapshots(engine, 4)
+        line.snapshots(engine, 4)
     successor.source.found.set_result(found)
     successor.take_over()
     writer = successor.restore()
@@ -130,9 +118,9 @@ def test_a_beginning_of_a_history_that_was_lost_is_looked_for_again(
 ) -> None:
     with RunningEngine(redis_url, **EAGER) as engine:
         line = Line(client)
-        line.come_until_snapshots(engine, 1)
+        line.snapshots(engine, 1)
         before = kept(client)
-        line.come_until_snapshots(engine, 3)
+        line.snapshots(engine, 3)
     successor.source.found.set_result(begin(client, "drop", None))
     fail_over(client, before)
     successor.take_over()
@@ -149,7 +137,7 @@ def test_a_beginning_at_another_entry_of_our_own_id_is_not_believed(
         Line(client).come()
     before, end = kept(client), run(read_log_end(successor.source, "drop"))
     with RunningEngine(redis_url, **EAGER) as engine:
-        Line(client).come_until_snapshots(engine, 1)
+        Line(client).snapshots(engine, 1)
     found = begin(client, "drop", None)
     assert found.manifest is not None
     fail_over(client, before)

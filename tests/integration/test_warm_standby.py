@@ -16,58 +16,19 @@ from engine.io.store import Store
 from engine.io.streams import connect
 from engine.shadows import ANEW_MS, Shadows
 from engine.takeover import LogError
-from protocol.commands import Join
 from protocol.events import WriterChanged
 from protocol.streams import FIELD_CHAIN, FIELD_ENTRY, events_key
 from tests.support.engine import RunningEngine, restored
-from tests.support.pairs import Pairs
-from tests.support.samples import consumer, document, raw_path
-from tests.support.stream import Follower, Sender
+from tests.support.line import EAGER, Line
 from tests.support.valkey import ValkeyProcess
 
-EAGER: dict[str, Any] = {"snapshot_commands": 20, "snapshot_pause_ms": 0}
-"""A snapshot after every twenty commands."""
-
-
-@pytest.fixture(autouse=True)
-def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot may follow on the heels of another."""
-    monkeypatch.setattr("engine.snapshot_pace.REST_MS_MIN", 0)
-    monkeypatch.setattr("engine.snapshot_pace.REST_TIMES", 0)
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
+pytestmark = pytest.mark.usefixtures("no_rest")
 
 
 @pytest.fixture
 def source(redis_url: str) -> Iterator[Store]:
     with closing(Store(redis_url)) as source:
         yield source
-
-
-class Line:
-    """Consumers who come to the experience ``drop``, twenty at a time."""
-
-    def __init__(self, client: redis.Redis) -> None:
-        self.sender, self.log, self.pairs = Sender(client, "drop"), Follower(client, "drop"), Pairs(client, "drop")
-        terms = {"release_rate_per_minute": 60_000, "checkout_window_seconds": 600}
-        created = self.sender.create(document(id="drop", paths=[raw_path(distribution=terms)]))
-        self.log.wait_applied(self.sender, created)
-        self._come = 0
-
-    def come(self) -> None:
-        """Twenty more join; returns when the log has them."""
-        people = range(self._come, self._come + 20)
-        self._come += 20
-        self.log.wait_applied(self.sender, self.sender.send(*(Join(consumer(one)) for one in people)))
-
-    def come_until_snapshots(self, engine: RunningEngine, count: int) -> None:
-        """They come until so many snapshots are made."""
-        while engine.figure("snapshots_total", outcome="made") < count:
-            self.come()
 
 
 def warm(source: Store) -> Shadows:
@@ -101,7 +62,7 @@ def test_a_standby_takes_over_with_what_stands_ready(client: redis.Redis, redis_
             line.come()
             assert second.figure("restorations_total", standby=standby) == 1
             assert second.figure("experiences", state="warm") <= 1
-    assert line.log.replica.paths["general"].tickets == 60
+    assert line.tickets == 60
     assert len(line.log.of(WriterChanged)) == 2
 
 
@@ -129,7 +90,7 @@ def test_what_is_taken_goes_up_to_the_entry_and_knows_the_newest_snapshot(
         line = Line(client)
         line.come()
         shadows = warm(source)
-        line.come_until_snapshots(engine, 1)
+        line.snapshots(engine, 1)
         shadows.stir("drop")
         catch_up(shadows, source)
         line.come()
@@ -149,7 +110,7 @@ def test_one_that_is_behind_the_trimming_begins_anew(client: redis.Redis, redis_
     with RunningEngine(redis_url, **EAGER) as engine:
         line = Line(client)
         shadows = warm(source)
-        line.come_until_snapshots(engine, 3)
+        line.snapshots(engine, 3)
         begun_ms = now_ms(source)
         shadows.stir("drop")
         catch_up(shadows, source)
@@ -177,7 +138,7 @@ def test_what_does_not_fit_the_log_is_restored_from_the_store(
             engine.stop()
             line.come()
             standby.wait(lambda: standby.figure("restorations_total", standby="cold") == 1)
-    assert line.log.replica.paths["general"].tickets == 40
+    assert line.tickets == 40
 
 
 def test_a_log_that_nobody_can_follow_is_left_alone_for_a_while(
