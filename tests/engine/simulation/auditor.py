@@ -24,7 +24,7 @@ from engine.audits.promises import Broken as BrokenLog
 from engine.beginning import Beginning
 from engine.core.experience import Experience
 from engine.io.clock import NS_PER_MS, Reading
-from engine.io.streams import LogEntry, RawEntry, command_entry, log_entry
+from engine.io.streams import LogEntry, RawEntry, log_entry
 from engine.restoration import Restoration
 from engine.runner import Runner
 from engine.takeover import LogError
@@ -107,7 +107,7 @@ class Auditor:
         self._check_alone(log)
         self._check_writers(experience, log)
         self._check_told(experience, log)
-        recount = Recount([command_entry(*entry) for entry in commands])
+        recount = Recount(commands)
         for entry in log:
             recount.entry(entry)
         self.admitted += recount.admitted

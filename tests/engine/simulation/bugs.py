@@ -223,6 +223,28 @@ BUGS = (
         "engine/beginning.py",
         "replica, manifest.command_id, manifest, faults)",
         "replica, START_ID, manifest, faults)",
+        trouble="poison",
+    ),
+    Bug(
+        "what was set aside is met again in a restoration",
+        "engine/restoration.py",
+        "batch_of(command, skipped.get(command[0]))",
+        "batch_of(command, None)",
+        trouble="poison",
+    ),
+    Bug(
+        "the first of a step that raises is set aside untried",
+        "engine/poison.py",
+        "        return Care(taken[-1])\n",
+        '        return Care(taken[-1], taken[0], sha256(b"").digest())\n',
+        trouble="poison",
+    ),
+    Bug(
+        "the number of what is set aside does not count",
+        "engine/poison.py",
+        "return Batch(skipped.sender, skipped.number, [])",
+        'return Batch(b"", 0, [])',
+        trouble="poison",
     ),
     Bug(
         "a snapshot forgets an outage",

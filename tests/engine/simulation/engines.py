@@ -190,6 +190,8 @@ class Machine:
         self.on_take_over: Callable[[Process], None] = lambda _: None
         """Called before one is sent."""
         self.may_begin: Callable[[str], set[Written]] = lambda _: set()
+        self.poisoned: dict[str, None] = {}
+        """Experiences with commands that nobody can apply: one that says so is right."""
         self._settings = settings
 
     def start(self) -> None:
@@ -205,6 +207,10 @@ class Machine:
 
     def watch(self, process: Process) -> None:
         """Between two questions: what the process does not do any more, and its states."""
-        for experience in process.runner._duties.degraded:
-            raise Broken(f"degraded: something is wrong with {experience} at {self.name}")
+        duties = process.runner._duties
+        for experience in duties.stopped:
+            raise Broken(f"stopped: {experience} is served no more by {self.name}")
+        for experience in duties.degraded:
+            if experience not in self.poisoned:
+                raise Broken(f"degraded: something is wrong with {experience} at {self.name}")
         self.on_watch(process.runner)

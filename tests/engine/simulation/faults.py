@@ -3,7 +3,7 @@
 ``kill`` and ``stop`` strike an engine at one of its next questions, so that over many seeds every step of its loop is
 struck, before and behind its effect. ``rivals`` takes the leases away and starts everybody at one instant.
 ``rot`` spoils a stored pair, unless it is the last one that holds: without any the experience has to stop, which
-``tests/integration/test_snapshots.py`` shows.
+``tests/integration/test_snapshots.py`` shows. ``poison`` has to be set aside, at the cost of nobody.
 
 Hands over to: ``failovers.py``, which lose writes; ``engines.py``, ``gateways.py``, ``links.py`` and ``pairs.py``, on
 which all this is inflicted.
@@ -13,7 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from protocol.events import SENDER_BYTES
 from protocol.streams import (
+    FIELD_BATCH,
+    FIELD_NUMBER,
+    FIELD_SENDER,
+    commands_key,
     epoch_key,
     lease_key,
     replica_chunks_key,
@@ -95,6 +100,7 @@ class Faults:
             "jump_wall": self._jump_wall,
             "jump_steady": self._jump_steady,
             "silence": lambda step: None,
+            "poison": self._poison,
             **self._failovers.words,
         }
 
@@ -160,6 +166,18 @@ class Faults:
             (replica, b"%d" % (step.which % manifest.replica.chunks)),
         )
         return spots[step.which % len(spots)]
+
+    def _poison(self, step: Step) -> None:
+        """Somebody has written what is no batch of commands among the commands: nobody can apply it."""
+        experience = self._experiences[step.who % len(self._experiences)]
+        sender = {FIELD_SENDER: step.which.to_bytes(SENDER_BYTES), FIELD_NUMBER: b"%d" % (1 + step.size % 2)}
+        fields = ({}, sender, {**sender, FIELD_BATCH: b"no batch"})[step.size % 3]
+        if self._network.up and not self._network.store.read_only:
+            self._network.store.add(commands_key(experience), {b"by": b"nobody", **fields})
+            self._world.note("store", f"has poison for {experience}")
+            for machine in self._machines:
+                machine.poisoned[experience] = None
+            self._network.written()
 
     def _doom_of(self, step: Step, kind: str) -> Doom:
         name = QUESTIONS[step.which % len(QUESTIONS)]

@@ -3,6 +3,7 @@
 It shares no line with ``engine/core`` and none of its shortcuts: everything is counted anew behind every entry.
 
 - A batch is applied when it is the next of its sender; a sender silent for 15 minutes of log time is closed.
+- What is no batch of commands is named by the entry that would apply it, and by it alone; its number is done.
 - After a gap of more than a second before a take-over, windows that end in it or within 5 s after move by it.
 - A window ends at its own instant, neither before nor behind it.
 - A bucket that has a token, where somebody waits and can be served, is never left so at the end of a step.
@@ -15,19 +16,19 @@ It shares no line with ``engine/core`` and none of its shortcuts: everything is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
 from engine.core.experience import Batch
-from engine.io.streams import CommandEntry, LogEntry
+from engine.io.streams import LogEntry, RawEntry
 from protocol import codec
 from protocol import commands as c
 from protocol import events as e
 from protocol.distributions import method_of
 from protocol.documents import Experience, with_release_rate, with_stock
 from protocol.refusals import Reason
-from protocol.streams import START_ID, parse_entry_id
+from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, START_ID, parse_entry_id
 from tests.engine.simulation.counted import COUNTED, door
 from tests.engine.simulation.counted.bucket import ExactBucket
 from tests.engine.simulation.counted.path import CountedPath, Outage
@@ -41,7 +42,7 @@ EXPERIENCE_BURST_MS = 1_000
 class Recount:
     """Feed it the entries in order; ``commands`` is the commands stream."""
 
-    def __init__(self, commands: list[CommandEntry]) -> None:
+    def __init__(self, commands: list[RawEntry]) -> None:
         self.steps: list[tuple[e.Entry, list[Batch]]] = []
         self.applied: dict[str, list[c.Command]] = {}
         """What each entry applied, refused or not."""
@@ -76,7 +77,11 @@ class Recount:
             raise Broken(f"{broken} (entry {found.entry_id})") from broken
 
     def _step(self, entry_id: str, entry: e.Entry) -> None:
-        accepted = list(self._accepted(entry))
+        poison: list[str] = []
+        accepted = list(self._accepted(entry, poison))
+        named = [event.entry for event in entry.events if isinstance(event, e.Skipped)]
+        if named != poison:
+            raise Broken(f"poison: {poison} cannot be applied, {named} were set aside")
         self.applied[entry_id] = [command for batch in accepted for command in batch.commands]
         applied = {batch.sender: batch.number for batch in accepted}
         if applied != entry.applied:
@@ -100,21 +105,25 @@ class Recount:
 
     # Batches
 
-    def _accepted(self, entry: e.Entry) -> Iterator[Batch]:
+    def _accepted(self, entry: e.Entry, poison: list[str]) -> Iterator[Batch]:
+        """What is the next of its sender; where it is no batch its ID goes to ``poison``."""
         while self._command_id != entry.command_id:
             if self._command == len(self._commands):
                 raise Broken(f"commands: {entry.command_id} is not in the store")
-            found = self._commands[self._command]
+            self._command_id, fields = self._commands[self._command]
             self._command += 1
-            self._command_id = found.entry_id
-            if parse_entry_id(found.entry_id) > parse_entry_id(entry.command_id):
+            if parse_entry_id(self._command_id) > parse_entry_id(entry.command_id):
                 raise Broken(f"commands: {entry.command_id} is not in the store")
-            number, heard_ms = self._heard.get(found.sender, (0, entry.now_ms))
+            batch = _batch_of(fields)
+            if batch is None:
+                poison.append(self._command_id)
+                batch = _numbered(fields)
+            number, heard_ms = self._heard.get(batch.sender, (0, entry.now_ms))
             if heard_ms < entry.now_ms - SILENT_MS_MAX:
                 number = 0
-            if found.number == number + 1:
-                self._heard[found.sender] = (found.number, entry.now_ms)
-                yield Batch(found.sender, found.number, codec.decode_commands(found.batch))
+            if batch.number == number + 1:
+                self._heard[batch.sender] = (batch.number, entry.now_ms)
+                yield batch
 
     def _effective(self, batch: Batch, entry: e.Entry) -> Batch:
         refused = {
@@ -296,3 +305,18 @@ class Recount:
         e.Completed: _completed,
         e.StockChanged: _stock,
     }
+
+
+def _batch_of(fields: Mapping[bytes, bytes]) -> Batch | None:
+    """What stands in an entry of the commands stream; None where that is no batch."""
+    try:
+        commands = codec.decode_commands(fields[FIELD_BATCH])
+        return Batch(fields[FIELD_SENDER], int(fields[FIELD_NUMBER]), commands)
+    except (KeyError, ValueError):
+        return None
+
+
+def _numbered(fields: Mapping[bytes, bytes]) -> Batch:
+    """The sender and the number of what is no batch, where it has all that a batch has."""
+    whole = {FIELD_SENDER, FIELD_NUMBER, FIELD_BATCH} <= fields.keys()
+    return Batch(fields[FIELD_SENDER], int(fields[FIELD_NUMBER]), []) if whole else Batch(b"", 0, [])
