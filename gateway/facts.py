@@ -130,6 +130,12 @@ class Facts:
         if holding.state not in _TOLD_OTHERWISE:
             yield told.ticket(holding)
 
+    def tells_more(self, path_id: str, ticket: int) -> bool:
+        """Whether something that only its kind has is told of a ticket."""
+        path = self._replica.paths[path_id]
+        of_kind = self._kinds.of(path).held(path, ticket, self._replica.now_ms)
+        return path.kind.is_claimed(ticket) or any(True for _ in of_kind)
+
     def of_repeated(self, person: Person, command: Command, now_ms: int) -> Any:
         """The fact (a frame) that stands for what ``command`` asks for, which was done before; None: there is none."""
         path = self._replica.paths.get(getattr(command, "path", ""))

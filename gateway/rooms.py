@@ -11,7 +11,7 @@ Hands over to: `gateway.telling` (one entry), `gateway.openings` (handshakes), `
 import asyncio
 import os
 import time
-from collections.abc import Callable, Container, Set
+from collections.abc import Callable, Container, Mapping, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,6 +178,7 @@ class Room:
             self.people.sockets.prompted.set()
 
     def _learn(self, entry: Entry, settled: list[tuple[Asked, Answer]]) -> None:
+        self.losses.follows(self.replica)
         for event in entry.events:
             self._apply(event, entry.now_ms)
             if isinstance(event, Joined):
@@ -212,7 +213,7 @@ class Room:
         """What was read cannot be trusted: read it anew, from a stored replica (`resume`) or the first entry on."""
         self._metrics.resyncs.labels(self.experience).inc()
         if self.voice.is_durable:  # else all that was told is durable, and will be there
-            self.losses.remember(self.replica)
+            self.losses.remember(self.replica, self.facts.tells_more)
         self.outgoing.take_back()
         self.people.forget_tickets()
         self.voice.forget()
@@ -220,9 +221,9 @@ class Room:
         self._begin(Replica(self.experience))
         self.openings.count_anew()
 
-    def tell_lost(self, person: Person, held: Container[str]) -> None:
-        """``person`` holds something in the paths ``held``: of what else was told them, the log knows nothing."""
-        for frame in self.losses.frames(self.replica, person, held):
+    def tell_lost(self, person: Person, held: Mapping[str, int]) -> None:
+        """``person`` holds the tickets ``held`` by path: of what else was told them, the log knows nothing."""
+        for frame in self.losses.frames(self.replica, person, held, self.facts.tells_more):
             for socket in person.sockets:
                 self.voice.say(socket, frame)
 
@@ -231,6 +232,7 @@ class Room:
         commands by then was in entries that are not read: both must be asked for."""
         self._unseen = True
         self._begin(replica)
+        self.losses.begins(replica)
         self._end(self.outgoing.give_up(monotonic_ms()) if self.outgoing.backlog else [])
         self.openings.count_anew()
 
@@ -238,11 +240,11 @@ class Room:
         """Everything that was in the log is read: tell those who are here already what holds."""
         self.went_live.set()
         for person in self.people.holders():
+            if not self._unseen:
+                self.tell_lost(person, person.tickets)
             for path, ticket in person.tickets.items():
                 if path in self.replica.paths:
                     self._tell_again(person, path, ticket)
-            if not self._unseen:
-                self.tell_lost(person, person.tickets)
         self.openings.caught_up(unseen=self._unseen)
 
     def _tell_again(self, person: Person, path: str, ticket: int) -> None:

@@ -141,7 +141,7 @@ class Telling:
             if holding.path in self._room.replica.paths:
                 person.hold(holding.path, holding.ticket)
                 self._sit(person, holding)
-        self._room.tell_lost(person, {holding.path for holding in event.holdings})
+        self._room.tell_lost(person, {holding.path: holding.ticket for holding in event.holdings})
         for socket in person.sockets:
             seeking = self._seeking.pop(socket, None)
             if seeking is not None:

@@ -207,7 +207,12 @@ def ticket(holding: Holding, ref: Ref | None = None) -> TicketFrame:
 
 def lost(path: str, ticket: int) -> TicketFrame:
     """The store has lost a ticket that was told."""
-    return TicketFrame(path=path, state=TicketState.LOST.word, ticket=ticket, reason=FAILOVER)
+    return went_back(path, ticket, TicketState.LOST)
+
+
+def went_back(path: str, ticket: int, state: TicketState) -> TicketFrame:
+    """The store has lost what was told of a ticket last: it is in this state."""
+    return TicketFrame(path=path, state=state.word, ticket=ticket, reason=FAILOVER)
 
 
 def sold_out(path: PathReplica, now_ms: int) -> SoldOutFrame:

@@ -48,6 +48,7 @@ export class Path {
   joinsItself = false; // `Standing` says so
   #faster = 0;
   #recalled = false;
+  #wentBack = false; // a failure has undone what was told last
   #memory;
 
   /** @param {string} id @param {string | undefined} kind @param {import("./room_state.js").Memory} memory */
@@ -105,7 +106,7 @@ export class Path {
       rate: position?.rate ?? null,
       eta: this.paused === null ? left(position, now) : null,
       progress: this.#progress(),
-      why: position?.why ?? "",
+      why: position?.why ?? (this.#wentBack ? "failover" : ""),
       faster: this.#faster,
       paused: this.paused,
       opensAt: begins ? this.at : null,
@@ -153,6 +154,7 @@ export class Path {
   }
 
   #forget() {
+    this.#wentBack = false;
     Object.assign(this, { ticket: null, position: null, admitted: null, soldOut: false });
     this.kind.forget();
     this.choice.forget();
@@ -177,6 +179,10 @@ export class Path {
     }
     if (another || frame.state !== "waiting") this.position = null;
     if (!["admitted", "redeemed"].includes(frame.state)) this.admitted = null;
+    if (frame.type === "ticket") {
+      this.#wentBack = frame.reason === "failover" && frame.state !== "lost";
+      if (this.#wentBack) this.kind.forget(); // what still holds is told again
+    }
     this.ticket = { path: this.id, ticket: frame.ticket ?? this.ticket?.ticket, state: frame.state };
     if (frame.reason !== undefined) this.ticket.reason = frame.reason;
     if (frame.may_rejoin !== undefined) this.ticket.may_rejoin = frame.may_rejoin;
@@ -188,6 +194,7 @@ export class Path {
     this.admitted = moved ? { ...frame, now: this.admitted.now } : frame;
     const redeemed = this.ticket?.state === "redeemed";
     this.ticket = { path: this.id, ticket: this.ticket?.ticket, state: redeemed ? "redeemed" : "admitted" };
+    this.#wentBack = false;
     this.position = null;
   }
 

@@ -141,7 +141,8 @@ function showWaiting(screen) {
   text("eta", held ? "On hold" : say.wait(screen.eta));
   text("rate", screen.rate === null ? "…" : say.pace(screen.rate, screen.paused !== null));
   text("of", screen.of === null ? "…" : say.people(screen.of));
-  const why = MEASURED.includes(screen.state) ? say.whyWords(screen.why, screen.faster) : "";
+  const explained = screen.why === "failover" || MEASURED.includes(screen.state);
+  const why = explained ? say.whyWords(screen.why, screen.faster) : "";
   text("why", why);
   $("why").hidden = why === "";
 }

@@ -237,10 +237,12 @@ export function statusWords(title, leftMs) {
 }
 
 /**
- * Why the line moves as it does; "" when there is nothing to explain (a pause has a screen of its own).
+ * Why the line moves as it does, or why one stands there; "" when there is nothing to explain (a pause has a screen of
+ * its own).
  * @param {string} why @param {number} faster sign of the change
  */
 export function whyWords(why, faster) {
+  if (why === "failover") return "A failure on our side undid what you were told last. We are sorry: this is how you stand.";
   if (why === "resumed") return "The line is moving again.";
   if (why === "rate_changed") {
     if (faster === 0) return "The shop has changed the pace.";

@@ -89,6 +89,30 @@ def of_type(frames: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [frame for frame in frames if frame["type"] == kind]
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_bid_that_is_lost_with_its_log_is_told_to_be_undone(kept: bool) -> None:
+    room = stage()
+    socket = room.enter(1)
+    room.read(room.log.append(joined(0, 1, path="auction")))
+    first = bid(0, 5_000, 1_000, 1, [0], [], "a")
+    before = list(room.log.entries)
+    room.read(room.log.append(first))
+    room.read(room.log.append())
+    line(socket).take()
+    room.log.entries[:], room.log.chain = before, before[-1][2]
+    if kept:
+        room.log.append(first)
+    room.room.reset()
+    room.catch_up()
+    told = [frame for frame in line(socket).take() if frame["type"] in ("ticket", "joined", "bid_status")]
+    back = [("ticket", "waiting", "failover")] * (not kept)
+    assert [(one["type"], one.get("state"), one.get("reason")) for one in told] == [
+        *back,
+        ("joined", "waiting", None),
+        *[("bid_status", None, None)] * kept,
+    ]
+
+
 def test_a_bid_is_answered_with_how_it_does_and_who_is_outbid_hears_it() -> None:
     room = stage()
     first, second, watcher = room.enter(1), room.enter(2), room.enter(3)

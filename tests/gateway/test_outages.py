@@ -8,7 +8,7 @@ from gateway import conversations, rooms
 from gateway.asked import Asked
 from gateway.rooms import monotonic_ms
 from protocol.commands import Attach, Join
-from protocol.events import Attached, Left
+from protocol.events import Attached, Expired, Left, Returned
 from protocol.replica import Replica, ReplicaError
 from protocol.states import TicketState
 from tests.support.log import START_MS, Log, joined
@@ -116,6 +116,46 @@ def test_a_ticket_that_was_told_and_is_lost_with_its_log_is_told_to_be_lost() ->
     (lost,) = [frame for frame in line(loser).take() if frame["type"] == "ticket"]
     assert (lost["ticket"], lost["state"], lost["reason"]) == (1, "lost", "failover")
     assert (line(keeper).kinds(), line(gone).kinds()) == (["joined", "position", "phase"], ["phase"])
+
+
+def test_a_turn_that_was_told_and_is_lost_with_its_log_is_told_to_be_taken_back() -> None:
+    stage = Stage()
+    socket = stage.enter(1)
+    stage.read(stage.log.join(0, 1))
+    stage.read(stage.log.append(admitted(0)))
+    line(socket).take()
+    stage.log = Log()
+    stage.log.configure()
+    stage.log.join(0, 1)
+    stage.room.reset()
+    stage.catch_up()
+    back, *others = line(socket).take()
+    assert back | {"ticket": 0, "state": "waiting", "reason": "failover"} == back
+    assert [frame["type"] for frame in others] == ["joined", "position", "phase"]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_ticket_that_went_back_by_its_own_log_was_not_lost(stored: bool) -> None:
+    """The gateway was away meanwhile, and reads the same log once more, or from a replica behind what it told."""
+    stage = Stage()
+    socket = stage.enter(1)
+    stage.read(stage.log.join(0, 1))
+    stage.read(stage.log.append(admitted(0)))
+    stage.log.append(Expired("general", START_MS, [0]))
+    stage.log.append(Returned("general", 0))
+    line(socket).take()
+    replica = Replica(EXPERIENCE)
+    for entry in stage.log.entries:
+        for event in replica.follow(*entry).events:
+            replica.apply(event)
+    stage.room.reset()
+    if stored:
+        stage.room.resume(replica)
+        stage.room.caught_up()
+        stage.answer(Attached(consumer(1), [holding(0, TicketState.WAITING)]))
+    else:
+        stage.catch_up()
+    assert [frame for frame in line(socket).take() if frame["type"] == "ticket"] == []
 
 
 def test_a_ticket_is_lost_as_well_where_the_new_log_must_be_asked() -> None:

@@ -75,6 +75,13 @@ test("leading, outbid, and the reserve that is met", () => {
     ["outbid", "The auction is paused", "on hold"]);
 });
 
+test("a bid that a failure has lost is not believed in any more", () => {
+  after(view(), OPEN, JOINED, HIGH, status("leading"));
+  const back = after({ type: "ticket", path, ticket: 4, state: "waiting", reason: "failover" }, JOINED, HIGH);
+  assert.deepEqual([back.state, back.maximum, back.why], ["open", null, "failover"]);
+  assert.equal(after(status("leading")).state, "leading", "what still holds is told again");
+});
+
 test("without a reserve nothing is said of one", () => {
   assert.equal(facts(after(view(), OPEN, { ...HIGH, reserve_met: undefined })).Reserve, undefined);
 });

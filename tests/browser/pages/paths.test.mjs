@@ -99,6 +99,22 @@ test("time that runs out elsewhere is told", () => {
   assert.equal(standing.urgent.id, "vip");
 });
 
+test("a turn that a failure took back is told to be, until something is told anew", () => {
+  standing.take(TWO);
+  standing.choose("general");
+  standing.take({ type: "joined", path: "general", ticket: 0, state: "waiting" });
+  const window = { admission: "aa", expires_at: 9000, checkout_url: "https://s/", now: 0 };
+  standing.take({ type: "admitted", path: "general", ...window });
+  assert.equal(standing.screen(0).why, "");
+  standing.take({ type: "ticket", path: "general", ticket: 0, state: "waiting", reason: "failover" });
+  standing.take({ type: "joined", path: "general", ticket: 0, state: "waiting" });
+  const { state, why, checkoutUrl } = standing.screen(0);
+  assert.deepEqual([state, why, checkoutUrl], ["waiting", "failover", null]);
+  assert.match(say.whyWords(why, 0), /failure on our side/);
+  standing.take({ type: "admitted", path: "general", ...window });
+  assert.equal(standing.screen(0).why, "");
+});
+
 test("a path that is no more goes, but for what was held there", () => {
   standing.take(TWO);
   standing.take({ type: "joined", path: "vip", ticket: 0, state: "waiting" });
