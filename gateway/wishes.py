@@ -49,8 +49,8 @@ def command_of(frame: AskingFrame, consumer: bytes, level: int, replica: Replica
             return Join(consumer, path, level=level, credentials=_credentials(variant, code))
         case LeaveFrame(path=path):
             return Leave(consumer, path)
-        case DeclineFrame(path=path):
-            return Decline(consumer, path)
+        case DeclineFrame(path=path, offer=offer):
+            return Decline(consumer, path, bytes.fromhex(offer))
         case RejoinFrame(path=path):
             return Rejoin(consumer, path, level=level)
         case ChooseFrame(path=path, variant=variant):
@@ -74,8 +74,8 @@ def _taking(frame: TakingFrame, consumer: bytes, level: int, replica: Replica) -
             return Book(consumer, path, level=level, slot=slot)
         case RescheduleFrame(path=path, slot=slot):
             return Reschedule(consumer, path, slot)
-        case CancelFrame(path=path):
-            return Cancel(consumer, path)
+        case CancelFrame(path=path, slot=slot):
+            return Cancel(consumer, path, slot)
 
 
 def _credentials(variant: str, code: str = "") -> Credentials | None:

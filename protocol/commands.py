@@ -51,9 +51,10 @@ class Leave(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="leave"
 
 
 class Decline(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="decline"):
-    """Give up the admission, or the offer, in ``path``."""
+    """Give up the admission, or the offer, in ``path``: this ``offer`` (16 bytes), or b"" = whichever there is."""
 
     path: str
+    offer: bytes = b""
 
 
 class Rejoin(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="rejoin"):
@@ -130,7 +131,9 @@ class Reschedule(BookingCommand, frozen=True, array_like=True, gc=False, tag="re
 
 
 class Cancel(BookingCommand, frozen=True, array_like=True, gc=False, tag="cancel"):
-    """Give up the hold or the booking."""
+    """Give up the hold or the booking: that of ``slot``, or "" = whichever there is."""
+
+    slot: str = ""
 
 
 class Attach(ConsumerCommand, frozen=True, array_like=True, gc=False, tag="attach"):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from protocol.frame_base import ClientFrameBase, Id, OptionalId, Ref, ServerFrameBase
+from protocol.frame_base import ClientFrameBase, Id, OfferId, OptionalId, Ref, ServerFrameBase
 from protocol.kind_frames import KindClientFrame, KindServerFrame
 
 
@@ -222,9 +222,10 @@ class LeaveFrame(ClientFrameBase, frozen=True, tag="leave", kw_only=True):
 
 
 class DeclineFrame(ClientFrameBase, frozen=True, tag="decline", kw_only=True):
-    """Give up the admission, or the offer."""
+    """Give up the admission, or the offer: this ``offer`` and no other, where it is named."""
 
     path: Id
+    offer: OfferId = ""
 
 
 class RejoinFrame(ClientFrameBase, frozen=True, tag="rejoin", kw_only=True):

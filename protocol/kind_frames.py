@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.fields import Money
-from protocol.frame_base import ClientFrameBase, Id, OptionalId, Ref, ServerFrameBase
+from protocol.frame_base import ClientFrameBase, Id, OfferId, OptionalId, Ref, ServerFrameBase
 
-OfferId = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?\Z")]
 Code = Annotated[str, Meta(min_length=1, max_length=64)]
 
 # Draw
@@ -204,9 +203,10 @@ class RescheduleFrame(ClientFrameBase, frozen=True, tag="reschedule", kw_only=Tr
 
 
 class CancelFrame(ClientFrameBase, frozen=True, tag="cancel", kw_only=True):
-    """Give up the hold or the booking."""
+    """Give up the hold or the booking: that of ``slot`` and no other, where it is named."""
 
     path: Id
+    slot: OptionalId = ""
 
 
 class ClaimFrame(ClientFrameBase, frozen=True, tag="claim", kw_only=True):

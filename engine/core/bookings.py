@@ -88,6 +88,11 @@ class Bookings:
         hold = None if ticket is None else self.holds.get(ticket)
         return "" if hold is None else hold.slot
 
+    def slot_of(self, ticket: int) -> str:
+        """The slot that a ticket has, in whatever way, or ""."""
+        booking = self.booked.get(ticket)
+        return self.held(ticket) or self.unpaid.get(ticket, "") or ("" if booking is None else booking.slot)
+
     def hold(self, ticket: int, slot: str, until: int) -> None:
         """Keep a place for a ticket that waits, or that has a hold, which it gives up for this one."""
         if ticket in self.holds:

@@ -152,7 +152,13 @@ def leave(experience: Experience, command: Leave) -> Refusal | None:
 
 
 def decline(experience: Experience, command: Decline) -> Refusal | None:
-    """Give up an admission that was not redeemed, or an offer."""
+    """Give up an admission that was not redeemed, or an offer; where it names an offer, that one alone."""
+    path = experience.paths.get(command.path)
+    if path is not None and command.offer:
+        ticket = path.tickets.latest.get(command.consumer)
+        made = None if ticket is None else path.offers.open.get(ticket)
+        if made is None or made.offer != command.offer:
+            return Refusal(Reason.NO_TICKET, {"path": path.id})
     return _give_up(experience, command, (ADMITTED, OFFERED), "declined")
 
 

@@ -209,6 +209,8 @@ class Appointment(Distribution):
         return self._slots.cutoff_refusal(slot, at) or self._slot_refusal(command.slot, at)
 
     def _cancel_refusal(self, command: Cancel, ticket: int, at: int) -> Refusal | None:
+        if command.slot not in ("", self._bookings.slot_of(ticket)):
+            return self._no_ticket(ticket)
         if self._bookings.held(ticket) or (ticket in self._bookings.unpaid and self._has(ticket, WAITING)):
             return None
         if not self._has(ticket, BOOKED):

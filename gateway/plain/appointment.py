@@ -20,7 +20,7 @@ def view(sheet: Sheet) -> View:
         return _held(sheet, held)
     if sheet.state == "waiting" and held is not None:
         message = "Your turn to pay comes by itself, and then it is booked."
-        action = form(sheet.view.id, "cancel", "Let it go")
+        action = form(sheet.view.id, "cancel", "Let it go", slot=held.slot)
         return View("Kept for you until you pay", message=f"{_words(sheet, held.slot)}. {message}", action=action)
     if sheet.state == "booked" and booked is not None:
         return _booked(sheet, booked)
@@ -35,7 +35,7 @@ def view(sheet: Sheet) -> View:
 
 def _held(sheet: Sheet, held: HeldFrame) -> View:
     path = sheet.view.id
-    action = form(path, "book", "Confirm this time") + form(path, "cancel", "Let it go")
+    action = form(path, "book", "Confirm this time") + form(path, "cancel", "Let it go", slot=held.slot)
     assert isinstance(held.hold_expires_at, int), "a hold has its time"
     left = clock(held.hold_expires_at - held.now)
     return View("Kept for you", left, "minutes left to confirm", _words(sheet, held.slot), action)
@@ -49,7 +49,7 @@ def _booked(sheet: Sheet, booked: BookedFrame) -> View:
         return View("Choose another time", message=message, action=_times(sheet, "reschedule") + keep)
     calendar = f"/v1/experiences/{sheet.experience}/paths/{path}/booking.ics"
     action = away("Add to my calendar", calendar) + link("Change the time", lesser=True, path=path, form="change")
-    action += form(path, "cancel", "Cancel my booking")
+    action += form(path, "cancel", "Cancel my booking", slot=booked.slot)
     return View("You are booked", booked.confirmation, "is your code to show", _words(sheet, booked.slot), action)
 
 

@@ -100,6 +100,7 @@ def _hoping(sheet: Sheet) -> View:
 def _offered(sheet: Sheet, offer: OfferFrame) -> View:
     path, left = sheet.view.id, clock(offer.claim_by - offer.now)
     price = "your own maximum" if offer.price is UNSET else f"{offer.price} {sheet.detail('currency')}"
-    action = form(path, "claim", "Take it", offer=offer.offer) + form(path, "decline", "Pass it on")
+    decline = form(path, "decline", "Pass it on", offer=offer.offer)
+    action = form(path, "claim", "Take it", offer=offer.offer) + decline
     message = f"The winner did not buy. It is yours for {price}, if you take it in time."
     return View("A second chance", left, "minutes left to take it", message, action)

@@ -45,7 +45,7 @@ def _listed(sheet: Sheet) -> View:
 
 def _offered(sheet: Sheet, offer: OfferFrame) -> View:
     path, left = sheet.view.id, clock(offer.claim_by - offer.now)
-    decline = form(path, "decline", "Pass it on")
+    decline = form(path, "decline", "Pass it on", offer=offer.offer)
     if offer.gone is True:
         message = "It may come back while your time lasts: this page looks again."
         return View("Somebody was faster", left, "minutes left", message, decline)

@@ -284,6 +284,17 @@ def test_who_has_nothing_can_give_nothing_up() -> None:
     assert stage.states(PATH) == []
 
 
+@pytest.mark.parametrize("has", [hold, book])
+def test_whoever_names_a_slot_gives_that_up_and_no_other(has: Any) -> None:
+    stage = staged()
+    stage.later(0, has(1, TEN))
+    state = stage.states(PATH)[0]
+    for slot in (ELEVEN, "19990101T000000Z"):
+        assert stage.refusal(c.Cancel(consumer(1), PATH, slot)) == ("no_ticket", {"path": PATH, "state": state})
+    stage.later(0, c.Cancel(consumer(1), PATH, TEN))
+    assert stage.states(PATH) == ["waiting"]
+
+
 def test_what_is_given_back_goes_to_the_waitlist_where_it_can_be_booked() -> None:
     waitlist = {"id": "waitlist", "attached_to": PATH, "distribution": {"kind": "waitlist"}}
     stage = Calendar(document(paths=[fitting(min_notice_minutes=60, capacity_per_slot=2), waitlist]))

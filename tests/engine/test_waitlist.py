@@ -357,6 +357,17 @@ def test_only_whoever_has_this_offer_can_claim_it() -> None:
     assert len(stage.path("waitlist").tickets) == 2, "a refused claim takes no ticket"
 
 
+def test_whoever_names_an_offer_declines_that_and_no_other() -> None:
+    stage = alone(ALICE, BOB)
+    waits = c.Decline(ALICE, "waitlist", bytes(16))
+    assert stage.refusal(waits) == ("no_ticket", {"path": "waitlist"})
+    assert stage.refusal(c.Decline(ERIN, "waitlist", bytes(16))) == ("no_ticket", {"path": "waitlist"})
+    stage.later(0, add(1))
+    assert stage.refusal(waits) == ("no_ticket", {"path": "waitlist"})
+    offer = stage.path("waitlist").offers.open[0].offer
+    assert offers(stage.later(0, c.Decline(ALICE, "waitlist", offer))) == [([1], "declined")]
+
+
 def test_a_missed_offer_is_not_forgiven_a_new_join_is_at_the_back() -> None:
     stage = alone(ALICE, BOB, CAROL)
     stage.later(0, add(1))

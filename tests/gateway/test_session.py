@@ -70,8 +70,13 @@ def heard(data: str | bytes) -> Wish:
         ('{"type":"book","path":"a"}', Ask(Book(ME, "a", level=1), "a", None)),
         ('{"type":"reschedule","path":"a","slot":"s"}', Ask(Reschedule(ME, "a", "s"), "a", None)),
         ('{"type":"cancel","path":"a"}', Ask(Cancel(ME, "a"), "a", None)),
+        ('{"type":"cancel","path":"a","slot":"s"}', Ask(Cancel(ME, "a", "s"), "a", None)),
         ('{"type":"leave","path":"a"}', Ask(Leave(ME, "a"), "a", None)),
         ('{"type":"decline","path":"a","ref":0}', Ask(Decline(ME, "a"), "a", 0)),
+        (
+            f'{{"type":"decline","path":"a","offer":"{"0a" * 16}"}}',
+            Ask(Decline(ME, "a", b"\n" * 16), "a", None),
+        ),
         ('{"type":"rejoin","path":"a"}', Ask(Rejoin(ME, "a", level=1), "a", None)),
         ('{"type":"watch","path":"a"}', Watch("a", True, None)),
         ('{"type":"unwatch","path":"a"}', Watch("a", False, None)),

@@ -80,9 +80,10 @@ export class Appointment extends Kind {
   }
 
   controls(screen) {
-    if (screen.state === "held") return [this.control("book", { type: "book" }), this.control("release", { type: "cancel" })];
-    if (screen.state === "unpaid") return [this.control("release", { type: "cancel" })];
-    if (screen.state === "booked" && screen.canChange) return [this.control("cancel", { type: "cancel" })];
+    const cancel = { type: "cancel", ...(screen.own === null ? {} : { slot: screen.own }) };
+    if (screen.state === "held") return [this.control("book", { type: "book" }), this.control("release", cancel)];
+    if (screen.state === "unpaid") return [this.control("release", cancel)];
+    if (screen.state === "booked" && screen.canChange) return [this.control("cancel", cancel)];
     return super.controls(screen).filter(({ frame }) => frame.type !== "join");
   }
 

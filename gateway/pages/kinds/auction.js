@@ -69,7 +69,8 @@ export class Auction extends Kind {
 
   controls(screen) {
     if (screen.state === "offered") {
-      return [this.control("claim", { type: "claim", offer: this.#offer.offer }), this.control("decline", { type: "decline" })];
+      const { offer } = this.#offer;
+      return [this.control("claim", { type: "claim", offer }), this.control("decline", { type: "decline", offer })];
     }
     const takes = screen.state === "open" && screen.dutch && screen.price !== null && screen.left > 0;
     if (takes && screen.paused === null) {

@@ -111,8 +111,9 @@ export class Waitlist extends Kind {
   }
 
   controls(screen) {
-    const pass = this.control("pass", { type: "decline" });
-    if (screen.state === "offered") return [this.control("claim", { type: "claim", offer: this.#offer.offer }), pass];
+    const named = this.#offer === null ? {} : { offer: this.#offer.offer };
+    const pass = this.control("pass", { type: "decline", ...named });
+    if (screen.state === "offered") return [this.control("claim", { type: "claim", ...named }), pass];
     if (screen.state === "late") return [pass];
     if (screen.state === "listed") return [this.control("leave", { type: "leave" })];
     return super.controls(screen).filter(({ frame }) => frame.type !== "join" || this.path.phase === "open");
