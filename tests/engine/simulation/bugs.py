@@ -282,12 +282,14 @@ BUGS = (
         "engine/io/snapshots.py",
         "if watching.hget(tip_key(experience), TIP_CHAIN) != chain:",
         "if False:",
+        trouble="late_pairs",
     ),
     Bug(
         "what a take-over between WATCH and EXEC changed is not looked at",
         "engine/io/snapshots.py",
         "watching.watch(tip_key(experience), readers_key(experience))",
-        "watching.watch(snapshot_key(experience))",
+        'watching.watch("nothing")',
+        trouble="late_pairs",
     ),
     Bug(
         "a gateway begins with a stale replica",

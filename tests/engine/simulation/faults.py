@@ -37,6 +37,7 @@ from tests.engine.simulation.world import US_PER_MS, Clock, World
 
 STOPS_MS = (30, 400, 1_001, 1_500, 3_500, 6_000, 9_000)
 JUMPS_MS = (-3_600_000, -20_000, -3_000, -300, 300, 3_000, 20_000, 3_600_000)
+LATE_PAIR_MS = (4_500, 6_000, 9_000)
 STEADY_JUMPS_MS = (50, 900, 1_100, 4_000, 20_000)
 """A steady clock only jumps ahead: a machine that slept."""
 TROUBLE_PERCENT = (5, 30, 70, 100)
@@ -101,6 +102,7 @@ class Faults:
             "jump_steady": self._jump_steady,
             "silence": lambda step: None,
             "poison": self._poison,
+            "late_pair": self._late_pair,
             **self._failovers.words,
         }
 
@@ -178,6 +180,13 @@ class Faults:
             for machine in self._machines:
                 machine.poisoned[experience] = None
             self._network.written()
+
+    def _late_pair(self, step: Step) -> None:
+        """A writer is stopped where it announces a pair, or lets it count, for so long that another one does so, too:
+        before it looks whether it still writes, or behind that."""
+        name = ("watch", "execute")[step.which % 2]
+        stop_us = LATE_PAIR_MS[step.who % len(LATE_PAIR_MS)] * US_PER_MS
+        self._doom(self._machine(step), Doom(step.size % QUESTIONS_MAX, "stop", False, name, stop_us))
 
     def _doom_of(self, step: Step, kind: str) -> Doom:
         name = QUESTIONS[step.which % len(QUESTIONS)]

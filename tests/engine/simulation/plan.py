@@ -46,6 +46,7 @@ TROUBLES = {
     "lost_take_overs": ("lost_take_over",) * 4,
     "lost_commands": ("lost_commands",) * 3,
     "poison": ("poison",) * 4,
+    "late_pairs": ("late_pair",) * 6,
 }
 """By kind, the words that a run with this kind of trouble is given."""
 
@@ -57,7 +58,7 @@ LIKELY_OTHERS = 0.3
 COLD_EVERY = 4
 KINDS_EVERY, EVERY_KIND_EVERY = 3, 9
 CALM_LIKELY = 0.05
-EVERY = {"lost_take_overs": 5, "lost_commands": 7, "poison": 11}
+EVERY = {"lost_take_overs": 5, "lost_commands": 7, "poison": 11, "late_pairs": 13}
 """How many seeds have a kind of trouble, by chance or every so manieth; a silence takes long to simulate."""
 
 
