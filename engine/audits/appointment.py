@@ -41,9 +41,10 @@ class AuditedAppointment(AuditedPath):
                 )
 
     def next_turn(self, candidate: int) -> int | None:
-        """The first who asked to pay: without that a booking is the access, and nobody is admitted."""
-        waiting = (ticket for ticket in self.slots.unpaid if self.states[ticket] == TicketState.WAITING)
-        return next(waiting, None)
+        """The first who asked to pay, for something that is left: without that a booking is the access, and nobody is
+        admitted."""
+        waiting = [ticket for ticket in self.slots.unpaid if self.states[ticket] == TicketState.WAITING]
+        return self.first_of(waiting, candidate)
 
     def tickets_lost(self, event: TicketsLost) -> None:
         super().tickets_lost(event)

@@ -38,6 +38,7 @@ from engine.core.bookings import Bookings, confirmation_code
 from engine.core.choices import ANY
 from engine.core.kept import GiveBackKept, TakeKept
 from engine.core.limits import MS_PER_SECOND
+from engine.core.schedule import SERVING
 from engine.core.slots import Slots
 from engine.core.ticket import ADMITTED, BOOKED, COMPLETED, EXPIRED, HELD, REDEEMED, WAITING
 from engine.distributions.base import Distribution
@@ -179,6 +180,8 @@ class Appointment(Distribution):
     # Why not
 
     def _hold_refusal(self, command: Hold, ticket: int | None, at: int) -> Refusal | None:
+        if not command.slot:
+            return Refusal(Reason.INVALID, {"field": "slot"})
         if ticket is not None and not (self._has(ticket, WAITING) or self._has(ticket, HELD)):
             return Refusal(Reason.ALREADY_DONE, {"state": self._path.tickets.state(ticket).word})
         return None if self._bookings.held(ticket) == command.slot else self._new_refusal(command.slot, at)
@@ -304,8 +307,10 @@ class Appointment(Distribution):
     # Paying first
 
     def _in_line(self) -> Iterator[int]:
-        """Those who wait for their turn to pay, in the order in which they asked."""
-        return (ticket for ticket in self._bookings.unpaid if self._has(ticket, WAITING))
+        """Those who wait for their turn to pay, in the order in which they asked; whoever wants what is not free is
+        passed over."""
+        waiting = (ticket for ticket in self._bookings.unpaid if self._has(ticket, WAITING))
+        return (ticket for ticket in waiting if self._path.is_free_for(ticket))
 
     def _is_asked(self, ticket: int | None, slot: str) -> bool:
         """Whether the ticket is to pay for this very slot ("" = for any)."""
@@ -335,7 +340,8 @@ class Appointment(Distribution):
         waitlist = self._path.waitlist
         if waitlist is None or not (waitlist.tickets.waiting or waitlist.offers.to_all):
             return
-        if self._new_refusal(slot, at) is None:
+        serves = self._path.phase in SERVING and not self._path.ended_by_hand
+        if serves and self._slot_refusal(slot, at) is None:
             self._bookings.keep(slot)
             journal.add(SlotKept(self._path.id, at, slot))
             waitlist.distribution.freed(self._path.id, "cancelled", 1, slot)

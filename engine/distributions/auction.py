@@ -90,6 +90,9 @@ class Auction(MovingEnd):
         self._path.lose_offers("ended", at, journal)
         self._nobody_hopes()
 
+    def open_refusal(self) -> Refusal | None:
+        return Refusal(Reason.CLOSED, {"path": self._path.id}) if self._hammered else None
+
     def join_refusal(self) -> Refusal | None:
         if self._hammered:
             return Refusal(Reason.CLOSED, {"path": self._path.id})
@@ -144,7 +147,11 @@ class Auction(MovingEnd):
             self._give_second_chances(at, journal)
 
     def hoping(self) -> int:
-        return len(self._line) + len(self._hoping) if self._hammered else super().hoping()
+        most = self._path.meter.max_admissions
+        assert most is not None, "a quantity is a cap"
+        if self._hammered or self._path.phase == Phase.ENDED:
+            return len(self._line) + len(self._hoping)
+        return most
 
     def in_line(self) -> int:
         return len(self._path.offers.claims) + len(self._line)

@@ -152,6 +152,9 @@ class Draw(Distribution):
             self._reserve = False
             self._path.lose_reserve(list(islice(self._waiting(), self._places_left())), at, journal)
 
+    def hoping(self) -> int:
+        return super().hoping() if self._drawn or self._path.phase == Phase.ENDED else self._places_left()
+
     def in_line(self) -> int:
         return self._path.tickets.waiting if self._drawn else 0
 

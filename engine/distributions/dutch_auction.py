@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.core.choices import ANY
 from engine.core.limits import MS_PER_SECOND
 from engine.core.ticket import WAITING
 from engine.distributions.moving_end import MovingEnd, terms_of
@@ -91,6 +92,8 @@ class DutchAuction(MovingEnd):
             return Refusal(Reason.INVALID, {"path": path.id, "field": "price"})
         if self._left() <= 0:
             return Refusal(Reason.GONE, {"path": path.id})
+        if (variant := self._wanted(command, ticket)) and self._left_of(variant) <= 0:
+            return Refusal(Reason.GONE, {"path": path.id, "variant": variant})
         if command.price < self._price:
             return Refusal(
                 Reason.TOO_LOW, {"path": path.id, "price": decimal_string(self._price, self._terms.currency)}
@@ -171,6 +174,21 @@ class DutchAuction(MovingEnd):
         """How many can still be taken."""
         path = self._path
         return min(self._unclaimed(), path.stock.free(path.variants) - len(self._line))
+
+    def _wanted(self, command: Claim, ticket: int | None) -> str:
+        """The variant that whoever claims wants, or ANY."""
+        if self._path.choices is None:
+            return ANY
+        if ticket is not None:
+            return self._path.choices.wanted.get(ticket, ANY)
+        return ANY if command.credentials is None else command.credentials.variant
+
+    def _left_of(self, variant: str) -> int:
+        """How many of ``variant`` are left for certain: whoever is in line and takes anything may take that."""
+        path = self._path
+        assert path.choices is not None, "asked where there is a choice"
+        ahead = sum(path.choices.wanted.get(ticket, ANY) in (ANY, variant) for ticket in self._line)
+        return path.stock.free([variant]) - ahead
 
     def _unclaimed(self) -> int:
         """How many of all units nobody has, nor waits for."""

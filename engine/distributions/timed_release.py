@@ -74,8 +74,17 @@ class TimedRelease(Distribution):
         return super().supply()[0] or path.given_out(), False
 
     def sold_out(self, at: int, journal: Journal) -> None:
-        super().sold_out(at, journal)
-        self._claims.clear()
+        """Whoever came back after a missed turn, for a unit that is free again, waits until it can be theirs."""
+        path = self._path
+        room = min(path.caps(), path.stock.free(path.variants))
+        back = [ticket for ticket in self._claims if ticket in path.tickets.forgiven and path.is_free_for(ticket)][
+            :room
+        ]
+        self._claims = OrderedDict.fromkeys(back)
+        if back:
+            path.lose([one for one in path.tickets.all_waiting() if one not in self._claims], "sold_out", at, journal)
+        else:
+            super().sold_out(at, journal)
 
     def hoping(self) -> int:
         return len(self._claims)

@@ -276,6 +276,12 @@ def test_the_cutoff_holds_for_cancelling_and_rescheduling() -> None:
     assert stage.states(PATH) == ["booked", "waiting"]
 
 
+def test_a_hold_names_its_slot() -> None:
+    stage = staged()
+    assert stage.refusal(hold(1, "")) == ("invalid", {"path": PATH, "field": "slot"})
+    assert stage.states(PATH) == []
+
+
 def test_who_has_nothing_can_give_nothing_up() -> None:
     stage = staged()
     assert stage.refusal(cancel(1)) == ("no_ticket", {"path": PATH})

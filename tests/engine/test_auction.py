@@ -82,13 +82,13 @@ def test_an_auction_is_no_place_for_other_commands() -> None:
     assert stage.refusal(_bid(1, 500))[0] == "not_taken"
 
 
-def test_nobody_comes_in_after_the_hammer_even_if_it_is_opened_again() -> None:
+def test_nobody_comes_in_after_the_hammer_and_it_is_not_opened_again() -> None:
     stage = _stage(second_chance=True)
     stage.later(0, _bid(1, 500), _bid(2, 600))
     stage.step(ENDS)
     again = stage.later(0, c.Open(ACTOR, "", "auction"), c.Join(consumer(3), "auction"), _bid(2, 900))
-    assert [one.reason for one in only(again, Refused)] == ["closed", "closed"]
-    assert [one.phase for one in only(again, PhaseChanged)] == ["open", "settling"]
+    assert [one.reason for one in only(again, Refused)] == ["closed"] * 3
+    assert only(again, PhaseChanged) == []
     assert only(again, AuctionEnded) == []
     assert stage.states("auction") == ["waiting", "admitted"]
 
@@ -423,3 +423,30 @@ def test_a_second_outage_right_after_the_first_moves_nothing_that_is_far() -> No
     stage = _stage()
     stage.take_over(START_MS + 2_000)
     assert only(stage.step(START_MS + 2_000), EndMoved) == []
+
+
+def test_a_dutch_claim_for_what_is_not_there_takes_nothing_from_the_others() -> None:
+    raw = raw_auction(**DUTCH, ends_at=ENDS, quantity=2) | {"product_selection": "consumer"}
+    products = [raw_product(raw_variant("a", stock=1), raw_variant("b", stock=5))]
+    stage = Stage(document(paths=[raw], products=products))
+    wanted = [c.Claim(consumer(who), "auction", 1, 0, c.Credentials(variant="a"), b"", 300) for who in (1, 2)]
+    events = stage.later(0, c.Pause(ACTOR, "", "auction"), c.Resume(ACTOR, "", "auction"), *wanted)
+    assert [one.ticket for one in only(events, UnitTaken)] == [0]
+    assert stage.states("auction") == ["admitted"]
+    stage.later(0, c.Join(consumer(3), "auction", credentials=c.Credentials(variant="a")))
+    assert stage.refusal(_claim(3, 300)) == ("gone", {"path": "auction", "variant": "a"})
+    stage.later(0, c.Choose(consumer(3), "auction", "b"), _claim(3, 300))
+    assert stage.states("auction") == ["admitted", "admitted"]
+
+
+def test_what_is_under_the_hammer_is_offered_to_nobody_else() -> None:
+    waitlist = {"id": "list", "attached_to": "auction", "distribution": {"kind": "waitlist"}}
+    stage = Stage(document(paths=[raw_auction(ends_at=ENDS, quantity=2), waitlist]))
+    stage.later(0, *(c.Join(consumer(who), "list") for who in (8, 9)), c.Offer(ACTOR, "", "list", 2))
+    assert stage.states("list") == ["waiting", "waiting"]
+    stage.later(0, _bid(1, 2_000))
+    stage.step(ENDS)
+    assert stage.states("auction") == ["admitted"]
+    assert stage.refusal(c.Open(ACTOR, "", "auction")) == ("closed", {"path": "auction"})
+    stage.later(0, c.Offer(ACTOR, "", "list", 2))
+    assert stage.states("list") == ["offered", "waiting"]

@@ -392,3 +392,18 @@ def test_what_does_not_follow_is_found(kind: type, fields: dict[str, Any], says:
 def test_what_comes_too_early_is_found(before: type, put: list[e.AnyEvent], says: str) -> None:
     with pytest.raises(Broken, match=says):
         audited(changed(sound(), lambda event: [*put, event] if isinstance(event, before) else [event]))
+
+
+def test_what_is_drawn_for_is_offered_to_nobody_before() -> None:
+    waitlist = {"id": "list", "attached_to": PATH, "distribution": {"kind": "waitlist"}}
+    terms = {"kind": "draw", "winner_count": 2, "closes_at": CLOSES_AT}
+    products = [raw_product(raw_variant("a", stock=0))]
+    stage = Stage(document(paths=[{"id": PATH, "distribution": terms}, waitlist], products=products))
+    stage.later(0, *(c.Join(consumer(who), "list") for who in (8, 9)))
+    stage.later(0, c.SetStock(ACTOR, "", "a", add=2), c.Offer(ACTOR, "", "list", 2))
+    assert stage.states("list") == ["waiting", "waiting"]
+    stage.later(0, c.Join(consumer(1), PATH))
+    stage.step(CLOSES_AT)
+    assert stage.states(PATH) == ["admitted"]
+    stage.later(0, c.Offer(ACTOR, "", "list", 2))
+    assert stage.states("list") == ["offered", "waiting"]

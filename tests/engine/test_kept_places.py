@@ -389,3 +389,11 @@ def test_the_auditor_finds_what_is_not_so(event: AnyEvent, text: str) -> None:
     stage = waiting(attached(), 8)
     with pytest.raises(Broken, match=text):
         stage.write(stage.now_ms, event)
+
+
+def test_a_place_that_is_given_back_behind_the_close_is_offered_too() -> None:
+    stage = waiting(attached(), 8)
+    stage.later(0, c.Close(ACTOR, "", PATH))
+    assert told(stage.later(0, cancel(1))) == ["BookingCancelled", "SlotKept", "Offered"]
+    stage.later(0, claim(8))
+    assert stage.states(PATH) == ["waiting", "booked"]

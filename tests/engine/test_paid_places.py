@@ -27,7 +27,7 @@ from tests.engine.test_appointment import (
     free,
     hold,
 )
-from tests.support.samples import EXPERIENCE, consumer, document
+from tests.support.samples import EXPERIENCE, consumer, document, raw_product, raw_variant
 
 LIST = "waitlist"
 
@@ -172,3 +172,19 @@ def test_the_auditor_finds_another_slot_booked_than_was_paid_for() -> None:
     done = Completed(PATH, stage.now_ms, 0, "order", SHOP)
     with pytest.raises(Broken, match="has paid for another slot"):
         stage.write(stage.now_ms, done, k.Booked(PATH, stage.now_ms, 0, ELEVEN, "CODE", ""))
+
+
+def test_whoever_wants_what_is_not_free_is_passed_over_until_it_is() -> None:
+    told = {"checkout": True, "checkout_window_seconds": 10, "payment_grace_seconds": 0}
+    products = [raw_product(raw_variant("a", stock=0), raw_variant("b", stock=5))]
+    path = fitting(**told) | {"product_selection": "consumer"}
+    stage = Calendar(document(paths=[path], products=products))
+    wants = (("a", TEN), ("b", ELEVEN))
+    stage.later(
+        0, *(c.Book(consumer(1 + i), PATH, 1, 0, c.Credentials(variant=v), s) for i, (v, s) in enumerate(wants))
+    )
+    assert stage.states(PATH) == ["waiting", "admitted"]
+    stage.later(0, complete(stage, 1))
+    assert (stage.states(PATH), stage.path(PATH).distribution.in_line()) == (["waiting", "booked"], 0)
+    stage.later(0, c.SetStock(ACTOR, "", "a", add=1))
+    assert stage.states(PATH) == ["admitted", "booked"]

@@ -108,6 +108,33 @@ def test_a_forgiven_turn_is_the_next_and_one_that_is_too_late_is_lost() -> None:
     assert stage.states("drop") == ["lost", "admitted"]
 
 
+def test_forgiven_turns_wait_for_a_pause_and_for_the_rate() -> None:
+    terms = {"release_rate_per_minute": 60, "burst_ms": 1, "limit": 4}
+    stage = drop(terms=terms)
+    stage.later(0, *claims(ALICE, BOB, CAROL))
+    stage.later(1_000)
+    stage.later(1_000, *claims(DAVE))
+    stage.later(9_000, c.Redeem(SHOP, "", stage.admission(3, "drop")))
+    assert (stage.states("drop"), stage.path("drop").phase) == (["expired"] * 3 + ["redeemed"], "settling")
+    stage.later(0, c.Pause(ACTOR, "", "drop"))
+    stage.later(0, *(c.Rejoin(one, "drop") for one in (CAROL, BOB, ALICE)))
+    assert stage.states("drop") == ["waiting"] * 3 + ["redeemed"]
+    admitted = only(stage.later(0, c.Resume(ACTOR, "", "drop")), e.Admitted)
+    assert [one.tickets for one in admitted] == [[0, 1]]
+    assert [one.tickets for one in only(stage.later(1_000), e.Admitted)] == [[2]]
+
+
+def test_of_those_who_came_back_as_many_wait_as_there_is_for() -> None:
+    stage = drop(stock=2, terms={"limit": 2})
+    stage.later(0, *claims(ALICE, BOB))
+    stage.later(9_000, c.Extend(SHOP, "", stage.admission(1, "drop")))
+    stage.later(1_000, c.Pause(ACTOR, "", "drop"), c.Rejoin(ALICE, "drop"))
+    assert stage.states("drop") == ["waiting", "admitted"]
+    events = stage.later(0, c.SetStock(ACTOR, "", "a", add=-1))
+    assert [one.reason for one in only(events, e.WaitingLost)] == ["sold_out"]
+    assert stage.states("drop") == ["lost", "admitted"]
+
+
 def test_when_it_closes_only_those_in_line_are_still_served() -> None:
     stage = drop(terms={"release_rate_per_minute": 60, "burst_ms": 1}, closes_at=OPENS_MS)
     stage.later(0, c.Join(ALICE, "drop"), *claims(BOB, CAROL, DAVE))

@@ -63,6 +63,18 @@ BUGS_OF_KINDS = (
         "",
     ),
     _bug(
+        "what is drawn for is offered to the waitlist before",
+        "engine/distributions/draw.py",
+        "return super().hoping() if self._drawn or self._path.phase == Phase.ENDED else self._places_left()",
+        "return super().hoping()",
+    ),
+    _bug(
+        "what is under the hammer is offered to the waitlist before",
+        "engine/distributions/auction.py",
+        "        return most\n",
+        "        return 0\n",
+    ),
+    _bug(
         "a replica keeps an offer that has ended",
         "protocol/path_replica.py",
         "        self.offers.pop(ticket, None)\n",

@@ -30,6 +30,10 @@ class CountedDraw(CountedLots):
         self.by_hand = False
 
     @property
+    def undecided(self) -> bool:
+        return not self.drawn and self.phase != "ended"
+
+    @property
     def line(self) -> list[int]:
         return list(self.waiting) if self.drawn else []
 

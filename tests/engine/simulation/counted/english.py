@@ -43,6 +43,10 @@ class CountedEnglish(CountedMoving):
         self.claims: dict[int, None] = {}
 
     @property
+    def undecided(self) -> bool:
+        return self.hammered is None and self.phase != "ended"
+
+    @property
     def line(self) -> list[int]:
         return [*self.claims, *(ticket for ticket in self.hammered or () if ticket in self.waiting)]
 

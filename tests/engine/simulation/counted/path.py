@@ -131,6 +131,11 @@ class CountedPath:
     def serves(self) -> bool:
         return self.phase in SERVING and not self.paused
 
+    @property
+    def undecided(self) -> bool:
+        """Whether all that it has is promised to those of its line who win, and nobody knows yet who."""
+        return False
+
     def holds(self, variant: str) -> int:
         """How many units of ``variant`` its windows and offers hold."""
         offered = sum(one.reserved and one.variant == variant for one in self.offers.values())

@@ -55,7 +55,7 @@ class CountedWaitlist(CountedLots):
         terms = self.settings.distribution
         assert isinstance(terms, Waitlist), "a waitlist has the terms of one"
         open_offers = sum(not offer.claimed for offer in self.offers.values())
-        comes_first = [] if self.source is None else list(self.source.waiting)
+        comes_first = self.source is not None and (self.source.waiting or self.source.undecided)
         is_full = terms.strategy != "all" and open_offers >= (terms.batch or 1)
         drawing = self.closed and not self.drawn
         if comes_first or is_full or drawing or not self.serves or min(room, self.units) <= 0:
@@ -70,7 +70,7 @@ class CountedWaitlist(CountedLots):
                 raise Broken("refusals: a unit was gone that was kept for whoever claims it")
 
     def offered_by_hand(self, count: int, room: float) -> None:
-        hoping = [] if self.source is None else list(self.source.waiting)
+        hoping = self.source is not None and (self.source.waiting or self.source.undecided)
         drawing = self.closed and not self.drawn
         if not (count or hoping or drawing) and room > 0 and self.waiting.keys() - self.skipped.keys():
             raise Broken(f"offers: {len(self.waiting)} wait in {self.settings.id}, and nobody is offered what is free")
@@ -94,6 +94,8 @@ class CountedWaitlist(CountedLots):
 
     def offered(self, event: k.Offered, now_ms: int) -> None:
         super().offered(event, now_ms)
+        if self.source is not None and self.source.undecided:
+            raise Broken("offers: what is for those who win was offered before it is known who does")
         if event.cause == "stock_added" and self.source is not None and self.source.kind == "appointment":
             raise Broken("offers: added stock was offered where the places of an appointment are")
         for ticket in event.tickets:
