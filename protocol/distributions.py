@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from protocol.fields import Count, Currency, GraceSeconds, Instant, Money, Rate, Seconds, Text
+from protocol.fields import Count, Currency, GraceSeconds, Instant, Price, Rate, Seconds, Text, sent
 
 Many = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 BurstMs = Annotated[int, Meta(ge=1, le=60_000)]
@@ -16,8 +16,8 @@ Hats = Annotated[int, Meta(ge=1, le=64)]
 PointsPerHat = Annotated[int, Meta(ge=1, le=1_000_000)]
 Minutes = Annotated[int, Meta(ge=0, le=366 * 1_440)]
 Duration = Annotated[int, Meta(ge=1, le=1_440)]
-Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}\Z")]
-TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z|^24:00\Z")]
+Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)")]
+TimeOfDay = Annotated[str, sent(r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$(?!\n)", 5)]
 
 LADDER_MAX: Final = 100
 OPENING_WINDOWS_MAX: Final = 1_000
@@ -52,7 +52,7 @@ class Metered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
 class Beacon(Struct, frozen=True, forbid_unknown_fields=True):
     """A round of a public source of randomness, named before anybody can know it."""
 
-    source: Annotated[str, Meta(pattern=r"^drand:[0-9a-f]{64}\Z")]
+    source: Annotated[str, Meta(pattern=r"^drand:[0-9a-f]{64}$(?!\n)")]
     round: Annotated[int, Meta(ge=1, le=2**53)]
 
 
@@ -75,8 +75,8 @@ class Draw(Metered, frozen=True, kw_only=True, tag="draw"):
 class Increment(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
     """From the price ``from_`` on, a bid must be ``step`` higher."""
 
-    from_: Money
-    step: Money
+    from_: Price
+    step: Price
 
 
 class Auction(Metered, frozen=True, kw_only=True, tag="auction"):
@@ -85,18 +85,18 @@ class Auction(Metered, frozen=True, kw_only=True, tag="auction"):
 
     style: Literal["english", "dutch"] = "english"
     currency: Currency
-    start_price: Money = "0.00"
+    start_price: Price = "0.00"
     quantity: Many = 1
     ends_at: Instant | None = None
-    reserve_price: Money | None = None
+    reserve_price: Price | None = None
     increments: Annotated[tuple[Increment, ...], Meta(min_length=1, max_length=LADDER_MAX)] = (Increment("0", "1"),)
     extend_window_seconds: Seconds = 60
     extend_by_seconds: Seconds = 60
     max_extensions: Count | None = None
     second_chance: bool = False
     claim_window_seconds: Seconds = 1_800
-    floor_price: Money | None = None
-    drop_amount: Money | None = None
+    floor_price: Price | None = None
+    drop_amount: Price | None = None
     drop_interval_seconds: Seconds | None = None
 
 

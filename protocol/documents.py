@@ -27,7 +27,7 @@ from protocol.distributions import (
     Waitlist,
     kind_of,
 )
-from protocol.fields import Address, Count, Currency, Instant, Money, Rate, Slug, Text
+from protocol.fields import Address, Count, Currency, Instant, Price, Rate, Slug, Text
 from protocol.forms import Problem, form_problems
 from protocol.slots import SLOTS_MAX, arranged, slots_of
 
@@ -55,7 +55,7 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Annotated[str, Meta(min_length=1, max_length=64)]
     name: Text
-    price: Money
+    price: Price
     currency: Currency
     stock: Count | None = None
     stock_exact: bool = False

@@ -76,7 +76,7 @@ def _structs_of(kind: Any) -> tuple[list[type[Struct]], bool]:
     """(the structs that a field's type allows, is it a list of them); ([], False) for every other type."""
     while hasattr(kind, "__metadata__"):
         kind = kind.__origin__
-    if get_origin(kind) is list:
+    if get_origin(kind) in (list, tuple):
         structs, _ = _structs_of(get_args(kind)[0])
         return structs, bool(structs)
     if get_origin(kind) in (Union, UnionType):
@@ -92,3 +92,15 @@ def _convert_problem(kind: Any, raw: Any, where: str) -> Iterator[Problem]:
         inner = _AT_PATH.search(message)
         suffix = inner.group("path") if inner else ""
         yield Problem(f"{where}{suffix}" or "$", _AT_PATH.sub("", message))
+        return
+    pattern = _pattern_of(kind)
+    if pattern and isinstance(raw, str) and not re.search(pattern, raw):
+        yield Problem(where or "$", f"Expected `str` matching regex {pattern!r}")
+
+
+def _pattern_of(kind: Any) -> str | None:
+    """The pattern that the schema of a field tells and its decoder does not ask: see ``protocol.fields.sent``."""
+    told = [(meta.extra_json_schema or {}).get("pattern") for meta in getattr(kind, "__metadata__", ())]
+    if get_origin(kind) in (Union, UnionType):
+        told = [_pattern_of(argument) for argument in get_args(kind)]
+    return next((pattern for pattern in told if pattern), None)

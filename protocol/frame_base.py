@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 OptionalId = Annotated[str, Meta(max_length=64)]
-OfferId = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?\Z")]
+OfferId = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$(?!\n)")]
 Ref = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=0, le=2**53)]
 
 

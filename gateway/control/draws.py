@@ -18,7 +18,7 @@ from protocol.beacons import Beacon, chain_of
 from protocol.commands import Draw, DrawBeacon
 from protocol.refusals import Refusal
 
-Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+\Z", max_length=192)]
+Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+$(?!\n)", max_length=192)]
 
 
 class BeaconBody(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,14 +1,18 @@
 """The OpenAPI document: every endpoint of a table, every type, every refusal, and references that lead somewhere."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api_keys import Scope
+from gateway.app import ENDPOINTS
 from gateway.endpoints import Call, Endpoint, Parameter, json_answer
 from gateway.openapi import document, openapi_endpoint
 from protocol.documents import Experience
@@ -42,14 +46,23 @@ TABLE = (
 )
 
 
-def references(value: Any) -> Iterator[str]:
+NODE = shutil.which("node")
+COMPILE = "for (const one of JSON.parse(process.argv[1])) new RegExp(one, 'u')"
+
+
+def told(value: Any, name: str) -> Iterator[Any]:
+    """Every value of a member ``name``."""
     if isinstance(value, dict):
-        yield from ([value["$ref"]] if "$ref" in value else [])
+        yield from ([value[name]] if name in value else [])
         for item in value.values():
-            yield from references(item)
+            yield from told(item, name)
     elif isinstance(value, list):
         for item in value:
-            yield from references(item)
+            yield from told(item, name)
+
+
+def patterns() -> set[str]:
+    return set(told(document(ENDPOINTS), "pattern"))
 
 
 def test_an_endpoint_is_described_whole() -> None:
@@ -74,7 +87,7 @@ def test_an_endpoint_is_described_whole() -> None:
 def test_references_lead_somewhere_and_the_frames_are_there() -> None:
     whole = document(TABLE)
     schemas = whole["components"]["schemas"]
-    assert set(references(whole)) <= {f"#/components/schemas/{name}" for name in schemas}
+    assert set(told(whole, "$ref")) <= {f"#/components/schemas/{name}" for name in schemas}
     assert {"Welcome", "PositionFrame", "JoinFrame", "ProblemDocument", "Queue", "Thing"} <= set(schemas)
     assert schemas["ServerFrame"]["discriminator"]["mapping"]["admitted"] == "#/components/schemas/AdmittedFrame"
     assert "pass" in schemas["AdmittedFrame"]["properties"]
@@ -89,3 +102,21 @@ async def test_it_describes_itself_and_is_json() -> None:
     assert "/openapi.json" in whole["paths"]
     ids = [one["operationId"] for path in whole["paths"].values() for one in path.values()]
     assert len(ids) == len(set(ids)) == 3
+
+
+def test_patterns_mean_the_same_to_whoever_reads_them() -> None:
+    assert len(patterns()) > 5
+    assert [one for one in patterns() if "\\Z" in one or "\\d" in one] == []
+
+
+def test_prices_and_times_of_documents_are_told_with_their_pattern() -> None:
+    schemas = document(ENDPOINTS)["components"]["schemas"]
+    assert schemas["Variant"]["properties"]["price"]["pattern"] == schemas["BidFrame"]["properties"]["max"]["pattern"]
+    assert "24:00" in schemas["OpeningWindow"]["properties"]["from"]["pattern"]
+
+
+@pytest.mark.skipif(NODE is None, reason="no Node on the path")
+def test_patterns_are_those_of_ecma_262() -> None:
+    assert NODE is not None
+    run = subprocess.run([NODE, "-e", COMPILE, json.dumps(sorted(patterns()))], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

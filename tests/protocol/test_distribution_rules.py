@@ -139,6 +139,14 @@ def test_defaults_that_depend_on_the_kind_are_filled_in() -> None:
         (ENGLISH | {"increments": [{"from": "0", "step": "0.00"}]}, ["increments[0].step"]),
         (ENGLISH | {"increments": []}, ["increments"]),
         (
+            ENGLISH | {"increments": [{"from": "٠", "step": "1"}, {"from": "5", "step": 1}], "reserve_price": "٩٠٠"},
+            ["reserve_price", "increments[0].from", "increments[1].step"],
+        ),
+        (
+            FITTING | {"windows": [{"date": "2026-12-01", "from": "0٩:00", "to": "24:00\n"}]},
+            ["windows[0].from", "windows[0].to"],
+        ),
+        (
             ENGLISH | {"increments": [{"from": "0", "step": "5"}, {"from": "0", "step": "6"}]},
             ["increments[1].from"],
         ),

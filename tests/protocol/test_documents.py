@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import documents
+from protocol import codec, documents
 from protocol.documents import (
     VARIANTS_MAX,
     VARIANTS_OF_ALL_MAX,
@@ -21,9 +21,10 @@ from protocol.documents import (
     with_release_rate,
     with_stock,
 )
+from protocol.events import Configured, Entry
 from protocol.fields import Count
 from protocol.forms import fits, form_problems
-from tests.support.samples import document, raw_document, raw_path, raw_product, raw_variant
+from tests.support.samples import document, raw_auction, raw_document, raw_path, raw_product, raw_variant
 
 
 def _problems(raw: Any) -> dict[str, str]:
@@ -58,6 +59,15 @@ FULL = raw_document(
         raw_path(),
     ],
 )
+
+
+WINDOW = {"date": "2026-12-01", "from": "0٩:00", "to": "10:00"}
+TAKEN_ONCE: list[dict[str, Any]] = [
+    {"products": [raw_product(raw_variant(price="١٢"))]},
+    {"paths": [raw_auction(ends_at=9, start_price="٣٠.00", increments=[{"from": "٠", "step": "١"}])]},
+    {"paths": [{"id": "fitting", "distribution": {"kind": "appointment", "windows": [WINDOW]}}]},
+]
+"""What documents said that are refused now, each for one thing."""
 
 
 def test_a_document_is_taken_as_it_stands_with_the_defaults_filled_in() -> None:
@@ -141,6 +151,8 @@ def test_what_is_no_object_is_one_error(raw: Any) -> None:
         ({"paths": [raw_path(audience="")]}, "paths[0].audience"),
         ({"paths": [raw_path(access_code={"code": ""})]}, "paths[0].access_code.code"),
         ({"limit_per_consumer": 2}, "limit_per_consumer"),
+        ({"products": [raw_product(raw_variant(price="١٢"))]}, "products[0].variants[0].price"),
+        ({"products": [raw_product(raw_variant(price="12.00\n"))]}, "products[0].variants[0].price"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused(fields: dict[str, Any], path: str) -> None:
@@ -188,6 +200,14 @@ def test_there_is_a_bound_for_the_variants_of_all_products_together() -> None:
         for product in range(VARIANTS_OF_ALL_MAX // VARIANTS_MAX + 1)
     ]
     assert _problems(raw_document(products=products)) == {"products": "at most 2000 variants in all are allowed"}
+
+
+@pytest.mark.parametrize("fields", TAKEN_ONCE)
+def test_a_log_holds_what_was_taken_before_it_was_refused(fields: dict[str, Any]) -> None:
+    raw = raw_document(**fields)
+    assert _problems(raw)
+    entry = Entry(1, 5, "0-0", {}, "", [Configured(1, msgspec.convert(raw, Experience), "kid", "merchant")])
+    assert codec.decode_entry(codec.encode_entry(entry)) == entry
 
 
 def test_what_is_rarely_meant_is_a_warning() -> None:

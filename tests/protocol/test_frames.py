@@ -247,6 +247,8 @@ def test_a_client_frame_is_this_json(raw: dict[str, Any], expected: ClientFrame)
         {"type": "ping", "ref": {}},
         {"type": "bid", "path": "a", "max": "-1", "id": "b"},
         {"type": "bid", "path": "a", "max": 12, "id": "b"},
+        {"type": "bid", "path": "a", "max": "12\n", "id": "b"},
+        {"type": "bid", "path": "a", "max": "٣٠", "id": "b"},
         {"type": "claim", "path": "a", "offer": "ab"},
         {"type": "code", "code": ""},
     ],
