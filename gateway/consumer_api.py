@@ -151,6 +151,11 @@ _AT_THE_DOOR = (
     *(Reason.NOT_FOUND, Reason.BAD_TOKEN, Reason.BAD_ORIGIN, Reason.INVALID),
     *(Reason.TOO_MANY, Reason.BUSY, Reason.ENGINE_AWAY),
 )
+_NEVER_OF_A_FRAME = frozenset(
+    {Reason.IN_USE, Reason.STOCK_BELOW_SOLD, Reason.NOT_CLOSED, Reason.NO_BEACON, Reason.LIMIT_REACHED}
+    | {Reason.BAD_KEY, Reason.NOT_ALLOWED, Reason.BAD_METHOD}
+)
+"""What only merchants and machines are told: a reason that is new is told to consumers unless it stands here."""
 _ROOM = "/v1/experiences/{experience}"
 
 CONSUMER_ENDPOINTS: tuple[Endpoint, ...] = (
@@ -241,12 +246,6 @@ CONSUMER_ENDPOINTS: tuple[Endpoint, ...] = (
         body_bytes_max=FRAME_BYTES_MAX,
         gives=ServerFrame,
         parameters=_SESSION,
-        refusals=(
-            *_AT_THE_DOOR,
-            *(Reason.BAD_FRAME, Reason.NOT_OPEN, Reason.CLOSED, Reason.FULL, Reason.PAUSED, Reason.SOLD_OUT),
-            *(Reason.NEEDS_LEVEL, Reason.NO_TICKET, Reason.ALREADY_DONE, Reason.WINDOW_OVER, Reason.REFUSED),
-            *(Reason.NOT_TAKEN, Reason.HOLD_OVER, Reason.SLOT_FULL, Reason.CUTOFF_PASSED),
-            *(Reason.NOT_ELIGIBLE, Reason.NEEDS_CODE, Reason.BAD_CODE, Reason.GONE),
-        ),
+        refusals=tuple(reason for reason in Reason if reason not in _NEVER_OF_A_FRAME),
     ),
 )

@@ -120,3 +120,11 @@ def test_patterns_are_those_of_ecma_262() -> None:
     assert NODE is not None
     run = subprocess.run([NODE, "-e", COMPILE, json.dumps(sorted(patterns()))], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_a_command_tells_every_reason_that_the_engine_has_for_a_consumer() -> None:
+    answers = document(ENDPOINTS)["paths"]["/v1/experiences/{experience}/commands"]["post"]["responses"]
+    expected = {"409": ("too_low", "bid_stands", "one_path", "gone", "slot_full"), "422": ("key_reused", "invalid")}
+    for status, reasons in expected.items():
+        assert [one for one in reasons if f"`{one}`" not in answers[status]["description"]] == []
+    assert "`stock_below_sold`" not in answers["409"]["description"]
