@@ -5,6 +5,7 @@ with any other, so that nothing is silently ignored. Unknown fields are errors. 
 each with its path, because a merchant fixing a launch has no patience for one error a try.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cache
@@ -25,17 +26,24 @@ from protocol.distributions import (
     Draw,
     Queue,
     Waitlist,
+    capacity_of,
     kind_of,
 )
-from protocol.fields import Address, Count, Currency, Instant, Price, Rate, Slug, Text
+from protocol.fields import Address, Count, Currency, Instant, Price, Rate, Slug, Text, sent
 from protocol.forms import Problem, form_problems
+from protocol.money import minor_units
 from protocol.slots import SLOTS_MAX, arranged, slots_of
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+"""As browsers write it, to be compared letter by letter; apps have schemes of their own."""
 _time_zones = cache(available_timezones)
 """The names of the IANA database; looking for them takes a walk through its files, once."""
 
 LOBBIES: Final = frozenset({"auction", "queue", "timed_release"})
 """The kinds that let people in before the opening."""
+
+ItemId = Annotated[str, sent(r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$(?!\n)", 64)]
+"""Names a product or a variant in addresses, where ``/``, ``.`` and ``..`` mean something else."""
 
 PATHS_MAX = 32
 PRODUCTS_MAX = 200
@@ -53,7 +61,7 @@ class Media(Struct, frozen=True, forbid_unknown_fields=True):
 class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     """One thing that is sold. ``stock`` is the total for this experience, ever; null = not counted."""
 
-    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    id: ItemId
     name: Text
     price: Price
     currency: Currency
@@ -65,7 +73,7 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
 class Product(Struct, frozen=True, forbid_unknown_fields=True):
     """What people come for."""
 
-    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    id: ItemId
     name: Text
     variants: Annotated[list[Variant], Meta(min_length=1, max_length=VARIANTS_MAX)]
     media: list[Media] = []
@@ -199,8 +207,8 @@ def _slot_problems(document: Experience) -> Iterator[Problem]:
                 yield Problem(where, f"hold more than {SLOTS_MAX} slots")
 
 
-def warnings(document: Experience) -> list[Problem]:
-    """What can be taken but is rarely meant."""
+def warnings(document: Experience, now_ms: int) -> list[Problem]:
+    """What can be taken at ``now_ms`` but is rarely meant."""
     found = []
     for index, path in enumerate(document.paths):
         where = f"paths[{index}].distribution"
@@ -209,11 +217,28 @@ def warnings(document: Experience) -> list[Problem]:
             found.append(Problem(f"{where}.release_rate_per_minute", "is 0: nobody is admitted until it is raised"))
         if terms.max_active == 0:
             found.append(Problem(f"{where}.max_active", "is 0: nobody is admitted until it is raised"))
+        if capacity_of(terms) == 0:
+            found.append(Problem(f"{where}.capacity", "is 0: nobody can join"))
+        found += _past(path, f"paths[{index}]", now_ms)
+        if path.access_code is not None and path.access_code.max_uses == 0:
+            found.append(Problem(f"paths[{index}].access_code.max_uses", "is 0: nobody can use the code"))
         if isinstance(terms, Draw) and path.min_level == "guest":
             found.append(Problem(f"paths[{index}].min_level", "a draw open to guests: one person can enter many times"))
         if isinstance(terms, Draw) and terms.beacon is None:
             found.append(Problem(f"{where}.beacon", "is not named: whoever reads the store can know the result before"))
     return found
+
+
+def _past(path: Path, where: str, now_ms: int) -> Iterator[Problem]:
+    terms = path.distribution
+    if path.closing is not None and path.closing <= now_ms:
+        names = {Draw: "distribution.closes_at", Auction: "distribution.ends_at"}
+        yield Problem(f"{where}.{names.get(type(terms), 'closes_at')}", "lies in the past")
+    if isinstance(terms, Appointment) and all(start <= now_ms for start in terms.starts or ()):
+        yield Problem(f"{where}.distribution.windows", "have no slot that begins in the future")
+    if path.access_code is not None and path.access_code.expires_at is not None:
+        if path.access_code.expires_at <= now_ms:
+            yield Problem(f"{where}.access_code.expires_at", "lies in the past")
 
 
 def with_release_rate(
@@ -252,14 +277,14 @@ def _relation_problems(document: Experience, experience_id: str) -> Iterator[Pro
         yield Problem("id", f"must be {experience_id!r}, as in the address")
     if document.time_zone not in _time_zones():
         yield Problem("time_zone", f"{document.time_zone!r} is not a time zone of the IANA database")
-    if not _is_web_address(document.checkout_url):
-        yield Problem("checkout_url", "must be an address such as https://shop.example/checkout")
+    yield from _address_problems(document)
     yield from _repeats("paths", [path.id for path in document.paths])
     yield from _repeats("products", [product.id for product in document.products])
     variants = [variant.id for product in document.products for variant in product.variants]
     yield from _repeats("products variants", variants)
     if len(variants) > VARIANTS_OF_ALL_MAX:
         yield Problem("products", f"at most {VARIANTS_OF_ALL_MAX} variants in all are allowed")
+    yield from _price_problems(document.products)
     known = frozenset(variants)
     for index, path in enumerate(document.paths):
         yield from _path_problems(path, f"paths[{index}]", known)
@@ -267,6 +292,27 @@ def _relation_problems(document: Experience, experience_id: str) -> Iterator[Pro
         if isinstance(path.distribution, Appointment) and path.distribution.starts is not msgspec.UNSET:
             where = f"paths[{index}].distribution.starts"
             yield Problem(where, "must not be given: it is worked out from the windows")
+
+
+def _address_problems(document: Experience) -> Iterator[Problem]:
+    if not _is_web_address(document.checkout_url):
+        yield Problem("checkout_url", "must be an address such as https://shop.example/checkout")
+    for index, origin in enumerate(document.allowed_origins):
+        if not _ORIGIN.fullmatch(origin):
+            allowed = "must be the origin of a site as browsers write it, such as https://shop.example; * is not taken"
+            yield Problem(f"allowed_origins[{index}]", allowed)
+    for index, path in enumerate(document.paths):
+        if path.terms is not None and path.terms.url is not None and not _is_web_address(path.terms.url):
+            yield Problem(f"paths[{index}].terms.url", "must be an address such as https://shop.example/terms")
+
+
+def _price_problems(products: list[Product]) -> Iterator[Problem]:
+    for number, product in enumerate(products):
+        for index, variant in enumerate(product.variants):
+            try:
+                minor_units(variant.price, variant.currency)
+            except ValueError as error:
+                yield Problem(f"products[{number}].variants[{index}].price", str(error))
 
 
 def _path_problems(path: Path, where: str, variants: Collection[str]) -> Iterator[Problem]:

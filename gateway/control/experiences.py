@@ -92,7 +92,7 @@ def _answer(room: Room, entry: str, status: int) -> Response | Refusal:
         **structs.asdict(as_put(replica.document)),
         phase=replica.phase,
         revision=replica.revision,
-        warnings=documents.warnings(replica.document),
+        warnings=documents.warnings(replica.document, room.now_ms()),
         entry=entry,
     )
     return json_answer(answer, status)

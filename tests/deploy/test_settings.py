@@ -79,7 +79,7 @@ def test_the_demo_document_is_sound() -> None:
     experience = documents.parse(demo.document("http://127.0.0.1:9001/checkout", NEW_YEAR_MS), demo.EXPERIENCE)
     assert experience.checkout_url == "http://127.0.0.1:9001/checkout"
     assert max(experience.paths, key=lambda path: path.priority).id == "general"
-    assert {problem.path for problem in documents.warnings(experience)} == {
+    assert {problem.path for problem in documents.warnings(experience, NEW_YEAR_MS)} == {
         "paths[1].min_level",  # in a demo one person may enter many times
         "paths[1].distribution.beacon",  # whose rounds come from elsewhere
     }

@@ -242,6 +242,8 @@ def test_what_meters_it_and_how_many_it_gives(
 
 def test_a_draw_that_can_be_doubted_is_a_warning() -> None:
     taken = parse(raw_document(paths=[_path(DRAW), _path(WAITLIST, "w")]), "drop")
-    assert [one.path for one in warnings(taken)] == ["paths[0].min_level", "paths[0].distribution.beacon"]
+    assert [one.path for one in warnings(taken, 0)] == ["paths[0].min_level", "paths[0].distribution.beacon"]
     beacon = {"source": f"drand:{DEFAULT}", "round": 1}
-    assert warnings(parse(raw_document(paths=[_path(DRAW | {"beacon": beacon}, min_level="verified")]), "drop")) == []
+    assert (
+        warnings(parse(raw_document(paths=[_path(DRAW | {"beacon": beacon}, min_level="verified")]), "drop"), 0) == []
+    )

@@ -64,6 +64,9 @@ FULL = raw_document(
 WINDOW = {"date": "2026-12-01", "from": "0٩:00", "to": "10:00"}
 TAKEN_ONCE: list[dict[str, Any]] = [
     {"products": [raw_product(raw_variant(price="١٢"))]},
+    {"products": [raw_product(raw_variant("a/b"))]},
+    {"products": [raw_product(raw_variant(price="1.005"))]},
+    {"allowed_origins": ["*"]},
     {"paths": [raw_auction(ends_at=9, start_price="٣٠.00", increments=[{"from": "٠", "step": "١"}])]},
     {"paths": [{"id": "fitting", "distribution": {"kind": "appointment", "windows": [WINDOW]}}]},
 ]
@@ -172,6 +175,18 @@ def test_a_value_out_of_bounds_is_refused(fields: dict[str, Any], path: str) -> 
         ({"checkout_url": "https://shop.example:99999/"}, "checkout_url"),
         ({"checkout_url": "http://x y/"}, "checkout_url"),
         ({"checkout_url": "http://shop.example/\n"}, "checkout_url"),
+        ({"paths": [raw_path(terms={"text": "Be kind.", "url": "javascript:alert(1)"})]}, "paths[0].terms.url"),
+        ({"allowed_origins": ["https://shop.example", "*"]}, "allowed_origins[1]"),
+        ({"allowed_origins": ["https://shop.example/"]}, "allowed_origins[0]"),
+        ({"allowed_origins": ["https://*.shop.example"]}, "allowed_origins[0]"),
+        ({"allowed_origins": ["shop.example"]}, "allowed_origins[0]"),
+        ({"allowed_origins": ["https://Shop.example"]}, "allowed_origins[0]"),
+        ({"products": [raw_product(raw_variant(price="1.005"))]}, "products[0].variants[0].price"),
+        ({"products": [raw_product(raw_variant(price="9.5", currency="JPY"))]}, "products[0].variants[0].price"),
+        ({"products": [raw_product(raw_variant("a/b"))]}, "products[0].variants[0].id"),
+        ({"products": [raw_product(raw_variant("a\n"))]}, "products[0].variants[0].id"),
+        ({"products": [raw_product(raw_variant(".."))]}, "products[0].variants[0].id"),
+        ({"products": [raw_product(raw_variant(), product_id="a\x7f")]}, "products[0].id"),
         ({"paths": [raw_path(), raw_path()]}, "paths"),
         ({"products": [raw_product(raw_variant()), raw_product(raw_variant("43"))]}, "products"),
         ({"products": [raw_product(raw_variant(), raw_variant())]}, "products variants"),
@@ -211,14 +226,44 @@ def test_a_log_holds_what_was_taken_before_it_was_refused(fields: dict[str, Any]
 
 
 def test_what_is_rarely_meant_is_a_warning() -> None:
-    assert warnings(document()) == []
+    assert warnings(document(), 0) == []
     stopped = document(
         paths=[raw_path("a"), raw_path("b", distribution={"release_rate_per_minute": 0, "max_active": 0})]
     )
-    assert [problem.path for problem in warnings(stopped)] == [
+    assert [problem.path for problem in warnings(stopped, 0)] == [
         "paths[1].distribution.release_rate_per_minute",
         "paths[1].distribution.max_active",
     ]
+
+
+def test_what_nobody_can_join_is_a_warning() -> None:
+    code = {"code": "vip", "max_uses": 0, "expires_at": 1_000}
+    taken = document(
+        paths=[
+            raw_path("a", distribution={"capacity": 0}, closes_at=1_000, access_code=code),
+            raw_auction(ends_at=1_000),
+            {"id": "fitting", "distribution": {"kind": "appointment", "windows": [WINDOW | {"from": "09:00"}]}},
+        ]
+    )
+    lasting = ["paths[0].distribution.capacity", "paths[0].access_code.max_uses"]
+    assert [problem.path for problem in warnings(taken, 999)] == lasting
+    assert {problem.path for problem in warnings(taken, 2**42)} == {
+        *lasting,
+        "paths[0].closes_at",
+        "paths[0].access_code.expires_at",
+        "paths[1].distribution.ends_at",
+        "paths[2].distribution.windows",
+    }
+
+
+@pytest.mark.parametrize("item", ["42", "EU 42.5", "size:42", "ä#?%", "...", "a.b"])
+def test_an_id_of_a_variant_is_whatever_an_address_can_name(item: str) -> None:
+    assert document(products=[raw_product(raw_variant(item), product_id=item)]).products[0].variants[0].id == item
+
+
+def test_the_origin_of_an_app_or_a_port_is_taken() -> None:
+    origins = ["http://localhost:8080", "https://[::1]:8443", "capacitor://localhost", "https://xn--bcher-kva.example"]
+    assert document(allowed_origins=origins).allowed_origins == origins
 
 
 def test_a_part_of_a_document_is_checked_for_its_form_alone() -> None:
