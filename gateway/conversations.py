@@ -9,7 +9,7 @@ from gateway import told
 from gateway.asked import Asked, Done
 from gateway.outgoing import Answer
 from gateway.rooms import RETRY_AFTER_MS, Room, monotonic_ms
-from gateway.session import Ask, Close, Say, Watch, Wish, hear, hear_too_much, ok
+from gateway.session import Ask, Close, Deny, Say, Watch, Wish, hear, hear_too_much, ok
 from gateway.sockets import Socket
 from gateway.tries import TRIES_PER_MINUTE
 from protocol import codec
@@ -64,6 +64,8 @@ def carry_out(room: Room, socket: Socket, wish: Wish, done: Done | None) -> None
                 room.tell_states(socket, [path])
         case Say(frame=frame):
             _end(room, socket, frame, done)
+        case Deny(refusal=refusal, path=path, ref=ref):
+            _end(room, socket, codec.encode_frame(told.error(refusal, path, ref)), done, refusal)
         case Close(code=code):
             socket.close(code)
 

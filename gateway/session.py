@@ -1,6 +1,6 @@
 """One consumer's conversation over one socket, without any I/O: a client's frame in, what it asks for out.
 
-What is asked for is a value (`Ask`, `Watch`, `Say`, `Close`); the room carries it out.
+What is asked for is a value (`Ask`, `Watch`, `Say`, `Deny`, `Close`); the room carries it out.
 
 Hands over to: `gateway.conversations`.
 """
@@ -10,7 +10,6 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway import told
 from gateway.wishes import command_of
 from protocol import codec
 from protocol.close_codes import CloseCode
@@ -55,33 +54,41 @@ class Say(NamedTuple):
     frame: bytes
 
 
+class Deny(NamedTuple):
+    """Tell this socket alone that it is refused."""
+
+    refusal: Refusal
+    path: str = ""
+    ref: Ref | None = None
+
+
 class Close(NamedTuple):
     """End the socket."""
 
     code: int
 
 
-Wish = Ask | Watch | Say | Close
+Wish = Ask | Watch | Say | Deny | Close
 
 
 def hear(consumer: bytes, level: int, data: str | bytes, replica: Replica, log_ms: int) -> Wish:
     """What a message of ``consumer`` asks for, as ``replica`` stands. Text is a frame; bytes are refused."""
     if isinstance(data, bytes):
-        return Say(_error(Refusal(Reason.BAD_FRAME, {"detail": "frames are JSON text, not binary"})))
+        return Deny(Refusal(Reason.BAD_FRAME, {"detail": "frames are JSON text, not binary"}))
     try:
         frame = codec.decode_client_frame(data)
     except (codec.DecodeError, RecursionError) as error:
-        return Say(_error(Refusal(Reason.BAD_FRAME, {"detail": str(error)}), _ref_of(data)))
+        return Deny(Refusal(Reason.BAD_FRAME, {"detail": str(error)}), ref=_ref_of(data))
     return wish(frame, consumer, level, replica, log_ms)
 
 
 def hear_too_much(per_second: int) -> list[Wish]:
     """What becomes of a socket that says more than ``per_second`` frames."""
     limit = f"at most {per_second} frames a second"
-    return [Say(_error(Refusal(Reason.TOO_MANY, {"detail": limit}))), Close(CloseCode.TOO_MANY_FRAMES)]
+    return [Deny(Refusal(Reason.TOO_MANY, {"detail": limit})), Close(CloseCode.TOO_MANY_FRAMES)]
 
 
-def wish(frame: ClientFrame, consumer: bytes, level: int, replica: Replica, log_ms: int) -> Ask | Watch | Say:
+def wish(frame: ClientFrame, consumer: bytes, level: int, replica: Replica, log_ms: int) -> Ask | Watch | Say | Deny:
     """What a client's frame asks for."""
     ref = None if frame.ref is UNSET else frame.ref
     match frame:
@@ -95,7 +102,7 @@ def wish(frame: ClientFrame, consumer: bytes, level: int, replica: Replica, log_
     try:
         return Ask(command_of(frame, consumer, level, replica), path, ref)
     except ValueError as error:
-        return Say(codec.encode_frame(told.error(Refusal(Reason.INVALID, {"detail": str(error)}), path, ref)))
+        return Deny(Refusal(Reason.INVALID, {"detail": str(error)}), path, ref)
 
 
 def ok(ref: Ref | None, log_ms: int) -> bytes:
@@ -110,7 +117,3 @@ def _ref_of(data: str) -> Ref | None:
     except (msgspec.MsgspecError, UnicodeEncodeError):
         return None
     return None if ref is UNSET else ref
-
-
-def _error(refusal: Refusal, ref: Ref | None = None) -> bytes:
-    return codec.encode_frame(told.error(refusal, ref=ref))

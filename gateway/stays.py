@@ -16,7 +16,7 @@ from gateway.edge.outbox import Outbox
 from gateway.hub import Hub
 from gateway.outgoing import Answer
 from gateway.polling import poll_after_ms
-from gateway.session import Say, wish
+from gateway.session import Ask, Deny, Say, Watch, wish
 from gateway.sockets import Socket
 from protocol.commands import Attach
 from protocol.frames import ClientFrame
@@ -85,6 +85,9 @@ async def act(hub: Hub, arrival: Arrival, frame: ClientFrame) -> bytes | Refusal
     asked = wish(frame, session.consumer, session.level, room.replica, room.now_ms())
     if isinstance(asked, Say):
         return asked.frame
+    if isinstance(asked, Deny):
+        room.count_refusal(asked.refusal)
+        return _refused(asked.refusal, asked)
     answered: asyncio.Future[tuple[Answer, bytes | None]] = asyncio.get_running_loop().create_future()
 
     def done(answer: Answer, text: bytes | None) -> None:
@@ -100,6 +103,11 @@ async def act(hub: Hub, arrival: Arrival, frame: ClientFrame) -> bytes | Refusal
         except TimeoutError:
             return Refusal(Reason.ENGINE_AWAY)
     if answer.refusal is not None:
-        ref = {} if asked.ref is None else {"ref": asked.ref}
-        return Refusal(answer.refusal.reason, {**answer.refusal.detail, "path": asked.path, **ref})
+        return _refused(answer.refusal, asked)
     return Refusal(Reason.ENGINE_AWAY) if text is None else text  # None: done, but the log is being read anew
+
+
+def _refused(refusal: Refusal, asked: Ask | Watch | Deny) -> Refusal:
+    """``refusal`` with what an ``error`` frame says of the frame that it answers."""
+    ref = {} if asked.ref is None else {"ref": asked.ref}
+    return Refusal(refusal.reason, {**refusal.detail, "path": asked.path, **ref})

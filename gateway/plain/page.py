@@ -32,7 +32,7 @@ from gateway.problems import problem
 from gateway.static_pages import SECURITY_HEADERS
 from gateway.stays import Look, act, look
 from protocol import codec
-from protocol.frames import ErrorFrame, JoinedFrame, Welcome
+from protocol.frames import JoinedFrame, Welcome
 from protocol.refusals import MEANINGS, Reason, Refusal
 
 FORM_BYTES_MAX = 1_024
@@ -133,8 +133,6 @@ async def _refusal(hub: Hub, arrival: Arrival, form: dict[str, str]) -> tuple[st
     if isinstance(answer, Refusal):
         return answer.reason, path
     frame = codec.decode_server_frame(answer)
-    if isinstance(frame, ErrorFrame):
-        return frame.reason, path
     return None, frame.path if isinstance(frame, JoinedFrame) else path
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from gateway.budgets import Budgets
-from gateway.session import Ask, Close, Say, Watch, Wish, hear, hear_too_much
+from gateway.session import Ask, Close, Deny, Say, Watch, Wish, hear, hear_too_much
 from protocol.commands import (
     Book,
     Cancel,
@@ -26,6 +24,7 @@ from protocol.commands import (
 from protocol.distributions import Auction
 from protocol.documents import Path
 from protocol.path_replica import PathReplica
+from protocol.refusals import Reason, Refusal
 from protocol.replica import Replica
 from tests.support.samples import consumer
 
@@ -102,17 +101,15 @@ def test_every_frame_asks_for_one_thing(text: str, wish: Wish) -> None:
 )
 def test_anything_else_is_a_bad_frame(data: str | bytes, ref: str | int | None) -> None:
     wish = heard(data)
-    assert isinstance(wish, Say)
-    frame = json.loads(wish.frame)
-    assert (frame["type"], frame["reason"], frame.get("ref")) == ("error", "bad_frame", ref)
+    assert isinstance(wish, Deny)
+    assert (wish.refusal.reason, wish.ref) == ("bad_frame", ref)
 
 
 def test_money_that_the_currency_does_not_have_is_refused_with_what_is_wrong() -> None:
     wish = heard('{"type":"bid","path":"sale","max":"12.505","id":"b1","ref":3}')
-    assert isinstance(wish, Say)
-    frame = json.loads(wish.frame)
-    assert (frame["reason"], frame["path"], frame["ref"]) == ("invalid", "sale", 3)
-    assert frame["detail"] == "12.505 has more decimals than EUR, which has 2"
+    assert wish == Deny(
+        Refusal(Reason.INVALID, {"detail": "12.505 has more decimals than EUR, which has 2"}), "sale", 3
+    )
 
 
 def test_two_seconds_of_talk_at_once_and_no_more() -> None:
@@ -123,8 +120,8 @@ def test_two_seconds_of_talk_at_once_and_no_more() -> None:
     assert budgets.take(1, 50, 20)
     assert not budgets.take(1, 50, 20)
     said, closed = hear_too_much(20)
-    assert isinstance(said, Say)
-    assert json.loads(said.frame)["reason"] == "too_many"
+    assert isinstance(said, Deny)
+    assert said.refusal.reason == "too_many"
     assert closed == Close(4529)
 
 

@@ -218,6 +218,12 @@ async def test_money_that_the_currency_does_not_have_is_refused(waiting_room: Wa
     async with consumer(waiting_room.origins[0], name, token=ann) as one:
         refused = await bid(one, money, "m1")
         assert refused["type"] == "error" and refused["reason"] in {"invalid", "bad_frame"}
+    async with waiting_room.client() as client:
+        command = {"type": "bid", "path": "auction", "max": money, "id": "m2", "ref": "m2"}
+        headers = {"Authorization": f"Bearer {ann}"}
+        answer = await client.post(f"/v1/experiences/{name}/commands", json=command, headers=headers)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status_code, answer.json()["reason"]) in {(422, "invalid"), (400, "bad_frame")}
 
 
 async def test_who_polls_is_told_and_bids_the_same_way(waiting_room: WaitingRoom) -> None:
