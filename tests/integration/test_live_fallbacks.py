@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from tests.integration.test_live_queue import make, operate
 from tests.support.live import consumer, guest
 from tests.support.waiting_room import WaitingRoom
+
+HEAD_NAMES = ("content-type", "cache-control", "x-accel-buffering")
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -112,6 +115,23 @@ async def test_an_event_stream_tells_the_same_frames(waiting_room: WaitingRoom) 
                     break
     firsts = list(dict.fromkeys(kinds))  # a state may be told again at any time
     assert firsts == ["welcome", "joined", "position", "phase", "stock", "admitted"]
+
+
+async def test_only_the_head_of_an_event_stream_ends_with_it(waiting_room: WaitingRoom) -> None:
+    await make(waiting_room, "sse-head", release_rate_per_minute=0)
+    address = "/v1/experiences/sse-head/events"
+    async with waiting_room.client() as client, asyncio.timeout(10):
+        token = await guest(client)
+        head = await client.head(address, params={"join": ""}, headers=bearer(token))
+        async with client.stream("GET", address, headers=bearer(token)) as stream:
+            assert {name: head.headers[name] for name in HEAD_NAMES} == {
+                name: stream.headers[name] for name in HEAD_NAMES
+            }
+            assert "content-length" not in head.headers
+        forged = await client.head(address, headers=bearer("x"))
+        public = (await client.get("/v1/experiences/sse-head")).json()
+    assert (head.status_code, head.content, forged.status_code) == (200, b"", 401)
+    assert public["paths"][0]["waiting"] == 0
 
 
 async def test_an_image_on_another_page_joins_nobody(waiting_room: WaitingRoom) -> None:
