@@ -6,7 +6,7 @@ send and answers with the frame that answers. For the room each of them is a soc
 
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,12 +21,19 @@ from gateway.hub import Hub
 from gateway.identity import COOKIE, GUEST_LEVEL, Caller, identify, new_guest, origin_refusal, renewed
 from gateway.stays import act, follow, look
 from protocol.calendar import MEDIA_TYPE
+from protocol.forms import Problem
 from protocol.frames import ClientFrame, ConsumerView, ExperienceView, ServerFrame, Welcome
 from protocol.proof import Proof
 from protocol.refusals import Reason, Refusal
 from protocol.sessions import SESSION_SECONDS
 
 FRAME_BYTES_MAX = 4_096
+GUESTS_ONLY: Final = "cannot be taken: this version makes guest sessions only"
+_FIELDS_NAMED_MAX = 16
+
+
+class SessionBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing, or an empty object: this version makes guest sessions only."""
 
 
 class SessionAnswer(Struct, frozen=True):
@@ -50,7 +57,7 @@ async def session(call: Call) -> Response | Refusal:
     """Make a guest session, or renew the one presented; one that is over or forged is replaced."""
     hub, now = hub_of(call), int(time.time())
     caller = Caller(call.request.scope)
-    refusal = origin_refusal(caller, await _all_allowed_origins(hub))
+    refusal = origin_refusal(caller, await _all_allowed_origins(hub)) or _more_than_a_guest(call.body)
     if refusal is not None:
         return refusal
     found = identify(caller, hub.settings, now)
@@ -60,6 +67,14 @@ async def session(call: Call) -> Response | Refusal:
     answer = json_answer(SessionAnswer(identity.token, who, held.expires * 1000, time.time_ns() // 1_000_000))
     set_session_cookie(answer, identity.token, secure=hub.settings.secure_cookies)
     return answer
+
+
+def _more_than_a_guest(body: Any) -> Refusal | None:
+    """The refusal of a body that asks for another session than a guest's: nobody is to take that for signed in."""
+    if body == {}:
+        return None
+    names = list(body)[:_FIELDS_NAMED_MAX] if isinstance(body, dict) else ["$"]
+    return Refusal(Reason.INVALID, {"errors": [Problem(name, GUESTS_ONLY) for name in names]})
 
 
 def set_session_cookie(answer: Response, token: str, *, secure: bool) -> None:
@@ -187,7 +202,11 @@ CONSUMER_ENDPOINTS: tuple[Endpoint, ...] = (
         path="/v1/session",
         handler=session,
         summary="Make or renew a guest session",
+        description="The body is empty or {}. This version makes guest sessions only: what else a body has, such as an "
+        "assertion or a hand-off, is refused as invalid, each field named.",
         tag="consumer",
+        takes=SessionBody,
+        checked=False,
         gives=SessionAnswer,
         parameters=_SESSION,
         refusals=(Reason.BAD_ORIGIN,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from protocol import passes
@@ -270,3 +271,36 @@ async def test_a_guest_can_be_renewed_and_replaced(waiting_room: WaitingRoom) ->
     assert first.json()["consumer"] == again.json()["consumer"] != replaced.json()["consumer"]
     cookie = first.headers["set-cookie"].lower()
     assert all(part in cookie for part in ("httponly", "samesite=lax", "path=/"))
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "wrong"),
+    [
+        (b"", 200, []),
+        (b"{}", 200, []),
+        (b'{"assertion":"a.b.c"}', 422, ["assertion"]),
+        (b'{"handoff":"123456","more":1}', 422, ["handoff", "more"]),
+        (b"[]", 422, ["$"]),
+        (b"null", 422, ["$"]),
+    ],
+)
+async def test_a_session_is_a_guests_or_refused(
+    waiting_room: WaitingRoom, content: bytes, status: int, wrong: list[str]
+) -> None:
+    async with waiting_room.client() as client:
+        answer = await client.post("/v1/session", content=content)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 200)
+    if wrong:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert [problem["path"] for problem in answer.json()["errors"]] == wrong
+        assert all("guest sessions only" in problem["message"] for problem in answer.json()["errors"])
+
+
+async def test_what_is_no_json_makes_no_session(waiting_room: WaitingRoom) -> None:
+    async with waiting_room.client() as client:
+        answer = await client.post("/v1/session", content=b"garbage")
+        described = (await client.get("/openapi.json")).json()["paths"]["/v1/session"]["post"]
+    assert (answer.status_code, answer.json()["reason"], "set-cookie" in answer.headers) == (422, "invalid", False)
+    assert "guest sessions only" in described["description"]
+    assert "`invalid`" in described["responses"]["422"]["description"]
+    assert not described["requestBody"]["required"]
