@@ -42,6 +42,8 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True):
     ref: str | int | UnsetType = UNSET
     path: str | UnsetType = UNSET
     opens_at: int | UnsetType = UNSET
+    field: Annotated[str, Meta(description="what is wrong of what was sent")] | UnsetType = UNSET
+    allowed: Annotated[str, Meta(description="what may stand there")] | UnsetType = UNSET
     errors: Annotated[list[Problem], Meta(description="every error of the content")] | UnsetType = UNSET
 
 

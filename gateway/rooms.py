@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Container, Mapping, Set
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from gateway import told
@@ -34,6 +35,7 @@ from gateway.sockets import Slots32, Socket, Sockets
 from gateway.telling import Telling
 from gateway.voice import Voice
 from gateway.waiters import Waiters
+from gateway.wishes import explained
 from protocol import codec
 from protocol.commands import Attach, EnterCode, Join
 from protocol.events import SENDER_BYTES, AnyEvent, Configured, Entry, Joined, WriterChanged
@@ -152,7 +154,7 @@ class Room:
             self._clock.seen(entry.now_ms, now_ms)
         _, seq = parse_entry_id(entry_id)
         self.voice.begin(seq, durable_seq(entry_id, entry), tells=bool(entry.events or entry.applied))
-        settled = self.outgoing.settle(entry_id, entry, now_ms)
+        settled = [self._explained(*one) for one in self.outgoing.settle(entry_id, entry, now_ms)]
         if self.live:
             self._tell(entry, settled)
         else:
@@ -162,6 +164,12 @@ class Room:
         if self.outgoing.unwritten:
             self._want_write()
         self.waiters.wake(entry_id)
+
+    def _explained(self, asked: Asked, answer: Answer) -> tuple[Asked, Answer]:
+        if answer.refusal is None:
+            return asked, answer
+        refusal = explained(answer.refusal, asked.command, asked.path, self.replica)
+        return asked, structs.replace(answer, refusal=refusal)
 
     def _tell(self, entry: Entry, settled: list[tuple[Asked, Answer]]) -> None:
         with self.voice.turn():

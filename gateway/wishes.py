@@ -1,4 +1,5 @@
-"""What a client's frame asks of the engine: frame in, command out. Pure.
+"""What a client's frame asks of the engine: frame in, command out; and a refusal of it in the words of the document.
+Pure.
 
 Money comes as a decimal string and goes on in minor units of the currency that the path names; where a path has no
 currency the engine refuses the command by its kind, whatever the amount.
@@ -35,7 +36,10 @@ from protocol.kind_frames import (
     RescheduleFrame,
 )
 from protocol.money import minor_units
+from protocol.refusals import Reason, Refusal
 from protocol.replica import Replica
+
+CHOICES_NAMED_MAX = 20
 
 TakingFrame = BidFrame | ClaimFrame | HoldFrame | BookFrame | RescheduleFrame | CancelFrame
 AskingFrame = JoinFrame | LeaveFrame | DeclineFrame | RejoinFrame | ChooseFrame | CodeFrame | TakingFrame
@@ -76,6 +80,34 @@ def _taking(frame: TakingFrame, consumer: bytes, level: int, replica: Replica) -
             return Reschedule(consumer, path, slot)
         case CancelFrame(path=path, slot=slot):
             return Cancel(consumer, path, slot)
+
+
+def explained(refusal: Refusal, command: Command, path: str, replica: Replica) -> Refusal:
+    """The engine's ``refusal`` of a command in ``path``, with what would be allowed where its variant is wrong."""
+    wanted = _variant_of(command)
+    found = replica.paths.get(refusal.detail.get("path", path))
+    if refusal.reason != Reason.INVALID or not wanted or found is None or replica.document is None:
+        return refusal
+    chooses = found.settings.product_selection == "consumer"
+    choices = replica.document.variants_of(found.settings) if chooses else []
+    if wanted in choices:
+        return refusal
+    return Refusal(refusal.reason, {**refusal.detail, "field": "variant", "allowed": _listed(choices)})
+
+
+def _variant_of(command: Command) -> str:
+    if isinstance(command, Choose):
+        return command.variant
+    brought = command.credentials if isinstance(command, Join | Claim) else None
+    return "" if brought is None else brought.variant
+
+
+def _listed(choices: list[str]) -> str:
+    """The first of ``choices``, as many as an error has room for."""
+    if not choices:
+        return "none: nothing is chosen in this path"
+    more = len(choices) - CHOICES_NAMED_MAX
+    return ", ".join(choices[:CHOICES_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _credentials(variant: str, code: str = "") -> Credentials | None:

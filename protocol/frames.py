@@ -182,7 +182,8 @@ class OkFrame(ServerFrameBase, frozen=True, tag="ok"):
 
 
 class ErrorFrame(ServerFrameBase, frozen=True, tag="error"):
-    """A "no": why, whether trying again can help, and what helps."""
+    """A "no": why, whether trying again can help, and what helps. ``field``: what of the frame is wrong; ``allowed``:
+    what may stand there."""
 
     reason: str
     temporary: bool
@@ -198,6 +199,8 @@ class ErrorFrame(ServerFrameBase, frozen=True, tag="error"):
     detail: str | UnsetType = UNSET
     slot: str | UnsetType = UNSET
     cutoff_at: int | UnsetType = UNSET
+    field: str | UnsetType = UNSET
+    allowed: str | UnsetType = UNSET
 
 
 ServerFrame = (

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from gateway import conversations
-from protocol.commands import Attach, Join
+from gateway.wishes import CHOICES_NAMED_MAX, explained
+from protocol.commands import Attach, Choose, Join
 from protocol.events import (
     Admitted,
     AnyEvent,
@@ -23,10 +24,11 @@ from protocol.events import (
     WaitingLost,
     WindowMoved,
 )
+from protocol.refusals import Reason, Refusal
 from protocol.states import TicketState
 from tests.support.log import START_MS, joined
 from tests.support.rooms import ADMISSION, KID, Stage, admitted, extra_opens, holding, line, waiting_stage, with_paths
-from tests.support.samples import consumer
+from tests.support.samples import consumer, raw_path, raw_product, raw_variant
 
 
 def test_welcome_comes_at_once_and_the_rest_with_the_answer() -> None:
@@ -89,6 +91,37 @@ def test_the_ref_goes_to_the_socket_that_asked() -> None:
     stage.answer(joined(0, 1))
     assert [frame.get("ref") for frame in line(one).take() if frame["type"] == "joined"] == ["r"]
     assert [frame.get("ref") for frame in line(other).take() if frame["type"] == "joined"] == [None]
+
+
+@pytest.mark.parametrize(
+    ("frame", "selection", "allowed"),
+    [
+        ('{"type":"join","path":"general","variant":"c"}', "consumer", "a, b"),
+        ('{"type":"join","variant":"c"}', "consumer", "a, b"),
+        ('{"type":"choose","path":"general","variant":"c"}', "consumer", "a, b"),
+        ('{"type":"claim","path":"general","variant":"c"}', "consumer", "a, b"),
+        ('{"type":"join","path":"general","variant":"a"}', "system", "none: nothing is chosen in this path"),
+        ('{"type":"join","path":"general","variant":"a"}', "consumer", None),
+        ('{"type":"leave","path":"general"}', "consumer", None),
+    ],
+)
+def test_who_names_another_variant_is_told_which_there_are(frame: str, selection: str, allowed: str | None) -> None:
+    products = [raw_product(raw_variant("a"), raw_variant("b"))]
+    stage = Stage(products=products, paths=[raw_path(product_selection=selection)])
+    socket = stage.enter(0)
+    line(socket).take()
+    conversations.receive(stage.room, socket, frame, 100)
+    stage.answer(Refused(stage.room.outgoing.sender, 1, 0, "invalid", {"path": "general"}))
+    (error,) = line(socket).take()
+    assert (error["reason"], error.get("allowed")) == ("invalid", allowed)
+    assert error.get("field") == (None if allowed is None else "variant")
+
+
+def test_an_error_names_so_many_variants_and_no_more() -> None:
+    products = [raw_product(*(raw_variant(f"v{number}") for number in range(CHOICES_NAMED_MAX + 5)))]
+    stage = Stage(products=products, paths=[raw_path(product_selection="consumer")])
+    no = explained(Refusal(Reason.INVALID), Choose(consumer(0), "general", "c"), "general", stage.room.replica)
+    assert no.detail["allowed"].endswith(f"v{CHOICES_NAMED_MAX - 1} and 5 more")
 
 
 def test_a_command_without_a_fact_is_answered_ok() -> None:

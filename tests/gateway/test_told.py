@@ -119,6 +119,11 @@ def test_an_error_says_what_helps_and_nothing_unknown() -> None:
     }
 
 
+def test_an_error_names_what_is_wrong_and_what_is_allowed() -> None:
+    frame = told.error(Refusal(Reason.INVALID, {"field": "variant", "allowed": "a, b"}))
+    assert msgspec.to_builtins(frame).items() >= {"field": "variant", "allowed": "a, b"}.items()
+
+
 @pytest.mark.parametrize(("outage", "paused", "word"), [(True, True, "outage"), (False, True, "merchant")])
 def test_who_paused(outage: bool, paused: bool, word: str) -> None:
     made = replica()
