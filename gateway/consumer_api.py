@@ -19,6 +19,7 @@ from gateway.edge import sse
 from gateway.endpoints import Call, Endpoint, Parameter, json_answer
 from gateway.hub import Hub
 from gateway.identity import COOKIE, GUEST_LEVEL, Caller, identify, new_guest, origin_refusal, renewed
+from gateway.session import bad_frame
 from gateway.stays import act, follow, look
 from protocol.calendar import MEDIA_TYPE
 from protocol.forms import Problem
@@ -141,7 +142,7 @@ async def commands(call: Call) -> Response | Refusal:
         try:
             frame = msgspec.convert(call.body, ClientFrame)
         except msgspec.ValidationError as error:
-            return Refusal(Reason.BAD_FRAME, {"detail": str(error)})
+            return bad_frame(error)
         answer = await act(hub, arrival, frame)
     if isinstance(answer, Refusal):
         return answer

@@ -5,7 +5,8 @@ What is asked for is a value (`Ask`, `Watch`, `Say`, `Deny`, `Close`); the room 
 Hands over to: `gateway.conversations`.
 """
 
-from typing import NamedTuple
+import re
+from typing import NamedTuple, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -28,6 +29,10 @@ class _AnyFrame(msgspec.Struct):
 
     ref: Ref | UnsetType = UNSET
 
+
+_TYPES = ", ".join(sorted(str(frame.__struct_config__.tag) for frame in get_args(ClientFrame)))
+_OF_TYPE = re.compile(r" at `\$\.type`\Z| field `type`\Z")
+"""How the decoder says that the type is wrong, or is not there."""
 
 _any_frame = msgspec.json.Decoder(_AnyFrame)
 
@@ -78,8 +83,15 @@ def hear(consumer: bytes, level: int, data: str | bytes, replica: Replica, log_m
     try:
         frame = codec.decode_client_frame(data)
     except (codec.DecodeError, RecursionError) as error:
-        return Deny(Refusal(Reason.BAD_FRAME, {"detail": str(error)}), ref=_ref_of(data))
+        return Deny(bad_frame(error), ref=_ref_of(data))
     return wish(frame, consumer, level, replica, log_ms)
+
+
+def bad_frame(error: Exception) -> Refusal:
+    """The refusal of what is no frame, as ``error`` of the decoder says, with the types that there are."""
+    detail = str(error)
+    of_type = {"field": "type", "allowed": _TYPES} if _OF_TYPE.search(detail) else {}
+    return Refusal(Reason.BAD_FRAME, {"detail": detail, **of_type})
 
 
 def hear_too_much(per_second: int) -> list[Wish]:

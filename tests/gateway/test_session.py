@@ -105,6 +105,26 @@ def test_anything_else_is_a_bad_frame(data: str | bytes, ref: str | int | None) 
     assert (wish.refusal.reason, wish.ref) == ("bad_frame", ref)
 
 
+@pytest.mark.parametrize(
+    ("text", "names_types"),
+    [
+        ('{"type":"dance"}', True),
+        ('{"type":7}', True),
+        ('{"ref":"r"}', True),
+        ('{"type":"leave"}', False),
+        ('{"type":"leave","path":7}', False),
+        ("{", False),
+    ],
+)
+def test_who_names_another_type_is_told_which_there_are(text: str, names_types: bool) -> None:
+    wish = heard(text)
+    assert isinstance(wish, Deny)
+    assert ("allowed" in wish.refusal.detail) is names_types
+    if names_types:
+        assert wish.refusal.detail["field"] == "type"
+        assert {"bid", "join", "ping", "watch"} <= set(wish.refusal.detail["allowed"].split(", "))
+
+
 def test_money_that_the_currency_does_not_have_is_refused_with_what_is_wrong() -> None:
     wish = heard('{"type":"bid","path":"sale","max":"12.505","id":"b1","ref":3}')
     assert wish == Deny(

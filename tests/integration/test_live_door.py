@@ -98,6 +98,7 @@ async def test_a_bad_frame_is_answered_and_the_socket_lives(
         error = await one.until("error")
         assert (error["reason"], error["temporary"]) == ("bad_frame", False)
         assert detail in error["detail"]
+        assert ("ping" in error.get("allowed", "")) is (detail == "dance")
         assert ("ref" in error) is ('"ref"' in str(message))
         await still_there(one)
 
