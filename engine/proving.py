@@ -5,18 +5,20 @@ holds; nothing is replayed. Hands over to: ``protocol.kinds.lots``, which keeps 
 """
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import redis
 from rich.console import Console
 
 from engine.beginning import begin_early
-from engine.io.streams import StreamError, connect, read_log
+from engine.io.nodes import Nodes
+from engine.io.streams import StreamError, read_log
 from engine.takeover import LogError
 from protocol.kinds.lots import LotsReplica
 from protocol.proof import Proof, encode
 from protocol.replica import ReplicaError
-from protocol.streams import START_ID
+from protocol.streams import START_ID, shard_of
 
 OK = 0
 FAILURE = 1
@@ -25,8 +27,8 @@ FAILURE = 1
 def main(experience: str, path_id: str, redis_url: str, out: Path | None) -> int:
     """Write the document to ``out``, or to standard output; the exit code."""
     try:
-        with connect(redis_url) as client:
-            document = encode(proof_from_log(client, experience, path_id))
+        with closing(Nodes(redis_url)) as nodes:
+            document = encode(proof_from_log(nodes.of(shard_of(experience)), experience, path_id))
         if out is None:
             sys.stdout.buffer.write(document + b"\n")
         else:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager, closing
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.audit_log import main as audit
 from engine.io.nodes import Nodes
+from engine.proving import main as prove
 from engine.replay import OK
 from engine.replay import main as replay
 from gateway.hub import Hub
@@ -20,11 +23,12 @@ from gateway.io.store import Servers
 from gateway.rooms import Room
 from protocol.commands import Join
 from protocol.refusals import Reason
-from protocol.streams import shard_of
+from protocol.streams import FIELD_CHAIN, FIELD_ENTRY, events_key, shard_of
 from tests.integration.test_live_resync import SETTLED_WITHIN_S, make_hub, settled
 from tests.support.cluster import NODES, Cluster
+from tests.support.draws import DRAW_PATH, drawn_log
 from tests.support.engine import RunningEngine
-from tests.support.samples import consumer, document
+from tests.support.samples import EXPERIENCE, consumer, document
 from tests.support.stream import Follower, Sender
 
 NAMES = ("drop", "launch", "match", "sale")
@@ -40,6 +44,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def nodes(cluster: Cluster) -> Iterator[Nodes]:
     with closing(Nodes(cluster.url)) as nodes:
         yield nodes
+
+
+def test_a_draw_is_proved_from_the_node_that_has_its_log(cluster: Cluster, nodes: Nodes, tmp_path: Path) -> None:
+    client, file = nodes.of(shard_of(EXPERIENCE)), tmp_path / "proof.json"
+    for entry_id, payload, chain in drawn_log(beacon="default").entries:
+        client.xadd(events_key(EXPERIENCE), {FIELD_ENTRY: payload, FIELD_CHAIN: chain}, id=entry_id)
+    assert prove(EXPERIENCE, DRAW_PATH, cluster.url, file) == OK
+    client.delete(events_key(EXPERIENCE))
+    assert json.loads(file.read_bytes())["path"] == DRAW_PATH
 
 
 def test_one_engine_writes_experiences_of_all_nodes(cluster: Cluster, nodes: Nodes) -> None:
