@@ -48,19 +48,25 @@ register_url_convertor("ticket", TicketConvertor())
 
 
 async def patch_path(call: Call) -> Response | Refusal:
-    """Change the limits of a path, and pause or resume it: two commands, the limits first."""
+    """Change the limits of a path, and pause or resume it: two commands. First whatever lets fewer in: a pause, or the
+    limits that hold once it goes on. The key is that of the pause, so that limits alone are known as another content.
+    """
     patch: PathPatch = call.body
     path = call.request.path_params["path"]
     limits = given_in(patch)
     if not limits:
         return nothing_given(PathPatch)
     paused = limits.pop("paused", None)
-    if limits:
-        answer = await change(call, SetReleaseRate(call.actor, call.key, path, Limits(**limits)), Changed)
-        if paused is None or isinstance(answer, Refusal):
-            return answer
-    overlay = Pause if paused else Resume
-    return await change(call, overlay(call.actor, call.key and f"{call.key} paused", path), Changed)
+    overlay = (Pause if paused else Resume)(call.actor, call.key, path)
+    if not limits:
+        return await change(call, overlay, Changed)
+    limits_key = call.key if paused is None else call.key and f"{call.key} limits"
+    limit = SetReleaseRate(call.actor, limits_key, path, Limits(**limits))
+    if paused is None:
+        return await change(call, limit, Changed)
+    first, then = (overlay, limit) if paused else (limit, overlay)
+    answer = await change(call, first, Changed)
+    return answer if isinstance(answer, Refusal) else await change(call, then, Changed)
 
 
 def by_hand(command: type[Open] | type[Pause] | type[Resume] | type[Close] | type[End]) -> Handler:

@@ -201,6 +201,18 @@ async def test_the_same_key_is_the_same_change(waiting_room: WaitingRoom) -> Non
     assert (reused.status_code, reused.json()["reason"]) == (422, "key_reused")
 
 
+async def test_a_key_is_of_one_patch_of_a_path(waiting_room: WaitingRoom) -> None:
+    path = address("patched", "/paths/general")
+    patches = [("k", {"paused": True}), ("k", {"max_active": 7}), ("l", {"max_active": 9}), ("m", {"paused": False})]
+    patches += [("l", {"max_active": 9, "paused": True}), ("n", {"max_active": 5, "paused": True})]
+    async with waiting_room.control() as control:
+        await put(control, experience_of("patched"))
+        answers = [await control.patch(path, json=patch, headers={"Idempotency-Key": key}) for key, patch in patches]
+        stats = (await control.get(address("patched", "/stats"))).json()
+    assert [answer.status_code for answer in answers] == [200, 422, 200, 200, 422, 200]
+    assert stats["paths"][0]["paused"]
+
+
 async def test_what_is_not_there_is_said_so(waiting_room: WaitingRoom) -> None:
     async with waiting_room.control() as control:
         await put(control, experience_of("there"))
