@@ -2,8 +2,8 @@
 
 ``make record`` lives through long plans of the simulator until the log of one holds everything that its recipe wants,
 and writes it down with the commands that it applied and the digest of the state that its last writer had. It is run
-once for a version of the rules; the files stay as they are for ever. There are two recipes: queues over a longer time,
-and one path of each kind.
+once for a version of the rules; the files stay as they are for ever. There are three recipes: queues over a longer
+time, one path of each kind, and the same with what is told so seldom that neither of the others has it.
 
 Hands over to: ``test_recorded.py``.
 """
@@ -29,8 +29,10 @@ from protocol import kind_events as k
 from protocol.events import AnyEvent, Entry
 from protocol.streams import commands_key, events_key
 from tests.engine.simulation.auditor import Shelved
+from tests.engine.simulation.people import AddKinds
 from tests.engine.simulation.plan import Character, Plan, Step, plan_of
 from tests.engine.simulation.simulation import Simulation, lived
+from tests.engine.simulation.terms import rare_terms
 
 FOLDER = Path(__file__).parent
 BYTES_MAX = 200_000
@@ -43,7 +45,8 @@ SLICE_MS = 1_000_000
 
 class Recipe(NamedTuple):
     """What a recorded log is to be: the plans, one in ``every`` from ``first`` on, whose steps it has, each ``part_ms``
-    behind the one before; ``more`` of some words; ``wanted``: which events it must hold, and how many of each."""
+    behind the one before; ``more`` of some words; ``wanted``: which events it must hold, and how many of each;
+    ``add_kinds``: which paths it has, where the character does not say it all."""
 
     character: Character
     first: int
@@ -51,6 +54,7 @@ class Recipe(NamedTuple):
     part_ms: int
     more: dict[str, int]
     wanted: dict[type[AnyEvent], int]
+    add_kinds: AddKinds | None = None
 
 
 QUEUES = Recipe(
@@ -132,7 +136,28 @@ KINDS = Recipe(
     },
 )
 """Two lotteries: of the draw, and of the lobby of the queue, whose places are told."""
-RECIPES: dict[str, Recipe] = {"": QUEUES, "-kinds": KINDS}
+RARE = KINDS._replace(
+    more={
+        **{"enter": 30, "bid": 30, "refuse": 60, "third": 20, "claim": 20, "book": 40, "pay": 40, "no_show": 30},
+        **{"choose": 40, "beacon": 10, "cancel": 5, "kill": 2, "poison": 2},
+    },
+    wanted={
+        e.WriterChanged: 3,
+        e.Skipped: 1,
+        k.Announced: 1,
+        k.BeaconGiven: 1,
+        k.CheckoutAsked: 3,
+        k.CheckoutDropped: 2,
+        k.Chosen: 3,
+        k.NotDrawn: 1,
+        k.NotShown: 1,
+        k.PriceChanged: 1,
+        k.UnitsGone: 2,
+    },
+    add_kinds=rare_terms,
+)
+"""A price changes without a bid where who leads is turned away; units are gone, and are there again."""
+RECIPES: dict[str, Recipe] = {"": QUEUES, "-kinds": KINDS, "-rare": RARE}
 """By what stands behind the version in the name of the file."""
 
 
@@ -191,7 +216,7 @@ def long_plan(seed: int, recipe: Recipe) -> Plan:
 
 def record(seed: int, recipe: Recipe) -> Recording | None:
     """What a long plan leaves behind; None where it is not all that is wanted."""
-    simulation = Simulation(long_plan(seed, recipe), keeps_log=False)
+    simulation = Simulation(long_plan(seed, recipe), keeps_log=False, add_kinds=recipe.add_kinds)
     if lived(simulation, small_parts=False) is not None:
         return None
     (experience,) = recipe.character.experiences

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from engine.core.experience import RULES
 from engine.takeover import LogError
+from protocol.events import AnyEvent
 from tests.engine.recorded.recording import BYTES_MAX, FOLDER, RECIPES, read, recipe_of, recordings
 from tests.engine.stage import assert_agree
 
@@ -26,6 +28,12 @@ def test_a_recorded_log_holds_all_that_happens(path: Path) -> None:
     counts = read(path).counts()
     assert {kind: count for kind, count in recipe_of(path).wanted.items() if counts[kind] < count} == {}
     assert path.stat().st_size <= BYTES_MAX
+
+
+def test_every_event_stands_in_a_recorded_log() -> None:
+    """So none can change its meaning unnoticed; one that is new is recorded with the rules that bring it."""
+    recorded = {kind for path in recordings() for kind in read(path).counts()}
+    assert [kind.__name__ for kind in get_args(AnyEvent) if kind not in recorded] == []
 
 
 @pytest.mark.parametrize("name", RECIPES)

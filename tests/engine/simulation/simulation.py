@@ -38,7 +38,7 @@ from tests.engine.simulation.faults import Faults
 from tests.engine.simulation.gateways import Gateway
 from tests.engine.simulation.links import Link, Network
 from tests.engine.simulation.outside import wait_for
-from tests.engine.simulation.people import People
+from tests.engine.simulation.people import AddKinds, People
 from tests.engine.simulation.plan import Plan, Step
 from tests.engine.simulation.store import SimulatedStore
 from tests.engine.simulation.terms import every_kind, with_kinds
@@ -92,9 +92,9 @@ class Result(NamedTuple):
 
 
 class Simulation:
-    """One run."""
+    """One run. ``add_kinds``: in place of what the plan's character says."""
 
-    def __init__(self, plan: Plan, *, keeps_log: bool) -> None:
+    def __init__(self, plan: Plan, *, keeps_log: bool, add_kinds: AddKinds | None = None) -> None:
         self.world = World(f"world {plan.seed}", keeps_log=keeps_log)
         self.plan = plan
         self._store_clock = Clock(self.world)
@@ -110,7 +110,8 @@ class Simulation:
         ]
         for gateway in self.gateways:
             gateway.may_resume = self.auditor.pairs.may_resume
-        add_kinds = every_kind if plan.character.every_kind else with_kinds if plan.character.kinds else None
+        if add_kinds is None:
+            add_kinds = every_kind if plan.character.every_kind else with_kinds if plan.character.kinds else None
         self.people = People(self.world, self.gateways, self._experiences, add_kinds)
         self._faults = Faults(
             self.world,

@@ -1,6 +1,6 @@
 """The settings of the kinds in the simulated world: small, short, and of each sort that the rules of a kind tell apart.
 
-Hands over to: ``people.py``, which puts them into documents.
+Hands over to: ``people.py``, which puts them into documents; ``tests/engine/recorded``, which wants rare ones.
 """
 
 from __future__ import annotations
@@ -23,6 +23,14 @@ STARTS = [BEGAN_MS + second * 1_000 for second in (0, 3, 6, 9, 20, 45)]
 METHODS = ("timed_release", "draw", "english", "dutch", "appointment")
 SECOND = ("queue", *METHODS, "draw", "english", "appointment")
 THIRD = ("waitlist",) * 7 + METHODS
+FOR_ALL = {"min_level": "guest", "audience": None, "access_code": None, "product_selection": "consumer"}
+RARE: dict[str, dict[str, Any]] = {
+    "draw": {"backfill": False, "redraw_until": None, "beacon": {"source": BEACON, "round": ROUND}},
+    "appointment": {"checkout": True},
+    "third": {"strategy": "all", "batch": None, "order": "arrival"},
+}
+"""By path, terms that together no seed has: a draw of a beacon's round in which nobody moves up, places to be paid for,
+and a waitlist that is offered what is free all at once."""
 
 
 def with_kinds(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, Any]]:
@@ -46,6 +54,12 @@ def every_kind(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, An
     source = chance.choice((*sold, *(sold[-1],) * 4))
     waitlist = _path("waitlist", {"id": "third", "variants": source["variants"]}, chance)
     return [*sold, waitlist | {"attached_to": source["id"]}]
+
+
+def rare_terms(paths: list[dict[str, Any]], chance: Random) -> list[dict[str, Any]]:
+    """As ``every_kind``, but of the terms ``RARE``, and everybody may come in everywhere and choose."""
+    sold = every_kind(paths, chance)
+    return [path | FOR_ALL | {"distribution": path["distribution"] | RARE.get(path["id"], {})} for path in sold]
 
 
 def _queue(path: dict[str, Any], chance: Random) -> dict[str, Any]:
