@@ -1,4 +1,4 @@
-"""P5: how fast the pure core is, without any stream: joins, and a mix of every kind of command.
+"""P5: how fast the pure core is, without any stream: joins, and a mix of all the commands of a queue.
 
 The commands were decoded before; what is timed is ``Core.step`` alone, a thousand commands a step as in a busy engine.
 The floor of a join is a loop that only looks each consumer up in a dict and gives it a number; that of the mix is one

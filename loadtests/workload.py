@@ -1,4 +1,4 @@
-"""What the benches feed an engine: documents, joins, and a mix of every kind of command from one seed.
+"""What the benches feed an engine: documents, joins, and a mix of all the commands of a queue from one seed.
 
 Everything goes through the codec once, so that a core is fed what it would have read from the stream.
 """
@@ -79,7 +79,7 @@ def read_back(batch: Batch) -> Batch:
 
 
 class Mix:
-    """Every kind of command, about consumers and admissions that the events have told of."""
+    """All the commands of a queue, about consumers and admissions that the events have told of."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
