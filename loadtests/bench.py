@@ -16,7 +16,7 @@
     stanchion bench chaos     parts are killed, stopped and cut off; what the log then shows, how long nobody wrote
     stanchion bench failover  what consumers saw of a failover under Sentinel that lost writes, frame by frame
     stanchion bench million   as many sockets as are asked for, all with a ticket, and what they cost
-    stanchion bench all       all of them but the drills, the chaos, the million and the replay
+    stanchion bench all       all of them but the drills, the chaos, the failover, the million and the replay
 
 Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_growth``, ``bench_replay``,
 ``bench_ranks``, ``bench_draw``, ``bench_auction``, ``bench_release``, ``bench_edge``, ``bench_storm``,
