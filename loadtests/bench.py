@@ -20,7 +20,8 @@
 
 Hands over to: ``bench_engine``, ``bench_stream``, ``bench_takeover``, ``bench_growth``, ``bench_replay``,
 ``bench_ranks``, ``bench_draw``, ``bench_auction``, ``bench_release``, ``bench_edge``, ``bench_storm``,
-``bench_appointment``, ``bench_drills``, ``bench_chaos``, ``bench_failover``, ``bench_million``; ``report`` writes what they find.
+``bench_appointment``, ``bench_drills``, ``bench_chaos``, ``bench_failover``, ``bench_million``; ``report`` writes what
+they find.
 """
 
 from __future__ import annotations

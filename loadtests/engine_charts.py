@@ -80,7 +80,12 @@ def takeover(points: Sequence[tuple[float, float]], taken_s: float, folder: Path
         axes.axvline(0, color="black", linewidth=0.8)
         axes.axvline(taken_s, color=FLOOR, linewidth=0.8)
         axes.annotate(
-            f"the standby's first entry: {taken_s:.2f} s", (taken_s, 0), xytext=(4, 4), textcoords="offset points"
+            f"the standby's first entry:\n{taken_s:.2f} s",
+            (taken_s, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(6, -4),
+            textcoords="offset points",
+            verticalalignment="top",
         )
         axes.set_xlabel("s from the writer's death until the batch was sent")
         axes.set_ylabel("s until it was in the log")
