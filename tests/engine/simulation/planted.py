@@ -1,7 +1,8 @@
 """``python -m tests.engine.simulation.planted``: a check that never failed is not yet a check.
 
 Each bug is a change of the real code's text. It is made in a copy of the tree, never here; seeds run in that copy until
-one fails, and the copy is thrown away. The table says which check caught the bug, and by which seed. A bug that no seed
+one fails, and the copy is thrown away. The table says which check caught the bug, and by which seed. A seed that does
+not end is a failure as well: nobody in that one thread can check a step that goes on for ever. A bug that no seed
 catches, or whose text is not in the code any more, makes the script fail.
 
 Hands over to: ``bugs.py``, the list.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,12 +28,18 @@ from rich.table import Table
 
 from tests.engine.simulation.bug import Bug
 from tests.engine.simulation.bugs import BUGS
-from tests.engine.simulation.plan import plan_of
+from tests.engine.simulation.plan import Plan, plan_of
 from tests.engine.simulation.simulation import run
 
 ROOT = Path(__file__).parents[3]
 COPIED = ("protocol", "engine", "gateway", "tests")
 SEEDS_MAX = 400
+ENDS_S = 60
+"""A seed takes a second, some take ten."""
+
+
+class HangsError(BaseException):
+    """A seed does not end. No Exception, for an engine would take that for poison."""
 
 
 class Caught(NamedTuple):
@@ -79,10 +87,24 @@ def first_failure(seeds_max: int, *, kinds: bool, trouble: str) -> tuple[int | N
         if (plan.character.kinds or not kinds) and (not trouble or trouble in plan.character.troubles)
     )
     for number, plan in enumerate(islice(plans, seeds_max), 1):
-        result = run(plan)
-        if result.broken is not None:
-            return plan.seed, result.broken, number
+        broken = _broken(plan)
+        if broken is not None:
+            return plan.seed, broken, number
     return None, "", seeds_max
+
+
+def _broken(plan: Plan) -> str | None:
+    def give_up(*_: object) -> None:
+        raise HangsError
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(ENDS_S)
+    try:
+        return run(plan).broken
+    except HangsError:
+        return f"hangs: it did not end within {ENDS_S} s"
+    finally:
+        signal.alarm(0)
 
 
 def main(arguments: list[str]) -> int:
