@@ -93,11 +93,6 @@ class Auction(MovingEnd):
     def open_refusal(self) -> Refusal | None:
         return Refusal(Reason.CLOSED, {"path": self._path.id}) if self._hammered else None
 
-    def join_refusal(self) -> Refusal | None:
-        if self._hammered:
-            return Refusal(Reason.CLOSED, {"path": self._path.id})
-        return super().join_refusal()
-
     def leave_refusal(self, ticket: int) -> Refusal | None:
         if not self._hammered and self._bids.maximum(ticket) is not None:
             return Refusal(Reason.BID_STANDS, {"path": self._path.id})
