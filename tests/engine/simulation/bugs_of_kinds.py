@@ -233,8 +233,8 @@ BUGS_OF_KINDS = (
     _bug(
         "who asked last is the first to pay",
         "engine/distributions/appointment.py",
-        "return (ticket for ticket in self._bookings.unpaid if",
-        "return (ticket for ticket in reversed(self._bookings.unpaid) if",
+        "waiting = (ticket for ticket in self._bookings.unpaid if",
+        "waiting = (ticket for ticket in reversed(self._bookings.unpaid) if",
     ),
     _bug(
         "whoever has paid has booked nothing",
