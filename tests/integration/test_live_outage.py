@@ -128,7 +128,8 @@ async def test_a_store_that_takes_no_writes_is_waited_for(
         with redis.Redis.from_url(own_store.url) as store:
             store.execute_command(*refuse)
         for socket, kept in ((one, "decline" if rate else "leave"), (other, "join")):
-            await socket.send(type=kept, path="general", ref="kept")
+            await socket.send(type=kept, path="general", ref="kept")  # each gateway notices by itself, in its own time
+        for socket in (one, other):
             await socket.until("phase", paused="outage")
             await socket.send(type="join", path="general", ref="no")
             refused = await socket.until("error", ref="no")
