@@ -154,7 +154,8 @@ class Room:
             self._clock.seen(entry.now_ms, now_ms)
         _, seq = parse_entry_id(entry_id)
         self.voice.begin(seq, durable_seq(entry_id, entry), tells=bool(entry.events or entry.applied))
-        settled = [self._explained(*one) for one in self.outgoing.settle(entry_id, entry, now_ms)]
+        answered = self.outgoing.settle(entry_id, entry, now_ms)
+        settled = [one if one[1].refusal is None else self._explained(*one, one[1].refusal) for one in answered]
         if self.live:
             self._tell(entry, settled)
         else:
@@ -165,11 +166,8 @@ class Room:
             self._want_write()
         self.waiters.wake(entry_id)
 
-    def _explained(self, asked: Asked, answer: Answer) -> tuple[Asked, Answer]:
-        if answer.refusal is None:
-            return asked, answer
-        refusal = explained(answer.refusal, asked.command, asked.path, self.replica)
-        return asked, structs.replace(answer, refusal=refusal)
+    def _explained(self, asked: Asked, answer: Answer, refusal: Refusal) -> tuple[Asked, Answer]:
+        return asked, structs.replace(answer, refusal=explained(refusal, asked.command, asked.path, self.replica))
 
     def _tell(self, entry: Entry, settled: list[tuple[Asked, Answer]]) -> None:
         with self.voice.turn():

@@ -153,21 +153,19 @@ def leave(experience: Experience, command: Leave) -> Refusal | None:
 
 def decline(experience: Experience, command: Decline) -> Refusal | None:
     """Give up an admission that was not redeemed, or an offer; where it names an offer, that one alone."""
-    path = experience.paths.get(command.path)
-    if path is not None and command.offer:
-        ticket = path.tickets.latest.get(command.consumer)
-        made = None if ticket is None else path.offers.open.get(ticket)
-        if made is None or made.offer != command.offer:
-            return Refusal(Reason.NO_TICKET, {"path": path.id})
-    return _give_up(experience, command, (ADMITTED, OFFERED), "declined")
+    return _give_up(experience, command, (ADMITTED, OFFERED), "declined", command.offer)
 
 
-def _give_up(experience: Experience, command: Leave | Decline, states: tuple[int, ...], reason: str) -> Refusal | None:
+def _give_up(
+    experience: Experience, command: Leave | Decline, states: tuple[int, ...], reason: str, offer: bytes = b""
+) -> Refusal | None:
     path = experience.paths.get(command.path)
     if path is None:
         return Refusal(Reason.NOT_FOUND, {"path": command.path})
     ticket = path.tickets.latest.get(command.consumer)
     if ticket is None or path.tickets.states[ticket] not in states:
+        return Refusal(Reason.NO_TICKET, {"path": path.id})
+    if offer and path.offers.find(ticket, offer) is None:
         return Refusal(Reason.NO_TICKET, {"path": path.id})
     if path.tickets.states[ticket] == WAITING and (refusal := path.distribution.leave_refusal(ticket)):
         return refusal

@@ -48,8 +48,8 @@ class Offering(Turns):
 
     def claim_refusal(self, ticket: int | None, offer: bytes) -> Refusal | None:
         """Why the holder of ``ticket`` cannot take ``offer`` (b"" = whichever there is), or None."""
-        made = None if ticket is None else self.offers.open.get(ticket)
-        if ticket is None or made is None or offer not in (b"", made.offer):
+        made = self.offers.find(ticket, offer)
+        if made is None:
             state = {} if ticket is None else {"state": self.tickets.state(ticket).word}
             return Refusal(Reason.NO_TICKET, {"path": self.id, **state})
         if made.claimed:

@@ -46,6 +46,11 @@ class Offers:
         """Whether any is open that keeps nothing: who claims first gets what is there."""
         return any(not offer.reserved for offer in self.open.values())
 
+    def find(self, ticket: int | None, offer: bytes) -> Offer | None:
+        """The offer that ``ticket`` has, if it is ``offer`` (b"" = whichever there is)."""
+        made = None if ticket is None else self.open.get(ticket)
+        return made if made is not None and offer in (b"", made.offer) else None
+
     def put(self, ticket: int, offer: Offer) -> None:
         """Make an offer, or note that its end moved."""
         self.open[ticket] = offer

@@ -13,6 +13,7 @@ comes back is not theirs. Rules of §8, in what a waiting ticket may become:
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from engine.core.ticket import WAITING
@@ -77,11 +78,9 @@ class TimedRelease(Distribution):
         """Whoever came back after a missed turn, for a unit that is free again, waits until it can be theirs."""
         path = self._path
         room = min(path.caps(), path.stock.free(path.variants))
-        back = [ticket for ticket in self._claims if ticket in path.tickets.forgiven and path.is_free_for(ticket)][
-            :room
-        ]
-        self._claims = OrderedDict.fromkeys(back)
-        if back:
+        back = (ticket for ticket in self._claims if ticket in path.tickets.forgiven and path.is_free_for(ticket))
+        self._claims = OrderedDict.fromkeys(islice(back, max(0, room)))
+        if self._claims:
             path.lose([one for one in path.tickets.all_waiting() if one not in self._claims], "sold_out", at, journal)
         else:
             super().sold_out(at, journal)

@@ -221,6 +221,14 @@ def test_a_reader_holds_the_trimming_up_until_it_is_struck_out(
     assert parse_entry_id(line.pairs.first()) > parse_entry_id(place)
 
 
+def assert_lets_nothing_count(line: Line, end: LogEnd) -> None:
+    """Whoever last wrote at ``end`` announces nothing, and changes nothing."""
+    before = line.client.hgetall(snapshot_key("drop"))
+    assert not announce(line.client, "drop", end)
+    assert not fenced(line.client, "drop", end.chain, lambda _: lambda pipeline: pipeline.flushall())
+    assert line.client.hgetall(snapshot_key("drop")) == before
+
+
 def test_who_was_replaced_lets_nothing_count_and_trims_nothing(line: Line, engine: RunningEngine, store: Store) -> None:
     line.snapshots(engine, 2)
     engine.stop()
@@ -228,10 +236,7 @@ def test_who_was_replaced_lets_nothing_count_and_trims_nothing(line: Line, engin
     end = run(read_log_end(store, "drop"))
     rival = run(writer_changed(store, "drop", end, end.now_ms))
     assert Appender(line.client).commit([rival]) == [Outcome.APPENDED]
-    before = line.client.hgetall(snapshot_key("drop"))
-    assert not announce(line.client, "drop", end)
-    assert not fenced(line.client, "drop", end.chain, lambda _: lambda pipeline: pipeline.flushall())
-    assert line.client.hgetall(snapshot_key("drop")) == before
+    assert_lets_nothing_count(line, end)
 
 
 def test_who_lost_their_last_entry_lets_nothing_count(line: Line, engine: RunningEngine, store: Store) -> None:
@@ -242,10 +247,7 @@ def test_who_lost_their_last_entry_lets_nothing_count(line: Line, engine: Runnin
     engine.stop()
     end = run(read_log_end(store, "drop"))
     line.client.hset(tip_key("drop"), mapping=earlier)
-    before = line.client.hgetall(snapshot_key("drop"))
-    assert not announce(line.client, "drop", end)
-    assert not fenced(line.client, "drop", end.chain, lambda _: lambda pipeline: pipeline.flushall())
-    assert line.client.hgetall(snapshot_key("drop")) == before
+    assert_lets_nothing_count(line, end)
 
 
 def test_a_take_over_in_the_last_instant_is_noticed(line: Line, engine: RunningEngine, store: Store) -> None:
