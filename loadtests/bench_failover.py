@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
-from loadtests.children import HOST, free_ports
 from loadtests.parts import PartedStore, Parts
+from loadtests.ports import HOST, free_ports
 from loadtests.report import Report, progress
 from loadtests.room import Room
 from loadtests.workload import PATH

@@ -32,8 +32,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from loadtests.children import HOST, end, free_ports, start
+from loadtests.children import end, start
 from loadtests.parts import Parts
+from loadtests.ports import HOST, free_ports
 from loadtests.report import progress
 from protocol.streams import lease_key
 

@@ -1,41 +1,20 @@
-"""Processes that a bench starts and ends, and the loopback ports they get. A bench ends nothing that it did not start,
-and nothing that it started outlives it, however it ends: the kernel sees to that (PR_SET_PDEATHSIG).
-
-Ports are taken below those that the kernel gives to clients, or a swarm would sit on the next server's port.
+"""Processes that a bench starts and ends. A bench ends nothing that it did not start, and nothing that it started
+outlives it, however it ends: the kernel sees to that (PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import random
 import signal
-import socket
 import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-HOST = "127.0.0.1"
 END_S = 10.0
-PORTS = range(10_000, 32_000)
-TRIES_MAX = 200
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    return free_ports(1)
-
-
-def free_ports(count: int) -> int:
-    """The first of ``count`` ports in a row that nobody listens on. Raises RuntimeError when there are none."""
-    for _ in range(TRIES_MAX):
-        first = random.randrange(PORTS.start, PORTS.stop - count)
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
-    raise RuntimeError(f"there are no {count} free ports in a row")
 
 
 def start(command: Sequence[str], at_our_end: signal.Signals = signal.SIGTERM, **how: Any) -> subprocess.Popen[Any]:
@@ -62,13 +41,3 @@ def end(process: subprocess.Popen[Any], timeout_s: float = END_S) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(timeout_s)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True

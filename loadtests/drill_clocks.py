@@ -22,11 +22,12 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from loadtests.children import HOST, end, free_port, start
+from loadtests.children import end, start
 from loadtests.drill_log import BLOCK_MS, PATIENCE_S, DrillLog, DrillSender
 from loadtests.drill_preload import Clock
 from loadtests.drill_stage import Bound, DrillStage
 from loadtests.parts import Parts
+from loadtests.ports import HOST, free_port
 from loadtests.report import Report, progress
 from loadtests.workload import EXPERIENCE, document, joins
 from protocol.streams import lease_key, shard_of

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import hiredis
 
-from loadtests.children import HOST
+from loadtests.ports import HOST
 from loadtests.report import progress
 
 CHUNK_BYTES = 256 * 1_024

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from loadtests.children import HOST
 from loadtests.parts import Parts
+from loadtests.ports import HOST
 from loadtests.room import Room
 from loadtests.workload import EXPERIENCE
 

@@ -26,9 +26,10 @@ from msgspec import Struct
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from loadtests.children import HOST, end, free_port, start
+from loadtests.children import end, start
 from loadtests.drill_gate import Gate, Journal
 from loadtests.parts import Parts
+from loadtests.ports import HOST, free_port
 
 READY_S = 30.0
 ASK_AGAIN_S = 0.02

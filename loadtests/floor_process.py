@@ -16,7 +16,8 @@ import sys
 import time
 from types import TracebackType
 
-from loadtests.children import HOST, end, free_port, start
+from loadtests.children import end, start
+from loadtests.ports import HOST, free_port
 from loadtests.processes import cpu_ns
 
 READY_S = 20.0

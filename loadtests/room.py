@@ -21,8 +21,9 @@ from typing import Any
 
 import httpx
 
-from loadtests.children import HOST, end, free_ports, start
+from loadtests.children import end, start
 from loadtests.parts import Parts
+from loadtests.ports import HOST, free_ports
 from loadtests.stream_sender import Burst, Prepare, Sender
 from loadtests.workload import BATCH_COMMANDS, PATH, document, sender_id
 from protocol.streams import commands_key

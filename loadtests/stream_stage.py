@@ -21,8 +21,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from loadtests.children import end, free_port, start
+from loadtests.children import end, start
 from loadtests.parts import Parts
+from loadtests.ports import free_port
 from loadtests.processes import cpu_ns
 from loadtests.stream_sender import Burst, Pace, Prepare, Sent
 from loadtests.workload import BATCH_COMMANDS, EXPERIENCE, configure, sender_id

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.settings import SettingError
 from deploy.shop import CART_COOKIE, Cart, Shop, ShopSettings, create_app, from_environment
+from loadtests.ports import free_port
 from protocol.passes import PassClaims, sign
-from tests.support.valkey import free_port
 
 KEY = "checkout_" + "k" * 16
 

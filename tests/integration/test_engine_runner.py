@@ -19,6 +19,7 @@ from engine.metrics import Metrics
 from engine.replay import OK
 from engine.replay import main as replay
 from engine.takeover import read_log_end, writer_changed
+from loadtests.ports import free_port
 from protocol.commands import Attach, Join, Limits, PlaceBid, PostNotice, SetReleaseRate
 from protocol.events import (
     Admitted,
@@ -36,7 +37,7 @@ from protocol.streams import FIELD_BATCH, FIELD_NUMBER, FIELD_SENDER, commands_k
 from tests.support.engine import RunningEngine
 from tests.support.samples import consumer, document, raw_auction, raw_path
 from tests.support.stream import Follower, Sender
-from tests.support.valkey import ValkeyProcess, free_port
+from tests.support.valkey import ValkeyProcess
 
 IN_2100_MS = 4_102_444_800_000
 

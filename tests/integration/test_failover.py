@@ -19,6 +19,7 @@ from engine.replay import main as replay
 from gateway import conversations
 from gateway.hub import Hub
 from gateway.rooms import Room
+from loadtests.ports import free_ports
 from protocol.commands import Join
 from protocol.streams import shard_of
 from tests.integration.test_live_resync import Line, enter, make_hub, settled
@@ -26,7 +27,6 @@ from tests.support.cluster import WatchedCluster
 from tests.support.engine import RunningEngine
 from tests.support.samples import EXPERIENCE, consumer, document
 from tests.support.stream import Sender
-from tests.support.valkey import free_ports
 
 Store = WatchedStore | WatchedCluster
 

@@ -16,8 +16,8 @@ from deploy import keys
 from deploy.forks import Forks
 from deploy.supervisor import ChildSpec, ChildState, spawn
 from deploy.zygote import ASK_BYTES_MAX
+from loadtests.ports import free_port
 from tests.support.supervised import PATIENCE_S, Watched
-from tests.support.valkey import free_port
 
 POLL_INTERVAL_S = 0.05
 GATEWAYS = 2

@@ -18,6 +18,7 @@ from gateway.io.lookups import Lookups
 from gateway.pass_keys import PassKeys
 from gateway.rooms import Room
 from gateway.settings import GatewaySettings
+from loadtests.ports import free_ports
 from protocol.commands import Attach
 from protocol.events import Left
 from protocol.refusals import Reason
@@ -25,7 +26,6 @@ from protocol.streams import FIELD_CHAIN, FIELD_ENTRY, commands_key, events_key
 from tests.support.log import START_MS, Log, Read
 from tests.support.proxy import Proxy, proxy_between
 from tests.support.samples import EXPERIENCE, consumer
-from tests.support.valkey import free_ports
 
 SETTLED_WITHIN_S = 15.0
 FAULTS = "stanchion_gateway_faults_total"

@@ -11,10 +11,11 @@ import pytest
 import redis
 import websockets.exceptions
 
+from loadtests.ports import free_port
 from tests.integration.test_live_queue import make, operate, tokens
 from tests.support.live import Consumer, consumer
 from tests.support.proxy import proxy_between
-from tests.support.valkey import ValkeyProcess, free_port
+from tests.support.valkey import ValkeyProcess
 from tests.support.waiting_room import GATEWAYS, Role, WaitingRoom, wait_until_ready
 
 

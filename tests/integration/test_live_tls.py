@@ -11,10 +11,10 @@ import pytest
 from websockets.asyncio.client import connect
 
 from gateway.server import EXIT_USAGE
+from loadtests.ports import free_port
 from protocol.close_codes import CloseCode
 from tests.integration.test_live_queue import make
 from tests.support.live import Consumer, guest
-from tests.support.valkey import free_port
 from tests.support.waiting_room import Role, WaitingRoom
 
 EXPERIENCE = "tls"

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from loadtests.ports import free_ports
 from tests.support.proxy import proxy_between
-from tests.support.valkey import free_ports
 
 HOST = "127.0.0.1"
 PATIENCE_S = 10.0

@@ -11,12 +11,12 @@ from deploy.watched_store import PORTS, ReplicatedStore
 from engine.io.streams import connect
 from engine.replay import OK
 from engine.replay import main as replay
+from loadtests.ports import free_ports
 from protocol.commands import Join
 from protocol.streams import parse_entry_id
 from tests.support.engine import RunningEngine
 from tests.support.samples import consumer, document
 from tests.support.stream import Follower, Sender
-from tests.support.valkey import free_ports
 
 
 @pytest.fixture(scope="module")

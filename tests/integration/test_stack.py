@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from deploy.supervisor import ChildState
+from loadtests.ports import free_port
 from tests.support.stack import PATIENCE_S, Up, until
 from tests.support.supervised import wait_for_end
-from tests.support.valkey import free_port
 
 ROLES = [("engine", 0), ("gateway", 0), ("gateway", 1), ("shop", 0), ("valkey", 0), ("zygote", 0)]
 END_ORDER = ["gateway", "zygote", "shop", "engine", "valkey"]

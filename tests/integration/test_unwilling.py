@@ -14,13 +14,13 @@ from engine.io.streams import connect
 from engine.replay import OK
 from engine.replay import main as replay
 from gateway.hub import Hub
+from loadtests.ports import free_port
 from protocol.commands import Join
 from tests.integration.test_failover import Somebody, open_room
 from tests.integration.test_live_resync import make_hub, settled
 from tests.support.engine import RunningEngine
 from tests.support.samples import EXPERIENCE, consumer, document
 from tests.support.stream import Sender
-from tests.support.valkey import free_port
 
 Fault = Callable[[Any], AbstractContextManager[None]]
 

@@ -9,7 +9,8 @@ import redis
 
 from deploy import valkey
 from deploy.valkey import Valkey, ValkeyError, wait_until_ready
-from tests.support.valkey import ValkeyProcess, free_port
+from loadtests.ports import free_port
+from tests.support.valkey import ValkeyProcess
 
 
 @pytest.fixture

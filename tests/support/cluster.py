@@ -14,8 +14,9 @@ from redis.crc import key_slot
 
 from deploy.valkey import HOST, Valkey, wait_until_ready
 from deploy.watched_store import AT_ONCE, wait_until
+from loadtests.ports import free_ports
 from protocol.streams import lease_key
-from tests.support.valkey import START_TIMEOUT_S, STOP_TIMEOUT_S, free_ports
+from tests.support.valkey import START_TIMEOUT_S, STOP_TIMEOUT_S
 
 NODES = 3
 SLOTS = 16_384

@@ -16,7 +16,7 @@ from typing import TypeVar
 import httpx
 
 from deploy.supervisor import ChildState
-from tests.support.valkey import free_port, free_ports
+from loadtests.ports import free_port, free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import random
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,32 +11,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from deploy.valkey import HOST, Valkey, wait_until_ready
+from deploy.valkey import Valkey, wait_until_ready
+from loadtests.ports import free_port
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
-PORT_MIN, PORT_MAX = 20_000, 32_000
-TRIES_MAX = 100
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on at this instant."""
-    return free_ports(1)
-
-
-def free_ports(count: int) -> int:
-    """The first of ``count`` neighbouring loopback ports that nobody listens on at this instant, below those that the
-    system gives to outgoing connections."""
-    for _ in range(TRIES_MAX):
-        first = random.randrange(PORT_MIN, PORT_MAX - count)
-        with contextlib.ExitStack() as probes:
-            try:
-                for port in range(first, first + count):
-                    probes.enter_context(socket.socket()).bind((HOST, port))
-            except OSError:
-                continue  # taken: try elsewhere
-            return first
-    raise AssertionError(f"no {count} free ports in a row")
 
 
 class ValkeyProcess:

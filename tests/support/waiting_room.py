@@ -18,7 +18,8 @@ import pytest
 import redis
 
 from deploy import keys
-from tests.support.valkey import ValkeyProcess, free_port
+from loadtests.ports import free_port
+from tests.support.valkey import ValkeyProcess
 
 READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
