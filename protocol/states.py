@@ -22,8 +22,10 @@ class TicketState(IntEnum):
     @property
     def word(self) -> str:
         """The state as clients read it."""
-        return self.name.lower()
+        return _WORDS[self]
 
+
+_WORDS: Final = tuple(state.name.lower() for state in TicketState)
 
 LIVE: Final = frozenset(
     {

@@ -7,11 +7,11 @@ woke up. A change of rate keeps at most the new burst; a rate of 0 stops. An out
 rate is a promise to the shop.
 """
 
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 from msgspec import Struct
 
+from engine.core.deadlines import Deadlines
 from engine.core.limits import MS_PER_MINUTE, UNLIMITED
 
 _TOKEN = MS_PER_MINUTE
@@ -146,20 +146,21 @@ class Window(Struct, gc=False, array_like=True):
 
 
 class Windows:
-    """The open windows of a path, by ticket, and in the order in which they end.
-
-    The heap may hold outdated deadlines of windows that moved or closed; they are dropped when they come up, so a move
-    costs one push. It is not part of the state: a restored heap is made from the windows.
-    """
+    """The open windows of a path, by ticket, and as they end."""
 
     def __init__(self) -> None:
         self.open: dict[int, Window] = {}
-        self._heap: list[tuple[int, int]] = []
+        self._deadlines = Deadlines(self._ends_at)
 
     def put(self, ticket: int, window: Window) -> None:
         """Open a window, or note that it moved."""
         self.open[ticket] = window
-        heappush(self._heap, (window.deadline_ms, ticket))
+        self._deadlines.put(ticket, window.deadline_ms)
+
+    def open_all(self, windows: dict[int, Window], deadline_ms: int) -> None:
+        """Open new ones, by ticket, that all end at one instant."""
+        self.open.update(windows)
+        self._deadlines.put_all(windows, deadline_ms)
 
     def close(self, ticket: int) -> Window:
         """Close a window that is open."""
@@ -167,22 +168,15 @@ class Windows:
 
     def next_deadline_ms(self) -> int | None:
         """When the next one ends, or None."""
-        while self._heap:
-            deadline, ticket = self._heap[0]
-            window = self.open.get(ticket)
-            if window is not None and window.deadline_ms == deadline:
-                return deadline
-            heappop(self._heap)
-        return None
+        return self._deadlines.next_ms()
 
     def due(self, now_ms: int) -> list[int]:
         """Tickets whose windows end at or before ``now_ms``, by (deadline, ticket)."""
-        found: list[int] = []
-        while (deadline := self.next_deadline_ms()) is not None and deadline <= now_ms:
-            ticket = heappop(self._heap)[1]
-            if ticket not in found[-1:]:
-                found.append(ticket)
-        return found
+        return self._deadlines.due(now_ms)
+
+    def _ends_at(self, ticket: int, instant: int) -> bool:
+        window = self.open.get(ticket)
+        return window is not None and window.deadline_ms == instant
 
     def snapshot(self) -> list[Any]:
         return list(self.open.items())
@@ -190,5 +184,4 @@ class Windows:
     def restore(self, data: list[Any]) -> None:
         """Take the windows of a snapshot: [ticket, window as a list] each."""
         self.open = {ticket: Window(*window) for ticket, window in data}
-        self._heap = [(window.deadline_ms, ticket) for ticket, window in self.open.items()]
-        heapify(self._heap)
+        self._deadlines.begin((ticket, window.deadline_ms) for ticket, window in self.open.items())

@@ -4,12 +4,12 @@ or booked has exactly one place, and a slot never more than are counted.
 A booking keeps its place after it was checked in or did not come: the slot was used for it.
 """
 
-from heapq import heapify, heappop, heappush
 from hmac import digest as hmac_digest
 from typing import Any, Final
 
 from msgspec import Struct
 
+from engine.core.deadlines import Deadlines
 from engine.core.ticket import BOOKED, HELD, WAITING, Tickets
 
 CODE_CHARS: Final = 10
@@ -56,7 +56,7 @@ class Bookings:
         self.paid: dict[int, int] = {}
         self._tickets = tickets
         self._taken: dict[str, int] = {}
-        self._heap: list[tuple[int, int]] = []
+        self._deadlines = Deadlines(self._ends_at)
 
     def taken(self, slot: str) -> int:
         """How many places of a slot are held, booked, unpaid or kept."""
@@ -168,22 +168,11 @@ class Bookings:
 
     def next_deadline_ms(self) -> int | None:
         """When the next hold ends, or None."""
-        while self._heap:
-            until, ticket = self._heap[0]
-            hold = self.holds.get(ticket)
-            if hold is not None and hold.until == until:
-                return until
-            heappop(self._heap)
-        return None
+        return self._deadlines.next_ms()
 
     def due(self, now_ms: int) -> list[int]:
         """Tickets whose holds end at or before ``now_ms``, by (instant, ticket)."""
-        found: list[int] = []
-        while (until := self.next_deadline_ms()) is not None and until <= now_ms:
-            ticket = heappop(self._heap)[1]
-            if ticket not in found[-1:]:
-                found.append(ticket)
-        return found
+        return self._deadlines.due(now_ms)
 
     def snapshot(self) -> list[Any]:
         """What nobody has ever done is left out: logs of before it could be done keep their digests."""
@@ -206,13 +195,16 @@ class Bookings:
         for slot, count in data[2]:
             for _ in range(count):
                 bookings.keep(slot)
-        bookings._heap = [(hold.until, ticket) for ticket, hold in bookings.holds.items()]
-        heapify(bookings._heap)
+        bookings._deadlines.begin((ticket, hold.until) for ticket, hold in bookings.holds.items())
         return bookings
 
     def _put(self, ticket: int, hold: Hold) -> None:
         self.holds[ticket] = hold
-        heappush(self._heap, (hold.until, ticket))
+        self._deadlines.put(ticket, hold.until)
+
+    def _ends_at(self, ticket: int, instant: int) -> bool:
+        hold = self.holds.get(ticket)
+        return hold is not None and hold.until == instant
 
     def _take(self, slot: str) -> None:
         self._taken[slot] = self.taken(slot) + 1

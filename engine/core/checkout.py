@@ -59,7 +59,9 @@ def complete(experience: Experience, held: Held, command: c.Complete) -> Outcome
     """The order is paid; an admission that was not redeemed is by this."""
     path, ticket, _ = held
     path.complete(ticket, command.order_id, experience.now_ms, command.actor, experience.journal)
-    return {**_answer(experience, held), "order_id": command.order_id}
+    answer = _answer(experience, held)
+    answer["order_id"] = command.order_id
+    return answer
 
 
 def release(experience: Experience, held: Held, command: c.Release) -> Outcome:

@@ -36,26 +36,28 @@ if TYPE_CHECKING:
     from engine.core.path import Path
 
 HATS_MAX = 255
+LEVEL_MAX = len(LEVELS) - 1
 
 
 def join_together(experience: Experience, commands: list[Command], start: int) -> int:
-    """Take in the ordinary ones of the joins from ``start`` on at once: of new consumers, into one path that takes
-    everybody. Answers the index of the first command that is none of them; `join` does the same one by one."""
+    """Take in the ordinary ones of the joins from ``start`` on at once: of new consumers, into one path, named alike,
+    that takes everybody. Answers the index of the first command that is none of them; `join` does the same one by
+    one."""
     first = commands[start]
     assert isinstance(first, Join), "begins with a join"
-    path = experience.paths.get(first.path) if first.path else experience.by_priority[0]
+    name, by_priority = first.path, experience.by_priority
+    path = experience.paths.get(name) if name else by_priority[0]
     if path is None or not path.takes_everybody:
         return start
-    names = (path.id, "") if path is experience.by_priority[0] else (path.id,)
     shards = path.tickets.latest.shards
-    others = [other.tickets.latest for other in experience.by_priority if other is not path]
-    ticket = next_ticket = len(path.tickets)
+    others = [other.tickets.latest for other in by_priority if other is not path] if len(by_priority) > 1 else None
+    ticket = next_ticket = len(path.tickets.states)
     consumers, hats = bytearray(), bytearray()
     for command in islice(commands, start, None):
-        if type(command) is not Join or command.path not in names or command.credentials is not None:
+        if type(command) is not Join or command.path != name or command.credentials is not None:
             break
         consumer = command.consumer
-        if _is_malformed(path, command) or consumer in (shard := shards[consumer[-1]]):
+        if _is_beyond_bounds(command) or consumer in (shard := shards[consumer[-1]]):
             break
         if others and any(consumer in latest for latest in others):
             break
@@ -100,10 +102,14 @@ def _one_path_refusal(experience: Experience, path: Path, consumer: bytes) -> Re
 
 
 def _is_malformed(path: Path, command: entry.Entrant) -> bool:
-    if len(command.consumer) != CONSUMER_BYTES or not 0 < command.hats <= HATS_MAX or command.level >= len(LEVELS):
+    if _is_beyond_bounds(command):
         return True
     brought = command.credentials
     return brought is not None and bool(brought.variant) and not _sells_choice(path, brought.variant)
+
+
+def _is_beyond_bounds(command: entry.Entrant) -> bool:
+    return len(command.consumer) != CONSUMER_BYTES or not 0 < command.hats <= HATS_MAX or command.level > LEVEL_MAX
 
 
 def _sells_choice(path: Path, variant: str) -> bool:
@@ -271,14 +277,14 @@ def attach(experience: Experience, command: Attach) -> Refusal | None:
 
 
 def _attached(experience: Experience, consumer: bytes) -> Refusal | None:
-    holdings = []
+    holdings, details = [], []
     for path in experience.paths.values():
         ticket = path.tickets.latest.get(consumer)
         if ticket is not None:
             holdings.append(path.holding(ticket))
+            if more := path.distribution.details(ticket):
+                details.append(HoldingDetails(consumer, path.id, ticket, more))
     experience.journal.add(Attached(consumer, holdings))
-    for holding in holdings:
-        details = experience.paths[holding.path].distribution.details(holding.ticket)
-        if details:
-            experience.journal.add(HoldingDetails(consumer, holding.path, holding.ticket, details))
+    for event in details:
+        experience.journal.add(event)
     return None

@@ -173,8 +173,10 @@ class Experience:
 
     def admit(self, path: Path, count: int, at: int, *, by_hand: bool) -> None:
         """Admit the next ``count`` of ``path`` and know their admissions from now on."""
-        for admission, ticket in path.admit(count, at, self.kid, self.secret, self.journal, by_hand=by_hand):
-            self.admissions[admission] = (path.id, ticket)
+        path_id, admissions = path.id, self.admissions
+        windows = path.admit(count, at, self.kid, self.secret, self.journal, by_hand=by_hand)
+        for ticket, window in windows.items():
+            admissions[window.admission] = (path_id, ticket)
 
     # Commands
 
@@ -187,13 +189,13 @@ class Experience:
                 joined_to = consumers.join_together(self, commands, index)
                 if index < joined_to:
                     continue
-            outcome = self._perform(command)
+            outcome = perform(self, command) if self.paths else self._perform_first(command)
             if isinstance(outcome, Refusal):
                 self.journal.add(Refused(batch.sender, batch.number, index, outcome.reason.value, outcome.detail))
             elif outcome:
                 self.journal.add(Answered(batch.sender, batch.number, index, outcome))
 
-    def _perform(self, command: c.Command) -> Refusal | dict[str, Any] | None:
+    def _perform_first(self, command: c.Command) -> Refusal | dict[str, Any] | None:
         if self.document is None and not isinstance(command, c.Configure):
             return Refusal(Reason.NOT_FOUND, {"experience": self.id})
         return perform(self, command)

@@ -21,20 +21,21 @@ class Journal:
 
     def joined(self, path: str, first: int, consumers: bytes | bytearray, hats: bytes | bytearray) -> None:
         """Joins, one a byte of ``hats``, 16 bytes of ``consumers`` each; tickets of a path come in order."""
-        if path != self._path or not self._hats:
+        if path != self._path and self._hats:
             self._end_joins()
+        if not self._hats:
             self._path, self._first = path, first
         self._consumers += consumers
         self._hats += hats
 
     def _end_joins(self) -> None:
-        if self._hats:
-            self._events.append(Joined(self._path, self._first, bytes(self._consumers), bytes(self._hats)))
-            self._consumers.clear()
-            self._hats.clear()
+        self._events.append(Joined(self._path, self._first, bytes(self._consumers), bytes(self._hats)))
+        self._consumers.clear()
+        self._hats.clear()
 
     def take(self) -> list[AnyEvent]:
         """All events since the last call."""
-        self._end_joins()
+        if self._hats:
+            self._end_joins()
         events, self._events = self._events, []
         return events

@@ -5,10 +5,11 @@ does so once it is claimed. Claims are served in the order in which they came; a
 """
 
 from collections import OrderedDict
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 from msgspec import Struct
+
+from engine.core.deadlines import Deadlines
 
 
 class Offer(Struct, gc=False, array_like=True):
@@ -25,16 +26,12 @@ class Offer(Struct, gc=False, array_like=True):
 
 
 class Offers:
-    """The offers of a path, by ticket, those claimed in order of their claims, and those open as they run out.
-
-    The heap may hold outdated deadlines of offers that moved, were claimed or are gone; they are dropped when they come
-    up. It is not part of the state: a restored heap is made from the offers.
-    """
+    """The offers of a path, by ticket, those claimed in order of their claims, and those open as they run out."""
 
     def __init__(self) -> None:
         self.open: dict[int, Offer] = {}
         self.claims: OrderedDict[int, None] = OrderedDict()
-        self._heap: list[tuple[int, int]] = []
+        self._deadlines = Deadlines(self._runs_out_at)
 
     @property
     def unclaimed(self) -> int:
@@ -54,7 +51,7 @@ class Offers:
     def put(self, ticket: int, offer: Offer) -> None:
         """Make an offer, or note that its end moved."""
         self.open[ticket] = offer
-        heappush(self._heap, (offer.claim_by, ticket))
+        self._deadlines.put(ticket, offer.claim_by)
 
     def claim(self, ticket: int) -> None:
         """An open offer is claimed: its ticket is admitted in its turn."""
@@ -68,20 +65,15 @@ class Offers:
 
     def next_deadline_ms(self) -> int | None:
         """When the next one runs out, or None."""
-        while self._heap:
-            deadline, ticket = self._heap[0]
-            offer = self.open.get(ticket)
-            if offer is not None and not offer.claimed and offer.claim_by == deadline:
-                return deadline
-            heappop(self._heap)
-        return None
+        return self._deadlines.next_ms()
 
     def due(self, now_ms: int) -> list[int]:
         """Tickets whose offers run out at or before ``now_ms``, by (instant, ticket)."""
-        found: list[int] = []
-        while (deadline := self.next_deadline_ms()) is not None and deadline <= now_ms:
-            found.append(heappop(self._heap)[1])
-        return found
+        return self._deadlines.due(now_ms)
+
+    def _runs_out_at(self, ticket: int, instant: int) -> bool:
+        offer = self.open.get(ticket)
+        return offer is not None and not offer.claimed and offer.claim_by == instant
 
     def snapshot(self) -> list[Any]:
         return [list(self.open.items()), list(self.claims)]
@@ -90,5 +82,4 @@ class Offers:
         """Take the offers of a snapshot: [ticket, offer as a list] each, and the claims in order."""
         self.open = {ticket: Offer(*offer) for ticket, offer in data[0]}
         self.claims = OrderedDict.fromkeys(data[1])
-        self._heap = [(offer.claim_by, ticket) for ticket, offer in self.open.items() if not offer.claimed]
-        heapify(self._heap)
+        self._deadlines.begin((ticket, offer.claim_by) for ticket, offer in self.open.items() if not offer.claimed)

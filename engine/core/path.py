@@ -130,9 +130,10 @@ class Path(Offering):
 
     def may_rejoin(self, ticket: int) -> bool:
         """Whether a missed turn of this ticket can be forgiven now."""
-        missed = self.tickets.states[ticket] == EXPIRED and ticket not in self.tickets.forgiven
+        if self.tickets.states[ticket] != EXPIRED or ticket in self.tickets.forgiven:
+            return False
         kept = self.settings.keep_place_once and kind_of(self.settings.distribution) in FORGIVING
-        return missed and kept and self.phase in SERVING and not self.ended_by_hand
+        return kept and self.phase in SERVING and not self.ended_by_hand
 
     def holding(self, ticket: int) -> Holding:
         """All that the holder of ``ticket`` is told about it."""

@@ -24,6 +24,8 @@ def perform(experience: Experience, command: c.Command) -> Refusal | dict[str, A
     what its sender is told beyond the events."""
     if not isinstance(command, c.MerchantCommand):
         return _CONSUMERS[type(command)](experience, command)
+    if not command.key:
+        return _perform_for_merchant(experience, command)
     try:
         known = experience.answers.find(command)
     except KeyError:
@@ -37,14 +39,14 @@ def perform(experience: Experience, command: c.Command) -> Refusal | dict[str, A
 
 
 def _perform_for_merchant(experience: Experience, command: c.MerchantCommand) -> Refusal | dict[str, Any]:
+    if isinstance(command, c.AdmissionCommand):
+        held = checkout.find(experience, command)
+        return held if isinstance(held, Refusal) else _CHECKOUT[type(command)](experience, held, command)
     if isinstance(command, c.PathCommand):
         path = experience.paths.get(command.path)
         if path is None:
             return Refusal(Reason.NOT_FOUND, {"path": command.path})
         return _STEERING[type(command)](experience, path, command)
-    if isinstance(command, c.AdmissionCommand):
-        held = checkout.find(experience, command)
-        return held if isinstance(held, Refusal) else _CHECKOUT[type(command)](experience, held, command)
     return _MERCHANTS[type(command)](experience, command)
 
 

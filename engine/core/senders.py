@@ -64,8 +64,9 @@ class Answers:
         self._kept: OrderedDict[str, tuple[bytes, int, dict[str, Any]]] = OrderedDict()
 
     def find(self, command: MerchantCommand) -> dict[str, Any] | None:
-        """The answer that this very command got before, or None. Raises KeyError if the key had another content."""
-        kept = self._kept.get(command.key) if command.key else None
+        """The answer that this very command, which has a key, got before, or None. Raises KeyError if the key had
+        another content."""
+        kept = self._kept.get(command.key)
         if kept is None:
             return None
         if kept[0] != _content(command):
@@ -73,9 +74,8 @@ class Answers:
         return kept[2]
 
     def keep(self, command: MerchantCommand, answer: dict[str, Any], now_ms: int) -> None:
-        """Keep the answer for a repeat of this command, if it has a key."""
-        if command.key:
-            self._kept[command.key] = (_content(command), now_ms, answer)
+        """Keep the answer for a repeat of this command, which has a key."""
+        self._kept[command.key] = (_content(command), now_ms, answer)
 
     def forget(self, now_ms: int) -> None:
         """Drop what is too old or too many."""

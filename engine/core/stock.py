@@ -79,8 +79,9 @@ class Stock:
         if not variants:
             return ""
         variant = variants[0] if len(variants) == 1 else max(variants, key=lambda one: self.shelves[one].left)
-        self.shelves[variant].reserved += 1
-        self._note(variant)
+        shelf = self.shelves[variant]
+        shelf.reserved += 1
+        self._note(variant, shelf)
         return variant
 
     def reserve_first(self, variants: list[str]) -> str:
@@ -89,24 +90,24 @@ class Stock:
 
     def give_back(self, variant: str) -> None:
         """A reserved unit is free again."""
-        if variant in self.shelves:
-            self.shelves[variant].reserved -= 1
-            self._note(variant)
+        if shelf := self.shelves.get(variant):
+            shelf.reserved -= 1
+            self._note(variant, shelf)
 
     def complete(self, variant: str) -> None:
         """A reserved unit is sold."""
-        if variant in self.shelves:
-            self.shelves[variant].reserved -= 1
-            self.shelves[variant].completed += 1
-            self._note(variant)
+        if shelf := self.shelves.get(variant):
+            shelf.reserved -= 1
+            shelf.completed += 1
+            self._note(variant, shelf)
 
     def added(self) -> dict[str, int]:
         """How many units of which variant were added since the last call."""
         added, self._added = self._added, {}
         return added
 
-    def _note(self, variant: str) -> None:
-        if self.shelves[variant].total is not None:
+    def _note(self, variant: str, shelf: Shelf) -> None:
+        if shelf.total is not None:
             self._changed[variant] = None
 
     def told(self) -> list[StockChanged]:

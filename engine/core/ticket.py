@@ -40,6 +40,7 @@ REASONS: Final = (
 )
 """Why a ticket is where it is; the index is kept, one byte a ticket."""
 
+_STATES: Final = tuple(TicketState)
 _MOVES_BY_STATE: Final = tuple(MOVES[state] for state in TicketState)
 _REASON_CODES: Final = {reason: code for code, reason in enumerate(REASONS)}
 _ALL_BITS: Final = 255
@@ -83,9 +84,10 @@ class Tickets:
     def extend(self, consumers: bytes | bytearray, hats: bytes | bytearray) -> None:
         """The next tickets, waiting, one a byte of ``hats``; ``latest`` names them already."""
         count = len(hats)
-        self.states += bytes(count)
+        zeros = bytes(count)
+        self.states += zeros
         self.hats += hats
-        self.reasons += bytes(count)
+        self.reasons += zeros
         self.consumers += consumers
         self.waiting += count
 
@@ -93,7 +95,7 @@ class Tickets:
         """Change the state of a ticket. Raises IllegalMove for a move that is not in the table."""
         before = self.states[ticket]
         if state not in _MOVES_BY_STATE[before] or (before == EXPIRED and ticket in self.forgiven):
-            raise IllegalMove(f"ticket {ticket} cannot go from {TicketState(before).word} to {state.word}")
+            raise IllegalMove(f"ticket {ticket} cannot go from {_STATES[before].word} to {state.word}")
         self.reasons[ticket] = _REASON_CODES[reason]
         self.states[ticket] = state
         if before == WAITING:
@@ -136,7 +138,7 @@ class Tickets:
 
     def state(self, ticket: int) -> TicketState:
         """The state of a ticket that exists."""
-        return TicketState(self.states[ticket])
+        return _STATES[self.states[ticket]]
 
     def consumer(self, ticket: int) -> bytes:
         """The id of the consumer who holds it."""

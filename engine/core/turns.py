@@ -8,11 +8,10 @@ attached to as well, for it is that path's places.
 
 from __future__ import annotations
 
-from hmac import digest as hmac_digest
-
 from engine.core.admission import Bucket, Meter, Window, Windows
 from engine.core.choices import ANY, Choices
 from engine.core.journal import Journal
+from engine.core.keyed import Keyed
 from engine.core.limits import MS_PER_SECOND
 from engine.core.offers import Offers
 from engine.core.places import Places
@@ -122,40 +121,42 @@ class Turns(Schedule):
 
     def admit(
         self, count: int, at: int, kid: str, secret: bytes, journal: Journal, *, by_hand: bool
-    ) -> list[tuple[bytes, int]]:
-        """Admit the next ``count`` (at most ``servable``); answers (admission, ticket) of each, in order."""
+    ) -> dict[int, Window]:
+        """Admit the next ``count`` (at most ``servable``); answers the windows of their tickets, in order."""
         assert 0 < count <= self.servable(), "no more are admitted than can be"
         expires_at = at + self.settings.distribution.checkout_window_seconds * MS_PER_SECOND
         grace_ms = self.settings.distribution.payment_grace_seconds * MS_PER_SECOND
         name = f"admission/{self.id}/{self.created}/".encode()
-        next_ticket, move, forgiven = self.distribution.next_ticket, self.tickets.move, self.tickets.forgiven
-        tickets, admissions, variants, prices = [], [], [], []
-        before = len(self.offers.claims)
+        distribution, admission_of = self.distribution, Keyed(secret).digest
+        move, forgiven, claims = self.tickets.move, self.tickets.forgiven, self.offers.claims
+        windows: dict[int, Window] = {}
+        variants, prices = [], []
+        before = len(claims)
         for _ in range(count):
-            ticket = next_ticket()
+            ticket = distribution.next_ticket()
             assert ticket is not None, "somebody waits"
-            turn = name + b"%d/%d" % (ticket, ticket in forgiven)
-            if had := self.distribution.turns_had(ticket):
+            turn = b"%b%d/%d" % (name, ticket, ticket in forgiven)
+            if had := distribution.turns_had(ticket):
                 turn += b"/%d" % had
-            admission = hmac_digest(secret, turn, "sha256")[:ADMISSION_BYTES]
+            admission = admission_of(turn)[:ADMISSION_BYTES]
             move(ticket, ADMITTED)
-            self.distribution.out_of_line(ticket)
-            prices.append(self.distribution.price(ticket))
-            variant = self.offers.take(ticket).variant if ticket in self.offers.claims else self._reserve(ticket)
-            self.windows.put(ticket, Window(admission, kid, at, expires_at, grace_ms, variant))
-            tickets.append(ticket)
-            admissions.append(admission)
+            distribution.out_of_line(ticket)
+            prices.append(distribution.price(ticket))
+            variant = self.offers.take(ticket).variant if ticket in claims else self._reserve(ticket)
+            windows[ticket] = Window(admission, kid, at, expires_at, grace_ms, variant)
             variants.append(variant)
-        reserved = before - len(self.offers.claims)
+        self.windows.open_all(windows, expires_at)
+        reserved = before - len(claims)
         self.meter.admit(count, by_hand=by_hand, reserved=reserved)
         self._over_all.admit(count, by_hand=by_hand, reserved=reserved)
         self._took(count - reserved)
         if self.settings.product_selection == "checkout":
             variants = [ANY] * count
+        tickets, admissions = list(windows), b"".join([window.admission for window in windows.values()])
         if any(variants) or any(price is not None for price in prices):
             journal.add(Allotted(self.id, tickets, variants, prices))
-        journal.add(Admitted(self.id, at, expires_at, kid, tickets, b"".join(admissions), by_hand))
-        return list(zip(admissions, tickets, strict=True))
+        journal.add(Admitted(self.id, at, expires_at, kid, tickets, admissions, by_hand))
+        return windows
 
     def _reserve(self, ticket: int) -> str:
         """Reserve a unit for ``ticket`` and name its variant; there must be one free."""

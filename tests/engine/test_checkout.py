@@ -109,6 +109,13 @@ def test_the_first_admission_of_a_ticket_that_came_back_is_over() -> None:
 # Keys
 
 
+def test_what_has_no_key_is_done_each_time_and_not_kept() -> None:
+    stage = shop(2)
+    for _ in range(2):
+        assert admit(stage, 1)["admitted"] == 1
+    assert stage.core.answers.snapshot() == []
+
+
 def test_a_repeat_with_the_same_key_gets_the_same_answer_and_does_nothing() -> None:
     stage = shop(3)
     first = stage.answer(c.AdmitNow(ACTOR, "key", "general", 2))

@@ -130,8 +130,9 @@ def test_an_admission_is_named_by_secret_path_and_ticket() -> None:
     assert told.admissions == again.admissions
     assert len({told.admissions[:16], told.admissions[16:]}) == 2
     other = _open(1)
-    ((admission, ticket),) = other.path.admit(1, 0, "k1", bytes([1] * 32), other.journal, by_hand=True)
-    assert (ticket, admission) != (0, told.admissions[:16])
+    ((ticket, window),) = other.path.admit(1, 0, "k1", bytes([1] * 32), other.journal, by_hand=True).items()
+    assert ticket == 0
+    assert window.admission != told.admissions[:16]
 
 
 def test_windows_expire_together_with_what_they_held() -> None:

@@ -82,12 +82,6 @@ def test_the_same_key_with_another_content_is_an_error(other: c.MerchantCommand)
         answers.find(other)
 
 
-def test_without_a_key_nothing_is_kept() -> None:
-    answers = Answers()
-    answers.keep(_admit(""), {"admitted": 1}, 0)
-    assert (answers.find(_admit("")), answers.snapshot()) == (None, [])
-
-
 def test_what_a_gateway_makes_anew_each_time_is_not_content() -> None:
     answers = Answers()
     answers.keep(c.Configure("a", "k", document(), bytes(32), "k1"), {"revision": 1}, 0)

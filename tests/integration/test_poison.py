@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from engine.core.experience import Experience
+from engine.core.performing import perform
 from engine.replay import OK
 from engine.replay import main as replay
 from protocol.commands import Attach, Join, PostNotice
@@ -24,15 +25,14 @@ GOOD = PostNotice("control", "", "good", "info", None)
 @pytest.fixture(autouse=True)
 def choking(monkeypatch: pytest.MonkeyPatch) -> None:
     """The core chokes on a certain notice, having changed something already."""
-    perform = Experience._perform
 
-    def choke(self: Experience, command: Any) -> Any:
+    def choke(choking: Experience, command: Any) -> Any:
         if command == POISON:
-            self.revision += 1
+            choking.revision += 1
             raise RuntimeError("cannot swallow")
-        return perform(self, command)
+        return perform(choking, command)
 
-    monkeypatch.setattr(Experience, "_perform", choke)
+    monkeypatch.setattr("engine.core.experience.perform", choke)
 
 
 def begun(client: redis.Redis) -> tuple[Sender, Follower]:

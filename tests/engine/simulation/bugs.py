@@ -32,7 +32,7 @@ BUGS = (
     Bug(
         "a repeated Idempotency-Key is done again",
         "engine/core/senders.py",
-        "kept = self._kept.get(command.key) if command.key else None",
+        "kept = self._kept.get(command.key)",
         "kept = None",
     ),
     Bug(
@@ -70,8 +70,8 @@ BUGS = (
     Bug(
         "an admission id is used twice",
         "engine/core/turns.py",
-        'turn = name + b"%d/%d" % (ticket, ticket in forgiven)',
-        'turn = name + b"%d" % ticket',
+        'turn = b"%b%d/%d" % (name, ticket, ticket in forgiven)',
+        'turn = b"%b%d" % (name, ticket)',
     ),
     Bug(
         "a refused extend counts as the one extension",

@@ -35,8 +35,8 @@ BUGS_OF_KINDS = (
     _bug(
         "an offer ends a millisecond late",
         "engine/core/offers.py",
-        "heappush(self._heap, (offer.claim_by, ticket))",
-        "heappush(self._heap, (offer.claim_by + 1, ticket))",
+        "self._deadlines.put(ticket, offer.claim_by)",
+        "self._deadlines.put(ticket, offer.claim_by + 1)",
     ),
     _bug(
         "an outage gives no time back for offers",
