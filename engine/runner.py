@@ -23,6 +23,7 @@ Whatever it asks of the world goes through ``engine.io.outside``, so that the si
 kill, stop or mislead it at every ``await``.
 """
 
+import gc
 import signal
 from collections.abc import Mapping
 from typing import Protocol
@@ -273,5 +274,8 @@ def main(settings: EngineSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runner.stop())
     log.info("engine", settings=repr(settings))
+    # What is here by now stays: a search of it all for garbage would hold up a batch by 60 ms.
+    gc.collect()
+    gc.freeze()
     store.run(runner.run())
     log.info("engine ended")
