@@ -6,7 +6,7 @@ closed, or of a turn that was given anew, opens nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from engine.core.admission import Window
 from engine.core.limits import MS_PER_SECOND
@@ -19,14 +19,8 @@ if TYPE_CHECKING:
     from engine.core.path import Path
 
 Outcome = Refusal | dict[str, Any]
-
-
-class Held(NamedTuple):
-    """An open window and whose it is."""
-
-    path: Path
-    ticket: int
-    window: Window
+Held = tuple["Path", int, Window]
+"""Whose an open window is, and the window."""
 
 
 def find(experience: Experience, command: c.AdmissionCommand) -> Held | Refusal:
@@ -37,7 +31,7 @@ def find(experience: Experience, command: c.AdmissionCommand) -> Held | Refusal:
         return Refusal(Reason.NOT_FOUND, {"admission": command.admission.hex()})
     window = path.windows.open.get(ticket)
     if window is not None and window.admission == command.admission:
-        return Held(path, ticket, window)
+        return path, ticket, window
     state = path.tickets.state(ticket)
     if state in (COMPLETED, BOOKED):
         return Refusal(Reason.ALREADY_DONE, {"state": state.word})
@@ -87,13 +81,14 @@ def extend(experience: Experience, held: Held, command: c.Extend) -> Outcome:
 
 def _answer(experience: Experience, held: Held) -> dict[str, Any]:
     path, ticket, window = held
+    tickets = path.tickets
     return {
         "admission": window.admission.hex(),
         "experience": experience.id,
-        "path": path.id,
+        "path": path.settings.id,
         "ticket": ticket,
-        "state": path.tickets.state(ticket).word,
-        "consumer": path.tickets.consumer(ticket).hex(),
+        "state": tickets.state(ticket).word,
+        "consumer": tickets.consumer(ticket).hex(),
         "kid": window.kid,
         "admitted_at": window.admitted_at,
         "expires_at": window.expires_at,

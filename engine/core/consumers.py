@@ -57,7 +57,10 @@ def join_together(experience: Experience, commands: list[Command], start: int) -
         if type(command) is not Join or command.path != name or command.credentials is not None:
             break
         consumer = command.consumer
-        if _is_beyond_bounds(command) or consumer in (shard := shards[consumer[-1]]):
+        if len(consumer) != CONSUMER_BYTES or not 0 < command.hats <= HATS_MAX or command.level > LEVEL_MAX:
+            break
+        shard = shards[consumer[-1]]
+        if consumer in shard:
             break
         if others and any(consumer in latest for latest in others):
             break
@@ -102,14 +105,10 @@ def _one_path_refusal(experience: Experience, path: Path, consumer: bytes) -> Re
 
 
 def _is_malformed(path: Path, command: entry.Entrant) -> bool:
-    if _is_beyond_bounds(command):
+    if len(command.consumer) != CONSUMER_BYTES or not 0 < command.hats <= HATS_MAX or command.level > LEVEL_MAX:
         return True
     brought = command.credentials
     return brought is not None and bool(brought.variant) and not _sells_choice(path, brought.variant)
-
-
-def _is_beyond_bounds(command: entry.Entrant) -> bool:
-    return len(command.consumer) != CONSUMER_BYTES or not 0 < command.hats <= HATS_MAX or command.level > LEVEL_MAX
 
 
 def _sells_choice(path: Path, variant: str) -> bool:
