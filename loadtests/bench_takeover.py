@@ -83,7 +83,7 @@ def bench_takeover(parts: Parts, report: Report, load: Load, pictures: Path | No
         _wait_ready(stage.start_engine(), load.standby)
         points, taken_s = _kill(stage, report, load, first, writer)
         if pictures is not None:
-            engine_charts.takeover(points, taken_s, pictures)
+            engine_charts.takeover(points, taken_s, load.standby, pictures)
         _replay(parts, report, stage)
 
 

@@ -46,7 +46,7 @@ def shares_chart(delays: Mapping[str, Mapping[int, int]], title: str, file: Path
         axes.set_xscale("log")
         axes.set_xlabel("ms")
         axes.set_ylabel("% of the frames")
-        axes.legend(frameon=False, loc="lower right")
+        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12))
 
 
 def pictures_can_be_made() -> bool:

@@ -71,7 +71,7 @@ def growth(figures: Mapping[str, Sequence[Figure]], folder: Path) -> None:
         axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
 
-def takeover(points: Sequence[tuple[float, float]], taken_s: float, folder: Path) -> None:
+def takeover(points: Sequence[tuple[float, float]], taken_s: float, standby: str, folder: Path) -> None:
     """Write ``takeover.png``. ``points``: for each batch (s from the writer's death until it was sent, delay in ms)."""
     if not pictures_can_be_made():
         return
@@ -80,7 +80,7 @@ def takeover(points: Sequence[tuple[float, float]], taken_s: float, folder: Path
         axes.axvline(0, color="black", linewidth=0.8)
         axes.axvline(taken_s, color=FLOOR, linewidth=0.8)
         axes.annotate(
-            f"the standby's first entry:\n{taken_s:.2f} s",
+            f"the {standby} standby's\nfirst entry: {taken_s:.2f} s",
             (taken_s, 1),
             xycoords=("data", "axes fraction"),
             xytext=(6, -4),
