@@ -270,7 +270,7 @@ BUGS = (
         "engine/snapshots.py",
         "if base is None or stored.get(base.entry_id.encode()):",
         "if True:",
-        trouble="failover",
+        trouble="lost_pairs",
     ),
     Bug(
         "who was replaced lets a pair count",

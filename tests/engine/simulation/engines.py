@@ -29,7 +29,7 @@ from tests.engine.simulation.store import Written
 from tests.engine.simulation.world import US_PER_MS, Broken, Clock, World
 
 COMMIT_TRIES_US_MAX = 1_000 * US_PER_MS
-"""The rule of design.md §3, not the engine's constant."""
+"""The rule, not the engine's constant."""
 
 METRICS = Metrics()
 
@@ -161,7 +161,7 @@ class Process:
             self.go_on(answer, error)
 
     def check_retries(self, appends: Sequence[Append]) -> None:
-        """A batch that could not be committed within a second is not tried again as it is (design.md §3)."""
+        """A batch that could not be committed within a second is not tried again as it is."""
         now_us = self.machine.world.now_us
         self._tries = {append.end.chain: self._tries.get(append.end.chain, (now_us, self.stops)) for append in appends}
         for first_us, stops in self._tries.values():

@@ -1,13 +1,13 @@
-"""Failovers: the last writes of the store are lost, over all keys, as by a replica that had not got them yet. What a
-writer and the gateways must make of that is design.md §3 and §4.
+"""Failovers: the last writes of the store are lost, over all keys, as by a replica that had not got them yet.
 
-``failover`` loses a number of writes, wherever that cuts. The two others wait for the instant that hurts most:
+``failover`` loses a number of writes, wherever that cuts. The others wait for the instant that hurts most:
 
 - ``lost_commands``: a writer is stopped before its next commit, and what is lost are the commands that it names, but no
   entry of a log.
 - ``lost_take_over``: a new writer is stopped soon, before a commit or while it waits for commands, and all since its
   take-over is lost, with its epoch. So the next one has the same epoch, and an entry of the same ID. Often that one is
   stopped too, and the first is back before anything more is written.
+- ``lost_pair``: what a writer announces, or lets count, is lost at once, and nothing else. It goes on, believing it.
 
 Hands over to: ``engines.py`` and ``store.py``, on which it is inflicted.
 """
@@ -61,6 +61,7 @@ class Failovers:
             "failover": self._failover,
             "lost_commands": self._lost_commands,
             "lost_take_over": self._lost_take_over,
+            "lost_pair": self._lost_pair,
         }
 
     def end(self) -> None:
@@ -100,7 +101,13 @@ class Failovers:
     def _lost_commands(self, step: Step) -> None:
         store = self._network.store
         before_commit = Doom(1, "stop", behind=False, name="commit", stop_us=_us(SHORT_STOPS_MS, step.which))
-        doom = before_commit._replace(also=lambda: self._lose(store.writes_since_entry, 1))
+        self._doom_all(before_commit._replace(also=lambda: self._lose(store.writes_since_entry, 1)))
+
+    def _lost_pair(self, step: Step) -> None:
+        behind = Doom(1 + step.size % SOON_MAX, "stop", True, "execute", _us(SHORT_STOPS_MS, step.which))
+        self._doom_all(behind._replace(also=lambda: self._lose(1, 1)))
+
+    def _doom_all(self, doom: Doom) -> None:
         for machine in self._machines:
             if machine.process is not None and machine.process.alive:
                 machine.process.doom_next(doom)

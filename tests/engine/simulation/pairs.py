@@ -1,7 +1,7 @@
 """Stored pairs as the auditor sees them: which count, which hold, what may be trimmed. The digests are taken anew here,
 not believed from ``protocol.manifest``.
 
-Behind every transaction the rules of design.md §3 are checked: what counts is whole; two pairs at most count; the log
+Behind every transaction the rules are checked: what counts is whole; two pairs at most count; the log
 has the entry that each stands at, and every command behind it; no registered reader has lost an entry that it has not
 read; and a log that was trimmed has a pair to begin with.
 

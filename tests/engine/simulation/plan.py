@@ -47,6 +47,7 @@ TROUBLES = {
     "lost_commands": ("lost_commands",) * 3,
     "poison": ("poison",) * 4,
     "late_pairs": ("late_pair",) * 6,
+    "lost_pairs": ("lost_pair",) * 6,
 }
 """By kind, the words that a run with this kind of trouble is given."""
 
@@ -58,7 +59,7 @@ LIKELY_OTHERS = 0.3
 COLD_EVERY = 4
 KINDS_EVERY, EVERY_KIND_EVERY = 3, 9
 CALM_LIKELY = 0.05
-EVERY = {"lost_take_overs": 5, "lost_commands": 7, "poison": 11, "late_pairs": 13}
+EVERY = {"lost_take_overs": 5, "lost_commands": 7, "poison": 11, "late_pairs": 13, "lost_pairs": 17}
 """How many seeds have a kind of trouble, by chance or every so manieth; a silence takes long to simulate."""
 
 
