@@ -165,7 +165,7 @@ class _Drill:
         await asyncio.to_thread(store.wait_for_failover)
         step("the partition heals: Sentinel makes the old primary a replica; what only it had is gone")
         await asyncio.to_thread(store.heal)
-        step(f"the merchant's request is answered: {await admitting}")
+        await admitting
         await self._until(lambda: self._all_told(everybody, waits=waits), "everybody to be told")
         lost = [one for one in everybody if one.ticket is None]
         step(f"{len(lost)} of {len(everybody)} were told a ticket that is lost, and that it is")
@@ -194,8 +194,9 @@ class _Drill:
         await one.come(self._room.live(EXPERIENCE))
         return one
 
-    async def _admit(self) -> str:
-        return await asyncio.to_thread(self._room.admit, EXPERIENCE, 1)
+    async def _admit(self) -> None:
+        answer = await asyncio.to_thread(self._room.admit, EXPERIENCE, 1)
+        self._transcript.step(f"the merchant's request is answered: {answer}")
 
     async def _held(self, one: Person) -> int | None:
         """The ticket that the waiting room says is theirs, asked anew."""
