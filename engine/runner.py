@@ -275,7 +275,6 @@ def main(settings: EngineSettings) -> None:
         signal.signal(number, lambda *_: runner.stop())
     log.info("engine", settings=repr(settings))
     # What is here by now stays: a search of it all for garbage would hold up a batch by 60 ms.
-    gc.collect()
     gc.freeze()
     store.run(runner.run())
     log.info("engine ended")

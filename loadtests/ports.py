@@ -3,12 +3,13 @@
 They lie below those that the kernel gives to clients, or a swarm would sit on the next server's port. That nobody
 listens is not enough to take one, for a server needs a while to start, or is down for a moment: whoever takes a port
 claims its name as well, an abstract Unix socket (unix(7)), which the kernel keeps until that process ends, however it
-ends.
+ends, and with it all that it has forked and that runs no other program.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import random
 import socket
 
@@ -34,8 +35,10 @@ def free_ports(count: int) -> int:
                 for port in range(first, first + count):
                     claims.enter_context(socket.socket(socket.AF_UNIX)).bind(f"\0stanchion-port-{port}")
                     _try_to_listen(port)
-            except OSError:
-                continue  # taken: try elsewhere
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue  # try elsewhere
             _claimed.append(claims.pop_all())
             return first
     raise RuntimeError(f"there are no {count} free ports in a row")

@@ -160,7 +160,8 @@ class Windows:
     def open_all(self, windows: dict[int, Window], deadline_ms: int) -> None:
         """Open new ones, by ticket, that all end at one instant."""
         self.open.update(windows)
-        self._deadlines.put_all(windows, deadline_ms)
+        for ticket in windows:
+            self._deadlines.put(ticket, deadline_ms)
 
     def close(self, ticket: int) -> Window:
         """Close a window that is open."""

@@ -43,8 +43,8 @@ class Bookings:
     of each slot nobody is yet, because a waitlist offers them; ``unpaid``: the slot of each ticket that pays first;
     ``paid``: how often each of them has.
 
-    The heap may hold outdated ends of holds; they are dropped when they come up. It, ``codes`` and the count of what is
-    taken are not part of the state: they are made from holds and bookings.
+    When holds end, ``codes`` and the count of what is taken are not part of the state: they are made from holds and
+    bookings.
     """
 
     def __init__(self, tickets: Tickets) -> None:

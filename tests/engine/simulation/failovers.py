@@ -7,7 +7,8 @@
 - ``lost_take_over``: a new writer is stopped soon, before a commit or while it waits for commands, and all since its
   take-over is lost, with its epoch. So the next one has the same epoch, and an entry of the same ID. Often that one is
   stopped too, and the first is back before anything more is written.
-- ``lost_pair``: what a writer announces, or lets count, is lost at once, and nothing else. It goes on, believing it.
+- ``lost_pair``: where a writer announces a pair, or lets one count, the last write is lost, which is that as a rule. It
+  goes on, believing in it.
 
 Hands over to: ``engines.py`` and ``store.py``, on which it is inflicted.
 """
