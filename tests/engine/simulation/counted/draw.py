@@ -31,7 +31,7 @@ class CountedDraw(CountedLots):
 
     @property
     def undecided(self) -> bool:
-        return not self.drawn and self.phase != "ended" and not self.ended_by_hand
+        return not self.drawn and self.phase != "ended"
 
     @property
     def line(self) -> list[int]:

@@ -44,7 +44,7 @@ class CountedEnglish(CountedMoving):
 
     @property
     def undecided(self) -> bool:
-        return self.hammered is None and self.phase != "ended" and not self.ended_by_hand
+        return self.hammered is None and self.phase != "ended"
 
     @property
     def line(self) -> list[int]:

@@ -94,7 +94,7 @@ class CountedWaitlist(CountedLots):
 
     def offered(self, event: k.Offered, now_ms: int) -> None:
         super().offered(event, now_ms)
-        if self.source is not None and self.source.undecided:
+        if self.source is not None and self.source.undecided and not self.source.ended_by_hand:
             raise Broken("offers: what is for those who win was offered before it is known who does")
         if event.cause == "stock_added" and self.source is not None and self.source.kind == "appointment":
             raise Broken("offers: added stock was offered where the places of an appointment are")
