@@ -32,8 +32,10 @@ def up(tmp_path: Path) -> Iterator[Up]:
     stack.stop()
 
 
-def title(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0].strip()
+def is_titled(one: ChildState) -> bool:
+    """Whether it says who it is, which takes it a moment."""
+    title = Path(f"/proc/{one.pid}/cmdline").read_text().split("\0")[0]
+    return title.startswith(f"stanchion {one.role} {one.number}")
 
 
 def child(up: Up, role: str, number: int) -> ChildState:
@@ -52,8 +54,7 @@ def test_it_comes_up_and_ends_in_order(up: Up) -> None:
     children = up.children()
     assert sorted((one.role, one.number) for one in children) == ROLES
     for one in children:
-        assert one.pid is not None
-        assert title(one.pid).startswith(f"stanchion {one.role} {one.number}")
+        until(partial(is_titled, one), f"the {one.role} to say who it is")
     for number in (0, 1):
         own = child(up, "gateway", number).address
         assert httpx.get(f"http://{own}/readyz", trust_env=False).json()["worker"] == number
