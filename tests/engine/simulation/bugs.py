@@ -159,6 +159,7 @@ BUGS = (
         "engine/restoration.py",
         "self.resumed = self._beginning is not None",
         "self.resumed = self._log is not None",
+        trouble="failover",
     ),
     Bug(
         "what was followed up to an entry of the same ID is taken",

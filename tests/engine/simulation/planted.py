@@ -33,7 +33,7 @@ from tests.engine.simulation.simulation import run
 
 ROOT = Path(__file__).parents[3]
 COPIED = ("protocol", "engine", "gateway", "tests")
-SEEDS_MAX = 400
+SEEDS_MAX = 1_000
 ENDS_S = 60
 """A seed takes a second, some take ten."""
 
