@@ -157,12 +157,6 @@ class Windows:
         self.open[ticket] = window
         self._deadlines.put(ticket, window.deadline_ms)
 
-    def open_all(self, windows: dict[int, Window], deadline_ms: int) -> None:
-        """Open new ones, by ticket, that all end at one instant."""
-        self.open.update(windows)
-        for ticket in windows:
-            self._deadlines.put(ticket, deadline_ms)
-
     def close(self, ticket: int) -> Window:
         """Close a window that is open."""
         return self.open.pop(ticket)

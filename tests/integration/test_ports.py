@@ -9,7 +9,7 @@ import pytest
 
 from loadtests import ports
 
-ASK = "import sys; from loadtests import ports; ports.PORTS = range({}, {}); print(ports.free_port())"
+ASK = "from loadtests import ports; ports.PORTS = range({}, {}); print(ports.free_port())"
 
 
 def test_a_port_is_given_to_one_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
